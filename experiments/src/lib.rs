@@ -1,0 +1,1 @@
+//! Data sets, streams, drifts, protocols and metrics.

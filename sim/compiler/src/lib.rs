@@ -1,0 +1,1 @@
+//! From a network to a Program: graph, autodiff, update schemes, memory planner.

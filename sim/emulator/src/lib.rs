@@ -1,0 +1,1 @@
+//! An instruction-level emulator of Arm Cortex-M with a cycle model.

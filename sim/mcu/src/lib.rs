@@ -1,0 +1,1 @@
+//! Boards, budgets, cycles and energy.

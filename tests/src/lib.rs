@@ -1,0 +1,1 @@
+//! Tests across crates: the command line, bit-exactness, budgets, reports.
