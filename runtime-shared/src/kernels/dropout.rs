@@ -1,0 +1,34 @@
+//! Inverted dropout: survivors are scaled up while training, so that inference needs no correction.
+//!
+//! Source: N. Srivastava et al., *Dropout*, JMLR 15, 2014 (there without the inversion).
+
+use crate::rng::Rng;
+
+/// Drops each element with probability `rate` and multiplies the rest by `1 / (1 − rate)`.
+///
+/// `mask` gets one bit an element (bit `i mod 8` of byte `i / 8`, 1 for kept) and is
+/// `x.len().div_ceil(8)` long. One draw an element, elements ascending, whatever the rate.
+pub fn forward(x: &mut [f32], mask: &mut [u8], rate: f32, rng: &mut Rng) {
+    let gain = 1.0 / (1.0 - rate);
+    for (x, byte) in x.chunks_mut(8).zip(mask) {
+        *byte = 0;
+        for (bit, x) in x.iter_mut().enumerate() {
+            if rng.unit() >= rate {
+                *byte |= 1 << bit;
+                *x *= gain;
+            } else {
+                *x = 0.0;
+            }
+        }
+    }
+}
+
+/// Applies the mask that [`forward`] left to the gradient.
+pub fn backward(delta: &mut [f32], mask: &[u8], rate: f32) {
+    let gain = 1.0 / (1.0 - rate);
+    for (delta, byte) in delta.chunks_mut(8).zip(mask) {
+        for (bit, d) in delta.iter_mut().enumerate() {
+            *d = if byte >> bit & 1 == 1 { *d * gain } else { 0.0 };
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The f32 kernels: what a training step consists of.
+//!
+//! Each is a pure function over slices and a small geometry struct, for one sample at a time. Images
+//! are stored channels last (height, width, channels). Nothing is allocated; scratch is the caller's.
+//!
+//! **Bits.** The same call gives the same bits on every machine: products and sums are separate
+//! operations, and each kernel's doc comment states the one order in which it adds. Most kernels keep
+//! a block of independent outputs in registers and walk the inputs once; how wide that block is
+//! changes the speed and the size of the code but not one bit of the result, because outputs do not
+//! mix. Where a dot product cannot be avoided, [`dense::backward_input`] says how its lanes are summed.
+//!
+//! **Lengths.** Callers pass slices of the lengths documented at each function (the loader of a
+//! program checks them once, for all steps to come). With these no kernel panics.
+
+mod block;
+mod window;
+
+pub mod activation;
+pub mod bias;
+pub mod conv2d;
+pub mod dense;
+pub mod depthwise;
+pub mod dropout;
+pub mod elementwise;
+pub mod loss;
+pub mod pool;
+pub mod softmax;
+pub mod update;
+
+/// The dimensions of an image: rows, columns, channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows.
+    pub h: usize,
+    /// Columns.
+    pub w: usize,
+    /// Channels.
+    pub c: usize,
+}
+
+impl Shape {
+    /// The number of elements.
+    pub fn len(self) -> usize {
+        self.h * self.w * self.c
+    }
+
+    /// Whether a dimension is zero.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,35 @@
+//! Softmax as a layer of its own, for losses that are taken on probabilities.
+
+use crate::math;
+
+/// `xᵢ ← exp(xᵢ − max x) / Σⱼ exp(xⱼ − max x)`. The sum's order is ascending from zero; the division
+/// is one reciprocal and a product an element.
+pub fn forward(x: &mut [f32]) {
+    let (_, sum) = exponentials(x);
+    let inverse = 1.0 / sum;
+    x.iter_mut().for_each(|x| *x *= inverse);
+}
+
+/// `deltaᵢ ← outputᵢ · (deltaᵢ − Σⱼ deltaⱼ · outputⱼ)`, the sum ascending from zero.
+pub fn backward(output: &[f32], delta: &mut [f32]) {
+    let mut sum = 0.0;
+    for (y, d) in output.iter().zip(delta.iter()) {
+        sum += d * y;
+    }
+    for (y, d) in output.iter().zip(delta) {
+        *d = y * (*d - sum);
+    }
+}
+
+/// `xᵢ ← exp(xᵢ − max x)`; returns the maximum and the sum of the results.
+pub(super) fn exponentials(x: &mut [f32]) -> (f32, f32) {
+    let max = x
+        .iter()
+        .fold(f32::NEG_INFINITY, |max, &x| if x > max { x } else { max });
+    let mut sum = 0.0;
+    for x in x {
+        *x = math::exp(*x - max);
+        sum += *x;
+    }
+    (max, sum)
+}

@@ -1,0 +1,86 @@
+//! Which elements of a padded axis a sliding window covers.
+
+use core::ops::Range;
+
+/// One axis of a sliding window.
+#[derive(Clone, Copy)]
+pub(super) struct Axis {
+    pub input: usize,
+    pub kernel: usize,
+    pub stride: usize,
+    pub pad: usize,
+}
+
+impl Axis {
+    /// The kernel positions `k` that fall on the input at output position `o`, so that
+    /// `o·stride + k − pad` is in `0..input`. Empty if none does.
+    pub fn taps(self, o: usize) -> Range<usize> {
+        let base = o * self.stride;
+        let start = self.pad.saturating_sub(base).min(self.kernel);
+        let end = (self.input + self.pad)
+            .saturating_sub(base)
+            .min(self.kernel);
+        start..end.max(start)
+    }
+
+    /// The output positions among `0..outputs` at which kernel position `k` falls on the input.
+    pub fn outputs(self, k: usize, outputs: usize) -> Range<usize> {
+        let start = self
+            .pad
+            .saturating_sub(k)
+            .div_ceil(self.stride)
+            .min(outputs);
+        let end = (self.input + self.pad)
+            .saturating_sub(k)
+            .div_ceil(self.stride)
+            .min(outputs);
+        start..end.max(start)
+    }
+
+    /// The output positions among `0..outputs` at which the whole kernel falls on the input.
+    pub fn interior(self, outputs: usize) -> Range<usize> {
+        let start = self.pad.div_ceil(self.stride).min(outputs);
+        let end = match (self.input + self.pad).checked_sub(self.kernel) {
+            Some(last) => (last / self.stride + 1).min(outputs),
+            None => 0,
+        };
+        start..end.max(start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_agree_with_the_definition() {
+        for input in 1..8usize {
+            for kernel in 1..5 {
+                for stride in 1..4 {
+                    for pad in 0..4usize {
+                        let axis = Axis {
+                            input,
+                            kernel,
+                            stride,
+                            pad,
+                        };
+                        let on_input = |o: usize, k: usize| {
+                            let at = o * stride + k;
+                            at >= pad && at - pad < input
+                        };
+                        let outputs = 6;
+                        for o in 0..outputs {
+                            let taps = axis.taps(o);
+                            for k in 0..kernel {
+                                assert_eq!(taps.contains(&k), on_input(o, k));
+                                assert_eq!(axis.outputs(k, outputs).contains(&o), on_input(o, k));
+                            }
+                            let whole = (0..kernel).all(|k| on_input(o, k));
+                            assert_eq!(axis.interior(outputs).contains(&o), whole);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
