@@ -1,0 +1,308 @@
+//! What is written is read back, the same data give the same bytes, and damage is named.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+use sim_report::{
+    AccuracySummary, Bill, BillItem, Error, Estimate, KernelCost, Memory, Phase, Run, SCHEMA,
+    SampleRow, StrategySummary, Summary,
+};
+
+fn entry(name: &str) -> StrategySummary {
+    StrategySummary {
+        name: name.into(),
+        board: "nano33ble".into(),
+        fits: true,
+        ram_bytes: 3_000,
+        ram_budget_bytes: 262_144,
+        flash_bytes: 12_000,
+        flash_budget_bytes: 1_048_576,
+        buffer_slots: 2,
+        train_cycles_per_step: 6_400,
+        train_ms_per_step: 0.1,
+        train_uj_per_step: 1.3,
+        accuracy: Some(AccuracySummary {
+            before_drift: Some(Estimate {
+                mean: 0.98,
+                ci95: Some(0.01),
+            }),
+            at_drift: Some(Estimate {
+                mean: 0.78,
+                ci95: Some(0.02),
+            }),
+            lowest: Some(Estimate {
+                mean: 0.75,
+                ci95: Some(0.02),
+            }),
+            last: Some(Estimate {
+                mean: 0.95,
+                ci95: Some(0.01),
+            }),
+        }),
+        recovery_samples: Some(Estimate {
+            mean: 2.5,
+            ci95: None,
+        }),
+        recovered_seeds: Some(2),
+        ..StrategySummary::default()
+    }
+}
+
+fn run() -> Run {
+    let row = |strategy: &str, seed: u64, sample: u64| SampleRow {
+        strategy: Arc::from(strategy),
+        board: Arc::from("nano33ble"),
+        seed,
+        sample,
+        label: (sample % 10) as u16,
+        prediction: (sample % 7) as u16,
+        loss: if sample == 5 {
+            f32::NAN
+        } else {
+            0.1 * sample as f32
+        },
+        prequential: 0.9 - 0.01 * seed as f32,
+        test_accuracy: sample
+            .is_multiple_of(2)
+            .then_some(0.9 + 0.001 * sample as f32),
+        buffer_len: sample.min(2) as u32,
+        drift: sample >= 4,
+    };
+    let samples = ["static", "transfer"]
+        .iter()
+        .flat_map(|name| {
+            (1..=2).flat_map(move |seed| (0..8).map(move |sample| row(name, seed, sample)))
+        })
+        .collect();
+    let bill = |name: &str| Bill {
+        strategy: name.into(),
+        board: "nano33ble".into(),
+        memory: Memory::Ram,
+        budget_bytes: 262_144,
+        items: vec![
+            BillItem {
+                name: "weights".into(),
+                bytes: 1_000,
+            },
+            BillItem {
+                name: "activations".into(),
+                bytes: 2_000,
+            },
+        ],
+    };
+    Run {
+        title: Some("Concept drift".into()),
+        headline: Some("Drawn digits were used, because MNIST could not be had.".into()),
+        summary: Summary {
+            schema: SCHEMA,
+            experiment: "concept_drift".into(),
+            dataset: "strokes".into(),
+            fallback: true,
+            seeds: 2,
+            strategies: vec![entry("static"), entry("transfer")],
+        },
+        samples,
+        bills: vec![bill("static"), bill("transfer")],
+        kernels: vec![KernelCost {
+            strategy: "transfer".into(),
+            board: "nano33ble".into(),
+            phase: Phase::Train,
+            kernel: "dense".into(),
+            calls: 2.0,
+            cycles: 6_400.1,
+        }],
+        drift_at: Some(4),
+        samples_per_epoch: None,
+        notes: vec!["Energy is a band.".into()],
+        about: json!({"config": {"lr": 0.001}, "host": "x86_64"}),
+    }
+}
+
+fn bytes(dir: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(dir.join(name)).unwrap()
+}
+
+/// NaN is unlike itself, so that runs are compared by what they print.
+fn assert_same(a: &Run, b: &Run) {
+    assert_eq!(format!("{a:?}"), format!("{b:?}"));
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    sim_report::write(&run(), dir.path()).unwrap();
+    assert_same(&run(), &sim_report::read(dir.path()).unwrap());
+}
+
+#[test]
+fn the_order_of_rows_does_not_change_a_byte() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut shuffled = run();
+    shuffled.samples.reverse();
+    shuffled.samples.swap(3, 11);
+    let written = sim_report::write(&run(), a.path()).unwrap();
+    sim_report::write(&shuffled, b.path()).unwrap();
+    for path in written {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(
+            bytes(a.path(), name) == bytes(b.path(), name),
+            "{name} differs"
+        );
+    }
+}
+
+#[test]
+fn a_flipped_byte_is_noticed_in_every_data_file() {
+    for name in [sim_report::SUMMARY_FILE, sim_report::PARQUET_FILE] {
+        let dir = tempfile::tempdir().unwrap();
+        sim_report::write(&run(), dir.path()).unwrap();
+        let mut content = bytes(dir.path(), name);
+        let middle = content.len() / 2;
+        content[middle] ^= 1;
+        std::fs::write(dir.path().join(name), content).unwrap();
+        let error = sim_report::read(dir.path()).unwrap_err();
+        assert!(matches!(error, Error::Swapped { .. }), "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn truncated_and_missing_files_are_named() {
+    for name in [
+        sim_report::SUMMARY_FILE,
+        sim_report::PARQUET_FILE,
+        sim_report::RUN_FILE,
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        sim_report::write(&run(), dir.path()).unwrap();
+        let content = bytes(dir.path(), name);
+        std::fs::write(dir.path().join(name), &content[..content.len() / 2]).unwrap();
+        let error = sim_report::read(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+        let error = sim_report::read(dir.path()).unwrap_err();
+        assert!(matches!(error, Error::Read { .. }), "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn files_of_two_runs_do_not_mix() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut other = run();
+    other.samples[0].prediction = 9;
+    sim_report::write(&run(), a.path()).unwrap();
+    sim_report::write(&other, b.path()).unwrap();
+    std::fs::copy(
+        b.path().join("samples.parquet"),
+        a.path().join("samples.parquet"),
+    )
+    .unwrap();
+    assert!(matches!(
+        sim_report::read(a.path()),
+        Err(Error::Swapped { .. })
+    ));
+}
+
+#[test]
+fn another_schema_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    sim_report::write(&run(), dir.path()).unwrap();
+    let path = dir.path().join("run.json");
+    let text =
+        std::fs::read_to_string(&path)
+            .unwrap()
+            .replacen("\"schema\": 1", "\"schema\": 2", 1);
+    std::fs::write(&path, text).unwrap();
+    assert!(matches!(
+        sim_report::read(dir.path()),
+        Err(Error::Schema { found: 2, .. })
+    ));
+}
+
+#[test]
+fn a_failed_write_leaves_the_finished_report() {
+    let dir = tempfile::tempdir().unwrap();
+    sim_report::write(&run(), dir.path()).unwrap();
+    let mut broken = run();
+    broken.bills[0].items[0].bytes += 1;
+    let error = sim_report::write(&broken, dir.path()).unwrap_err();
+    assert!(matches!(error, Error::Inconsistent(_)), "{error}");
+    assert_same(&run(), &sim_report::read(dir.path()).unwrap());
+}
+
+#[test]
+fn a_file_in_the_place_of_the_folder_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("taken");
+    std::fs::write(&path, "x").unwrap();
+    let error = sim_report::write(&run(), &path).unwrap_err();
+    assert!(matches!(error, Error::Write { .. }), "{error}");
+    assert!(error.to_string().contains("taken"), "{error}");
+}
+
+#[test]
+fn an_interrupted_stage_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join(".unfinished")).unwrap();
+    std::fs::write(dir.path().join(".unfinished/summary.json"), "{").unwrap();
+    sim_report::write(&run(), dir.path()).unwrap();
+    assert!(!dir.path().join(".unfinished").exists());
+    sim_report::read(dir.path()).unwrap();
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let cases: [(&str, fn(&mut Run)); 6] = [
+        ("not list", |run| {
+            run.samples[0].strategy = Arc::from("unheard-of")
+        }),
+        ("there twice", |run| run.samples[1].sample = 0),
+        ("there twice", |run| {
+            run.summary.strategies[1].name = "static".into()
+        }),
+        ("not list", |run| run.kernels[0].board = "elsewhere".into()),
+        ("train_ms_per_step", |run| {
+            run.summary.strategies[0].train_ms_per_step = f64::NAN
+        }),
+        ("not a fraction", |run| {
+            run.summary.strategies[0].accuracy = Some(AccuracySummary {
+                last: Some(Estimate {
+                    mean: 98.0,
+                    ci95: None,
+                }),
+                ..Default::default()
+            });
+        }),
+    ];
+    for (expected, spoil) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let mut run = run();
+        spoil(&mut run);
+        let error = sim_report::write(&run, dir.path()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{expected}: {error}");
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            0,
+            "something was left behind"
+        );
+    }
+}
+
+#[test]
+fn summary_json_is_what_scripts_expect() {
+    let dir = tempfile::tempdir().unwrap();
+    sim_report::write(&run(), dir.path()).unwrap();
+    insta::assert_snapshot!(String::from_utf8(bytes(dir.path(), "summary.json")).unwrap());
+}
+
+#[test]
+fn samples_csv_has_a_line_a_row() {
+    let dir = tempfile::tempdir().unwrap();
+    sim_report::write(&run(), dir.path()).unwrap();
+    let csv = String::from_utf8(bytes(dir.path(), "samples.csv")).unwrap();
+    let head: Vec<&str> = csv.lines().take(8).collect();
+    assert_eq!(csv.lines().count(), 1 + 32);
+    insta::assert_snapshot!(head.join("\n"));
+}
