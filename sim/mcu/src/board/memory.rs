@@ -1,0 +1,223 @@
+//! RAM banks, flash, and what lies between flash and the core.
+
+use serde::Deserialize;
+
+use crate::source::Source;
+
+/// How a RAM bank is connected, which decides what can reach it and how fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BankKind {
+    /// On the system bus: code, data and DMA.
+    Sram,
+    /// Core-coupled memory: data of the core only, no DMA.
+    Ccm,
+    /// Tightly coupled memory of a Cortex-M7, for data: single cycle, not cached.
+    Dtcm,
+    /// Tightly coupled memory of a Cortex-M7, for instructions.
+    Itcm,
+}
+
+/// A RAM bank.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bank {
+    /// Its name in the reference manual.
+    pub name: String,
+    /// First address.
+    pub base: u32,
+    /// Length in bytes.
+    pub bytes: u32,
+    /// How it is connected.
+    pub kind: BankKind,
+    /// Where base and length are from.
+    pub source: Source,
+}
+
+/// RAM without a gap, over one or several neighbouring banks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// First address.
+    pub base: u32,
+    /// Length in bytes.
+    pub bytes: u64,
+}
+
+/// What one read of the flash array costs and brings.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlashTiming {
+    /// Wait states at the board's clock: extra cycles of a read that no cache or prefetch hides.
+    pub wait_states: u32,
+    /// Bytes that one read delivers.
+    pub line_bytes: u32,
+    /// Where the two are from.
+    pub source: Source,
+}
+
+/// A cache between flash and core.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// Capacity in bytes.
+    pub bytes: u32,
+    /// Line length in bytes.
+    pub line_bytes: u32,
+    /// Associativity: ways of a set; lines of the whole cache when it is fully associative.
+    pub ways: u32,
+    /// Where the three are from.
+    pub source: Source,
+}
+
+/// The effective stall of data read from flash, as measured: cycles for each line that is touched.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stall {
+    /// Cycles a line.
+    pub cycles: f64,
+    /// Bytes of a line.
+    pub line_bytes: u32,
+    /// How it was measured.
+    pub source: Source,
+}
+
+/// Flash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flash {
+    /// First address.
+    pub base: u32,
+    /// Length in bytes.
+    pub bytes: u32,
+    /// Where base and length are from.
+    pub source: Source,
+    /// Wait states and width, where known.
+    pub timing: Option<FlashTiming>,
+    /// The cache of instructions, or the one of both, where there is one.
+    pub instruction_cache: Option<Cache>,
+    /// The cache of data, where there is one of its own.
+    pub data_cache: Option<Cache>,
+    /// Measured stall of data in flash, where somebody measured it.
+    pub stall: Option<Stall>,
+}
+
+impl Flash {
+    /// Cycles lost to wait states when `bytes` bytes of constants are read from flash in order: the measured stall where there
+    /// is one; where there is none, a full set of wait states for every line, or nothing when the timing is not known either.
+    #[must_use]
+    pub fn stream_stall_cycles(&self, bytes: u64) -> f64 {
+        let (cycles, line_bytes) = match (&self.stall, &self.timing) {
+            (Some(stall), _) => (stall.cycles, stall.line_bytes),
+            (None, Some(timing)) => (f64::from(timing.wait_states), timing.line_bytes),
+            (None, None) => return 0.0,
+        };
+        cycles * bytes.div_ceil(u64::from(line_bytes).max(1)) as f64
+    }
+}
+
+/// The largest run in banks that are sorted by address; empty for no banks. The first of equals.
+pub(super) fn largest_run(banks: &[Bank]) -> Run {
+    let mut best = Run { base: 0, bytes: 0 };
+    let mut run = best;
+    for bank in banks.iter().filter(|bank| bank.kind != BankKind::Itcm) {
+        let end = u64::from(run.base) + run.bytes;
+        if run.bytes > 0 && end == u64::from(bank.base) {
+            run.bytes += u64::from(bank.bytes);
+        } else {
+            run = Run {
+                base: bank.base,
+                bytes: u64::from(bank.bytes),
+            };
+        }
+        if run.bytes > best.bytes {
+            best = run;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Tag;
+
+    fn source() -> Source {
+        Source {
+            tag: Tag::Unverified,
+            text: "test".to_owned(),
+        }
+    }
+
+    fn bank(base: u32, bytes: u32, kind: BankKind) -> Bank {
+        Bank {
+            name: "bank".to_owned(),
+            base,
+            bytes,
+            kind,
+            source: source(),
+        }
+    }
+
+    #[test]
+    fn neighbours_join_and_gaps_part() {
+        let banks = [
+            bank(0x1000_0000, 64, BankKind::Ccm),
+            bank(0x2000_0000, 50, BankKind::Sram),
+            bank(0x2000_0032, 16, BankKind::Sram),
+        ];
+        assert_eq!(
+            largest_run(&banks),
+            Run {
+                base: 0x2000_0000,
+                bytes: 66
+            }
+        );
+        assert_eq!(
+            largest_run(&banks[..2]),
+            Run {
+                base: 0x1000_0000,
+                bytes: 64
+            }
+        );
+        assert_eq!(largest_run(&[]), Run { base: 0, bytes: 0 });
+    }
+
+    #[test]
+    fn instruction_memory_holds_no_arena_and_the_last_address_does_not_overflow() {
+        let banks = [
+            bank(0, 1 << 20, BankKind::Itcm),
+            bank(0xffff_ff00, 0x100, BankKind::Sram),
+        ];
+        assert_eq!(
+            largest_run(&banks),
+            Run {
+                base: 0xffff_ff00,
+                bytes: 0x100
+            }
+        );
+    }
+
+    #[test]
+    fn a_measured_stall_beats_the_wait_states() {
+        let mut flash = Flash {
+            base: 0,
+            bytes: 1024,
+            source: source(),
+            timing: None,
+            instruction_cache: None,
+            data_cache: None,
+            stall: None,
+        };
+        assert_eq!(flash.stream_stall_cycles(17), 0.0);
+        flash.timing = Some(FlashTiming {
+            wait_states: 5,
+            line_bytes: 16,
+            source: source(),
+        });
+        assert_eq!(flash.stream_stall_cycles(17), 10.0);
+        flash.stall = Some(Stall {
+            cycles: 3.5,
+            line_bytes: 8,
+            source: source(),
+        });
+        assert_eq!(flash.stream_stall_cycles(17), 10.5);
+    }
+}

@@ -1,0 +1,149 @@
+//! What a board offers: core, clock, memory, power.
+//!
+//! A profile is one TOML file in which every figure names its source. What the file says ([`raw`], private) is checked and
+//! resolved into a [`Board`], of which everything else is derived: the compiler's target from the core, the budgets from the
+//! memory, the energy from the power rows.
+
+mod catalogue;
+mod core;
+mod memory;
+mod power;
+mod raw;
+
+pub use self::catalogue::{boards, find, load};
+pub use self::core::{Core, CoreInfo, Float};
+pub use self::memory::{Bank, BankKind, Cache, Flash, FlashTiming, Run, Stall};
+pub use self::power::{Load, Power};
+
+use crate::source::{Source, Sourced};
+
+/// What the firmware takes for itself, whatever the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runtime {
+    /// Call stack, bytes of RAM.
+    pub stack_bytes: u32,
+    /// Static variables: the transport's buffers, the vector table's copy, the learner's handle. Bytes of RAM.
+    pub statics_bytes: u32,
+    /// The firmware's own code and constants, bytes of flash, the Program aside.
+    pub code_bytes: u32,
+    /// Where these three are from.
+    pub source: Source,
+}
+
+/// A board, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Board {
+    /// The name that configs and reports use, for example `nano33ble`.
+    pub name: String,
+    /// The name that people use, for example `Arduino Nano 33 BLE (nRF52840)`.
+    pub title: String,
+    /// The core that runs the network; on chips with several, one of them.
+    pub core: Sourced<Core>,
+    /// The core's clock in hertz.
+    pub clock_hz: Sourced<u64>,
+    /// Lowest and highest supply in volts.
+    pub supply_volts: Sourced<(f64, f64)>,
+    /// The chip's name in probe-rs, if it knows the chip.
+    pub probe_chip: Option<Sourced<String>>,
+    /// RAM, by ascending address, without overlaps; never empty.
+    pub ram: Vec<Bank>,
+    /// Flash from which the code runs and in which the Program lies.
+    pub flash: Flash,
+    /// What the firmware takes for itself.
+    pub runtime: Runtime,
+    /// Power rows, in the order of preference; may be empty on a user's own board.
+    pub power: Vec<Power>,
+    /// What else to know before trusting a figure.
+    pub notes: Vec<String>,
+}
+
+impl Board {
+    /// All RAM of all banks, bytes.
+    #[must_use]
+    pub fn ram_total_bytes(&self) -> u64 {
+        self.ram.iter().map(|bank| u64::from(bank.bytes)).sum()
+    }
+
+    /// The largest run of RAM without a gap. The learner's memory is one slice, so it must lie in one run; the firmware's own
+    /// stack and statics are charged to the same run, which is the safe side where a smaller bank could take them.
+    #[must_use]
+    pub fn arena_run(&self) -> Run {
+        memory::largest_run(&self.ram)
+    }
+
+    /// Bytes of RAM that a bill is held against: the length of [`Board::arena_run`].
+    #[must_use]
+    pub fn ram_budget_bytes(&self) -> u64 {
+        self.arena_run().bytes
+    }
+
+    /// Bytes of flash that a bill is held against.
+    #[must_use]
+    pub fn flash_budget_bytes(&self) -> u64 {
+        u64::from(self.flash.bytes)
+    }
+
+    /// RAM left for the learner's one slice once the firmware has its own, bytes.
+    #[must_use]
+    pub fn arena_budget_bytes(&self) -> u64 {
+        let own = u64::from(self.runtime.stack_bytes) + u64::from(self.runtime.statics_bytes);
+        self.ram_budget_bytes().saturating_sub(own)
+    }
+
+    /// What rustc calls the core.
+    #[must_use]
+    pub fn target(&self) -> &'static str {
+        self.core.value.info().target
+    }
+
+    /// Every figure's source with the figure's name, for a report's appendix.
+    #[must_use]
+    pub fn sources(&self) -> Vec<(String, &Source)> {
+        let mut sources = vec![
+            ("core".to_owned(), &self.core.source),
+            ("clock_hz".to_owned(), &self.clock_hz.source),
+            ("supply_volts".to_owned(), &self.supply_volts.source),
+            ("flash".to_owned(), &self.flash.source),
+            ("runtime".to_owned(), &self.runtime.source),
+        ];
+        sources.extend(
+            self.probe_chip
+                .iter()
+                .map(|chip| ("probe_chip".to_owned(), &chip.source)),
+        );
+        sources.extend(
+            self.ram
+                .iter()
+                .map(|bank| (format!("ram.{}", bank.name), &bank.source)),
+        );
+        let flash = &self.flash;
+        sources.extend(
+            flash
+                .timing
+                .iter()
+                .map(|part| ("flash.timing".to_owned(), &part.source)),
+        );
+        for (name, cache) in [
+            ("instruction_cache", &flash.instruction_cache),
+            ("data_cache", &flash.data_cache),
+        ] {
+            sources.extend(
+                cache
+                    .iter()
+                    .map(|part| (format!("flash.{name}"), &part.source)),
+            );
+        }
+        sources.extend(
+            flash
+                .stall
+                .iter()
+                .map(|part| ("flash.stall".to_owned(), &part.source)),
+        );
+        sources.extend(
+            self.power
+                .iter()
+                .map(|row| (format!("power.{}", row.mode), &row.source)),
+        );
+        sources
+    }
+}

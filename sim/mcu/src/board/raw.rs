@@ -1,0 +1,359 @@
+//! A profile as its file says it, and the checks that make a [`Board`] of it.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::core::Core;
+use super::memory::{Bank, BankKind, Cache, Flash, FlashTiming, Stall};
+use super::power::{Load, Power};
+use super::{Board, Runtime};
+use crate::error::Error;
+use crate::parse::Document;
+use crate::source::{Source, Sourced, Tag};
+use crate::suggest;
+
+/// Stack of the firmware until it is measured on a board, bytes.
+const DEFAULT_STACK_BYTES: u32 = 4096;
+/// Statics of the firmware until they are measured on a board, bytes.
+const DEFAULT_STATICS_BYTES: u32 = 2048;
+/// Code of the firmware until it is measured on a board, bytes.
+const DEFAULT_CODE_BYTES: u32 = 40 * 1024;
+/// What is said of the three above.
+const DEFAULT_RUNTIME_SOURCE: &str = "bare-metal firmware without an operating system: 4 KiB of stack, 2 KiB of statics \
+     (request and reply buffers), 40 KiB of code as the upper limit set for it; an allowance, not a measurement";
+
+/// A value and its source, as `{ value = …, source = "[S] …" }`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFigure<T> {
+    value: Spanned<T>,
+    source: Source,
+}
+
+/// The whole file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBoard {
+    name: Spanned<String>,
+    title: String,
+    core: RawFigure<String>,
+    clock_hz: RawFigure<u64>,
+    supply_volts: RawFigure<(f64, f64)>,
+    probe_chip: Option<RawFigure<String>>,
+    ram: Spanned<Vec<RawBank>>,
+    flash: RawFlash,
+    #[serde(default)]
+    runtime: Option<RawRuntime>,
+    #[serde(default)]
+    power: Vec<RawPower>,
+    #[serde(default)]
+    notes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBank {
+    name: String,
+    base: Spanned<u32>,
+    bytes: Spanned<u32>,
+    #[serde(default = "sram")]
+    kind: BankKind,
+    source: Source,
+}
+
+fn sram() -> BankKind {
+    BankKind::Sram
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFlash {
+    base: u32,
+    bytes: Spanned<u32>,
+    source: Source,
+    timing: Option<Spanned<FlashTiming>>,
+    instruction_cache: Option<Spanned<Cache>>,
+    data_cache: Option<Spanned<Cache>>,
+    stall: Option<Spanned<Stall>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRuntime {
+    stack_bytes: u32,
+    statics_bytes: u32,
+    code_bytes: u32,
+    source: Source,
+}
+
+/// One figure, or lowest and highest.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum RawRange {
+    One(f64),
+    Two(f64, f64),
+}
+
+impl RawRange {
+    fn bounds(self) -> (f64, f64) {
+        match self {
+            Self::One(figure) => (figure, figure),
+            Self::Two(low, high) => (low, high),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPower {
+    mode: Spanned<String>,
+    volts: Spanned<f64>,
+    clock_hz: Option<Spanned<u64>>,
+    milliwatts: Option<Spanned<RawRange>>,
+    milliamps: Option<Spanned<RawRange>>,
+    microamps_per_mhz: Option<Spanned<RawRange>>,
+    load: Load,
+    source: Source,
+}
+
+/// Reads a profile.
+///
+/// # Errors
+/// [`Error::Invalid`] with line and column for anything that is misspelt, of the wrong type or impossible.
+pub(super) fn parse(document: Document<'_>) -> Result<Board, Error> {
+    resolve(document, document.parse()?)
+}
+
+fn resolve(document: Document<'_>, raw: RawBoard) -> Result<Board, Error> {
+    let clock_hz = positive(document, raw.clock_hz.value, "clock_hz")?;
+    let mut power = Vec::with_capacity(raw.power.len());
+    for row in raw.power {
+        let mode_span = row.mode.span();
+        let row = resolve_power(document, row, clock_hz)?;
+        if power.iter().any(|other: &Power| other.mode == row.mode) {
+            let message = format!(
+                "the mode \"{}\" occurs twice; give each power row its own",
+                row.mode
+            );
+            return Err(document.at(mode_span, message));
+        }
+        power.push(row);
+    }
+    Ok(Board {
+        name: document.check(
+            raw.name,
+            |name| is_name(name),
+            |name| {
+                format!("\"{name}\" is not a board's name: use lower-case letters, digits and _")
+            },
+        )?,
+        title: raw.title,
+        core: resolve_core(document, raw.core)?,
+        clock_hz: Sourced {
+            value: clock_hz,
+            source: raw.clock_hz.source,
+        },
+        supply_volts: Sourced {
+            value: document.check(
+                raw.supply_volts.value,
+                |&(low, high)| low > 0.0 && low <= high && high.is_finite(),
+                |(low, high)| {
+                    format!("supply_volts is [lowest, highest], both above 0, not [{low}, {high}]")
+                },
+            )?,
+            source: raw.supply_volts.source,
+        },
+        probe_chip: raw.probe_chip.map(|chip| Sourced {
+            value: chip.value.into_inner(),
+            source: chip.source,
+        }),
+        ram: resolve_ram(document, raw.ram)?,
+        flash: resolve_flash(document, raw.flash)?,
+        runtime: raw.runtime.map_or_else(default_runtime, |runtime| Runtime {
+            stack_bytes: runtime.stack_bytes,
+            statics_bytes: runtime.statics_bytes,
+            code_bytes: runtime.code_bytes,
+            source: runtime.source,
+        }),
+        power,
+        notes: raw.notes,
+    })
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+fn default_runtime() -> Runtime {
+    Runtime {
+        stack_bytes: DEFAULT_STACK_BYTES,
+        statics_bytes: DEFAULT_STATICS_BYTES,
+        code_bytes: DEFAULT_CODE_BYTES,
+        source: Source {
+            tag: Tag::Unverified,
+            text: DEFAULT_RUNTIME_SOURCE.to_owned(),
+        },
+    }
+}
+
+fn positive<T: Copy + Default + PartialOrd + std::fmt::Display>(
+    document: Document<'_>,
+    value: Spanned<T>,
+    key: &str,
+) -> Result<T, Error> {
+    document.check(
+        value,
+        |&value| value > T::default(),
+        |value| format!("{key} must be above 0, not {value}"),
+    )
+}
+
+fn resolve_core(document: Document<'_>, raw: RawFigure<String>) -> Result<Sourced<Core>, Error> {
+    let span = raw.value.span();
+    let name = raw.value.into_inner();
+    let names = || Core::all().iter().map(|info| info.name);
+    let value = Core::from_name(&name).ok_or_else(|| {
+        let known: Vec<_> = names().collect();
+        let hint = suggest::hint(&name, names());
+        let message = format!(
+            "there is no core \"{name}\".{hint} Known cores: {}.",
+            known.join(", ")
+        );
+        document.at(span, message)
+    })?;
+    Ok(Sourced {
+        value,
+        source: raw.source,
+    })
+}
+
+fn resolve_ram(document: Document<'_>, raw: Spanned<Vec<RawBank>>) -> Result<Vec<Bank>, Error> {
+    let raw = document.check(
+        raw,
+        |banks| !banks.is_empty(),
+        |_| "a board needs at least one [[ram]] bank".to_owned(),
+    )?;
+    let mut placed = Vec::with_capacity(raw.len());
+    for bank in raw {
+        let span = bank.base.span();
+        let resolved = Bank {
+            name: bank.name,
+            base: bank.base.into_inner(),
+            bytes: positive(document, bank.bytes, "bytes")?,
+            kind: bank.kind,
+            source: bank.source,
+        };
+        if u64::from(resolved.base) + u64::from(resolved.bytes) > 1 << 32 {
+            let message = format!(
+                "the bank {} ends beyond the 32-bit address space",
+                resolved.name
+            );
+            return Err(document.at(span, message));
+        }
+        placed.push((resolved, span));
+    }
+    placed.sort_by_key(|(bank, _)| bank.base);
+    for pair in placed.windows(2) {
+        let [(lower, _), (upper, span)] = pair else {
+            continue;
+        };
+        if u64::from(lower.base) + u64::from(lower.bytes) > u64::from(upper.base) {
+            let message = format!(
+                "the bank {} begins inside the bank {}; an alias of the same memory must not be listed",
+                upper.name, lower.name
+            );
+            return Err(document.at(span.clone(), message));
+        }
+    }
+    Ok(placed.into_iter().map(|(bank, _)| bank).collect())
+}
+
+fn resolve_flash(document: Document<'_>, raw: RawFlash) -> Result<Flash, Error> {
+    let cache = |cache: Spanned<Cache>| {
+        document.check(
+            cache,
+            |cache| {
+                let lines = cache.bytes.checked_div(cache.line_bytes).unwrap_or(0);
+                lines > 0 && lines * cache.line_bytes == cache.bytes && cache.ways > 0 && lines % cache.ways == 0
+            },
+            |cache| {
+                format!(
+                    "a cache's bytes are ways × sets × line_bytes, which {} bytes of {}-byte lines in {} ways are not",
+                    cache.bytes, cache.line_bytes, cache.ways
+                )
+            },
+        )
+    };
+    Ok(Flash {
+        base: raw.base,
+        bytes: positive(document, raw.bytes, "bytes")?,
+        source: raw.source,
+        timing: raw
+            .timing
+            .map(|timing| {
+                document.check(
+                    timing,
+                    |timing| timing.line_bytes > 0,
+                    |_| "line_bytes must be above 0".to_owned(),
+                )
+            })
+            .transpose()?,
+        instruction_cache: raw.instruction_cache.map(cache).transpose()?,
+        data_cache: raw.data_cache.map(cache).transpose()?,
+        stall: raw
+            .stall
+            .map(|stall| {
+                document.check(
+                    stall,
+                    |stall| stall.line_bytes > 0 && stall.cycles >= 0.0 && stall.cycles.is_finite(),
+                    |_| "cycles must be 0 or more, and line_bytes above 0".to_owned(),
+                )
+            })
+            .transpose()?,
+    })
+}
+
+fn resolve_power(document: Document<'_>, raw: RawPower, board_hz: u64) -> Result<Power, Error> {
+    let mode_span = raw.mode.span();
+    let volts = positive(document, raw.volts, "volts")?;
+    let clock_hz = match raw.clock_hz {
+        Some(hz) => positive(document, hz, "clock_hz")?,
+        None => board_hz,
+    };
+    // Each way of writing the figure, with the factor that makes milliwatts of it.
+    let ways = [
+        (raw.milliwatts, 1.0),
+        (raw.milliamps, volts),
+        (raw.microamps_per_mhz, volts * clock_hz as f64 / 1e9),
+    ];
+    let mut given = ways
+        .into_iter()
+        .filter_map(|(figure, factor)| Some((figure?, factor)));
+    let (Some((figure, factor)), None) = (given.next(), given.next()) else {
+        let message =
+            "a power row gives exactly one of milliwatts, milliamps and microamps_per_mhz";
+        return Err(document.at(mode_span, message));
+    };
+    let (low, high) = document
+        .check(
+            figure,
+            |range| {
+                let (low, high) = range.bounds();
+                low > 0.0 && low <= high && high.is_finite()
+            },
+            |_| "a figure is above 0, or [lowest, highest], both above 0".to_owned(),
+        )?
+        .bounds();
+    Ok(Power {
+        mode: raw.mode.into_inner(),
+        volts,
+        clock_hz,
+        low_milliwatts: low * factor,
+        high_milliwatts: high * factor,
+        load: raw.load,
+        source: raw.source,
+    })
+}

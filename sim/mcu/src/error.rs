@@ -1,0 +1,104 @@
+//! What can go wrong, each with the place and the way out.
+
+use std::path::PathBuf;
+
+/// Why a board, a core or a cost model could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read.
+    #[error("{} cannot be read: {source}. Check the path and its permissions.", path.display())]
+    Read {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file is not what it should be: syntax, an unknown key, a wrong type or an impossible value.
+    #[error("{file}:{line}:{column}: {message}")]
+    Invalid {
+        /// The file's path, or the name of the built-in profile.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1, in characters.
+        column: usize,
+        /// What is wrong, what was probably meant, and what is allowed.
+        message: String,
+    },
+    /// No built-in board has this name, and no file lies there.
+    #[error(
+        "There is no board \"{name}\".{hint} Known boards: {known}. A board of your own is a TOML file: give its path."
+    )]
+    UnknownBoard {
+        /// The name that was asked for.
+        name: String,
+        /// "Did you mean …?", with a leading blank, or nothing.
+        hint: String,
+        /// Every built-in board.
+        known: String,
+    },
+    /// No kernel cost model is built in for this core.
+    #[error("There is no kernel cost model for the core \"{name}\".{hint} Known cores: {known}.")]
+    UnknownCore {
+        /// The core that was asked for.
+        name: String,
+        /// "Did you mean …?", with a leading blank, or nothing.
+        hint: String,
+        /// Every core with a model.
+        known: String,
+    },
+    /// The cost model of this core does not price this kernel.
+    #[error(
+        "The cost model of {core} does not price the kernel \"{kernel}\".{hint} Add it to configs/kernels/recipes.toml. \
+         Known kernels: {known}."
+    )]
+    UnknownKernel {
+        /// The core of the model.
+        core: String,
+        /// The kernel that was asked for.
+        kernel: String,
+        /// "Did you mean …?", with a leading blank, or nothing.
+        hint: String,
+        /// Every kernel of the model.
+        known: String,
+    },
+    /// The caller counted something that the kernel's model has no coefficient for, so its cycles would be lost.
+    #[error(
+        "The cost model of {core} has no coefficient \"{feature}\" for the kernel \"{kernel}\", but {count} were counted. \
+         It prices: {known}."
+    )]
+    UnpricedFeature {
+        /// The core of the model.
+        core: String,
+        /// The kernel that was asked for.
+        kernel: String,
+        /// The feature without a coefficient.
+        feature: &'static str,
+        /// How many the caller counted.
+        count: f64,
+        /// The features that the kernel's model prices.
+        known: String,
+    },
+    /// The board has no power row of this mode.
+    #[error(
+        "The board {board} has no power row for the mode \"{mode}\".{hint} Known modes: {known}."
+    )]
+    UnknownMode {
+        /// The board's name.
+        board: String,
+        /// The mode that was asked for.
+        mode: String,
+        /// "Did you mean …?", with a leading blank, or nothing.
+        hint: String,
+        /// Every mode of the board.
+        known: String,
+    },
+    /// The board's profile has no power row at all.
+    #[error(
+        "The board {board} has no power row, so its energy is not known. Add a [[power]] table to its profile."
+    )]
+    NoPower {
+        /// The board's name.
+        board: String,
+    },
+}
