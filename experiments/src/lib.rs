@@ -1,1 +1,3 @@
 //! Data sets, streams, drifts, protocols and metrics.
+
+pub mod data;
