@@ -88,7 +88,7 @@ pub fn of_cycles(power: &Power, cycles: f64) -> Energy {
         Load::Network => Energy::Measured {
             uj: (low + high) / 2.0,
         },
-        Load::Relative => Energy::Band { low, high },
+        Load::Comparable => Energy::Band { low, high },
         Load::Headline => Energy::Band {
             low,
             high: high * HEADLINE_FACTOR,
@@ -103,8 +103,8 @@ impl Board {
         milliseconds(cycles, self.clock_hz.value)
     }
 
-    /// Energy of `cycles` in the mode of this name, or without one in the mode listed first among those that are best founded:
-    /// measured under a network before a relative's before a headline.
+    /// Energy of `cycles` in the mode of this name, or without one in the mode listed first among those best founded:
+    /// measured under a network before comparable work before a headline.
     ///
     /// # Errors
     /// [`Error::UnknownMode`] with the nearest name; [`Error::NoPower`] when the profile has no power row.
@@ -125,7 +125,7 @@ impl Board {
 
     fn best_row(&self) -> Option<&Power> {
         let founded = |load| self.power.iter().find(|row| row.load == load);
-        [Load::Network, Load::Relative, Load::Headline]
+        [Load::Network, Load::Comparable, Load::Headline]
             .into_iter()
             .find_map(founded)
     }
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_is_a_band() {
-        let (low, high) = of_cycles(&row(Load::Relative), 1e6).bounds();
+        let (low, high) = of_cycles(&row(Load::Comparable), 1e6).bounds();
         assert!((low - 100.0).abs() < 1e-9 && (high - 300.0).abs() < 1e-9);
         let (low, high) = of_cycles(&row(Load::Headline), 1e6).bounds();
         assert!(

@@ -17,7 +17,23 @@ macro_rules! profiles {
     };
 }
 
-profiles!["nano33ble"];
+profiles![
+    "nano33ble",
+    "microbit_v2",
+    "stm32f446re",
+    "stm32f407vg",
+    "stm32f746g_disco",
+    "stm32h743zi",
+    "stm32l476rg",
+    "nucleo_l4r5zi",
+    "nucleo_u575zi_q",
+    "nucleo_g0b1re",
+    "rpi_pico",
+    "rpi_pico2",
+    "esp32c3",
+    "ek_ra6m4",
+    "nrf5340",
+];
 
 /// Every built-in board.
 ///

@@ -10,8 +10,9 @@ use crate::source::Source;
 pub enum Load {
     /// A neural network, on this chip.
     Network,
-    /// A neural network, on a close relative of this chip: its energy per cycle is a guide, not a measurement.
-    Relative,
+    /// Comparable work: a neural network on a close relative of this chip, or other work on this board. Its energy per cycle is
+    /// a guide, not a measurement.
+    Comparable,
     /// Something else, usually the datasheet's headline (CoreMark, `while (1)`): known to promise too little.
     Headline,
 }
