@@ -155,8 +155,8 @@ impl Sink<'_> {
 
 /// The deferred step of a batch: applies the accumulated `gradient` to `weights`, then zeroes it. All
 /// have one length. With [`Rule::Accumulate`] the gradient is moved to that rule's sum.
-pub fn apply(weights: &mut [f32], gradient: &mut [f32], rule: &mut Rule<'_>, hyper: &Hyper) {
-    step(weights, rule, hyper, (0, 1), gradient);
+pub fn apply(weights: &mut [f32], gradient: &mut [f32], mut rule: Rule<'_>, hyper: Hyper) {
+    step(weights, &mut rule, &hyper, (0, 1), gradient);
     gradient.fill(0.0);
 }
 
