@@ -1,0 +1,350 @@
+//! The Program: what the compiler on the host hands to the device.
+//!
+//! A flat image, read in place: header, constants, three straight lists of kernel calls (*infer*,
+//! *learn*, *apply*) with the address of every operand already settled, and the table of the parameters
+//! that move to RAM because they are trained.
+//!
+//! **It is untrusted input.** [`Program::load`] checks the checksum and then every offset, length and
+//! dimension; what it accepts cannot make a kernel leave the arena or the image.
+
+pub mod call;
+mod crc;
+pub mod header;
+pub mod kernel;
+
+pub use call::{Call, Place, RuleKind};
+pub use crc::crc32;
+pub use header::Field;
+pub use kernel::{Access, Kernel, Need};
+
+use crate::buffer::CLASS_COUNT_BYTES;
+use crate::machine;
+use crate::state::STATE_BYTES;
+use call::{CALL_BYTES, CALL_WORDS, OPERANDS};
+use core::ops::Range;
+use header::{HEADER_WORDS, MAGIC, VERSION};
+
+/// The three lists of a Program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum List {
+    /// From a raw sample to the outputs.
+    Infer,
+    /// From a stored sample to updated parameters, or to accumulated gradients.
+    Learn,
+    /// From accumulated gradients to updated parameters.
+    Apply,
+}
+
+/// Why an image is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Shorter than a header, or than it says itself.
+    Truncated,
+    /// The image does not start at a multiple of four.
+    Misaligned,
+    /// Not a Program.
+    Magic,
+    /// A Program of another version of the format.
+    Version(u32),
+    /// The checksum does not hold: the image was damaged.
+    Checksum,
+    /// A header field has a value that makes no sense.
+    Header(Field),
+    /// A table reaches beyond the image.
+    Table(Field),
+    /// An unknown kernel, activation, rule or flag.
+    Call(List, u32),
+    /// The dimensions of a call make no sense.
+    Dimensions(List, u32),
+    /// An operand of a call is missing, out of bounds, misaligned, read-only or overlaps another.
+    Operand(List, u32, u32),
+    /// A parameter tensor is out of bounds.
+    Parameter(u32),
+}
+
+/// A tensor that is trained: constant in the image, copied to the arena at reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Initial values: first byte in the image.
+    pub rom: usize,
+    /// Trained values: first byte in the arena.
+    pub ram: usize,
+    /// Floats.
+    pub len: usize,
+}
+
+/// A validated image.
+#[derive(Clone, Copy, Debug)]
+pub struct Program<'a> {
+    image: &'a [u8],
+}
+
+impl<'a> Program<'a> {
+    /// Checks `image` from end to end.
+    ///
+    /// # Errors
+    /// The first [`Refusal`]; nothing of a refused image is ever executed.
+    pub fn load(image: &'a [u8]) -> Result<Self, Refusal> {
+        if image.len() < HEADER_WORDS * 4 {
+            return Err(Refusal::Truncated);
+        }
+        if !machine::is_aligned(image) {
+            return Err(Refusal::Misaligned);
+        }
+        let program = Self { image };
+        if program.get(Field::Magic) != MAGIC {
+            return Err(Refusal::Magic);
+        }
+        if program.get(Field::Version) != VERSION {
+            return Err(Refusal::Version(program.get(Field::Version)));
+        }
+        if program.size(Field::Length) != image.len() || !image.len().is_multiple_of(4) {
+            return Err(Refusal::Truncated);
+        }
+        if program.get(Field::Checksum) != checksum(image) {
+            return Err(Refusal::Checksum);
+        }
+        program.check_header()?;
+        program.check_parameters()?;
+        for list in [List::Infer, List::Learn, List::Apply] {
+            program.check_list(list)?;
+        }
+        Ok(program)
+    }
+
+    /// The image itself.
+    pub fn image(&self) -> &'a [u8] {
+        self.image
+    }
+
+    /// A header field.
+    pub fn get(&self, field: Field) -> u32 {
+        self.word(field as usize * 4)
+    }
+
+    /// A header field that is a size.
+    pub fn size(&self, field: Field) -> usize {
+        self.get(field) as usize
+    }
+
+    /// A header field that is a float.
+    pub fn float(&self, field: Field) -> f32 {
+        f32::from_bits(self.get(field))
+    }
+
+    /// How many calls `list` has.
+    pub fn count(&self, list: List) -> usize {
+        self.size(match list {
+            List::Infer => Field::InferCount,
+            List::Learn => Field::LearnCount,
+            List::Apply => Field::ApplyCount,
+        })
+    }
+
+    /// Call `index` of `list`, if there is one.
+    pub fn call(&self, list: List, index: usize) -> Option<Call> {
+        if index >= self.count(list) {
+            return None;
+        }
+        let at = self.size(match list {
+            List::Infer => Field::InferAt,
+            List::Learn => Field::LearnAt,
+            List::Apply => Field::ApplyAt,
+        }) + index * CALL_BYTES;
+        let words: [u32; CALL_WORDS] = core::array::from_fn(|i| self.word(at + 4 * i));
+        Call::decode(&words)
+    }
+
+    /// Parameter tensor `index`, if there is one.
+    pub fn parameter(&self, index: usize) -> Option<Parameter> {
+        if index >= self.size(Field::ParameterCount) {
+            return None;
+        }
+        let at = self.size(Field::ParametersAt) + index * 12;
+        Some(Parameter {
+            rom: self.word(at) as usize,
+            ram: self.word(at + 4) as usize,
+            len: self.word(at + 8) as usize,
+        })
+    }
+
+    /// Bytes of payload in a slot of the replay buffer: features, or the raw sample.
+    pub fn payload_bytes(&self) -> usize {
+        match self.size(Field::FeatureCount) {
+            0 => self.size(Field::SampleBytes),
+            features => features * 4,
+        }
+    }
+
+    /// Classes that the outputs distinguish.
+    pub fn classes(&self) -> usize {
+        self.size(Field::OutputCount).max(2)
+    }
+
+    fn word(&self, at: usize) -> u32 {
+        match self.image.get(at..).and_then(<[u8]>::first_chunk) {
+            Some(bytes) => u32::from_le_bytes(*bytes),
+            None => 0,
+        }
+    }
+
+    fn within(&self, at: Field, bytes: Option<usize>, end: usize) -> Result<Range<usize>, Refusal> {
+        let start = self.size(at);
+        let range = bytes.and_then(|b| start.checked_add(b)).map(|e| start..e);
+        range.filter(|r| r.end <= end && start.is_multiple_of(4)).ok_or(Refusal::Table(at))
+    }
+
+    fn check_header(&self) -> Result<(), Refusal> {
+        use Field::*;
+        let limit = 1 << 30;
+        let demand = |field, holds: bool| if holds { Ok(()) } else { Err(Refusal::Header(field)) };
+        let image = self.image.len();
+        let arena = self.size(ArenaBytes);
+        demand(ArenaBytes, arena <= limit && arena >= STATE_BYTES && arena.is_multiple_of(4))?;
+        for (at, count, bytes) in [
+            (InferAt, InferCount, CALL_BYTES),
+            (LearnAt, LearnCount, CALL_BYTES),
+            (ApplyAt, ApplyCount, CALL_BYTES),
+            (ParametersAt, ParameterCount, 12),
+        ] {
+            self.within(at, self.size(count).checked_mul(bytes), image)?;
+        }
+        demand(ExtractCount, self.size(ExtractCount) <= self.size(InferCount))?;
+        demand(SampleBytes, (1..=limit).contains(&self.size(SampleBytes)))?;
+        demand(FeatureCount, self.size(FeatureCount) <= limit / 4)?;
+        demand(OutputCount, (1..=0xffff).contains(&self.size(OutputCount)))?;
+        demand(OutputsAreProbabilities, self.get(OutputsAreProbabilities) <= 1)?;
+
+        let work = self.within(WorkAt, Some(self.size(WorkBytes)), arena)?;
+        demand(WorkAt, work.start >= STATE_BYTES)?;
+        let inside = |field, bytes: usize| {
+            let range = self.within(field, Some(bytes), arena)?;
+            demand(field, range.start >= work.start && range.end <= work.end)
+        };
+        inside(OutputsAt, self.size(OutputCount) * 4)?;
+        if self.size(FeatureCount) > 0 {
+            inside(FeaturesAt, self.size(FeatureCount) * 4)?;
+        }
+
+        demand(LearningRate, self.float(LearningRate).is_finite())?;
+        demand(WeightDecay, self.float(WeightDecay).is_finite())?;
+        demand(ClipValue, self.float(ClipValue) > 0.0)?;
+        demand(Beta1, (0.0..1.0).contains(&self.float(Beta1)))?;
+        demand(Beta2, (0.0..1.0).contains(&self.float(Beta2)))?;
+        demand(Epsilon, self.float(Epsilon) >= 0.0 && self.float(Epsilon).is_finite())?;
+        demand(Schedule, self.get(Schedule) <= 2)?;
+        demand(SchedulePeriod, self.get(Schedule) == 0 || self.get(SchedulePeriod) > 0)?;
+        demand(ScheduleFactor, self.float(ScheduleFactor).is_finite())?;
+        demand(Batch, self.get(Batch) >= 1)?;
+        demand(Trigger, self.get(Trigger) <= 3)?;
+        demand(TriggerEvery, self.get(Trigger) != 1 || self.get(TriggerEvery) > 0)?;
+        demand(Detector, self.get(Detector) <= 1)?;
+
+        demand(BufferPolicy, self.get(BufferPolicy) <= 3)?;
+        if self.get(BufferPolicy) > 0 {
+            demand(BufferSlots, self.get(BufferSlots) >= 1)?;
+            let slot = self.payload_bytes().next_multiple_of(4) + 4;
+            demand(SlotBytes, self.size(SlotBytes) == slot)?;
+            let slots = self.within(BufferAt, self.size(BufferSlots).checked_mul(slot), arena)?;
+            demand(BufferAt, slots.start >= work.end)?;
+            if self.get(BufferPolicy) == 3 {
+                let counts = self.within(ClassCountsAt, Some(self.classes() * CLASS_COUNT_BYTES), arena)?;
+                demand(ClassCountsAt, counts.start >= slots.end)?;
+            }
+        } else {
+            demand(FeatureCount, self.size(FeatureCount) == 0)?;
+        }
+        Ok(())
+    }
+
+    fn check_parameters(&self) -> Result<(), Refusal> {
+        let work = self.work();
+        for index in 0..self.size(Field::ParameterCount) {
+            let flaw = Refusal::Parameter(index as u32);
+            let p = self.parameter(index).ok_or(flaw)?;
+            let bytes = p.len.checked_mul(4).ok_or(flaw)?;
+            let sound = p.rom.is_multiple_of(4)
+                && p.ram.is_multiple_of(4)
+                && p.rom.checked_add(bytes).is_some_and(|end| end <= self.image.len())
+                && p.ram >= work.start
+                && p.ram.checked_add(bytes).is_some_and(|end| end <= work.end);
+            if !sound {
+                return Err(flaw);
+            }
+        }
+        Ok(())
+    }
+
+    /// The part of the arena that calls may use.
+    fn work(&self) -> Range<usize> {
+        let start = self.size(Field::WorkAt);
+        start..start + self.size(Field::WorkBytes)
+    }
+
+    fn check_list(&self, list: List) -> Result<(), Refusal> {
+        for index in 0..self.count(list) {
+            let number = index as u32;
+            let call = self.call(list, index).ok_or(Refusal::Call(list, number))?;
+            let needs =
+                call.kernel.needs(&call).map_err(|_| Refusal::Dimensions(list, number))?;
+            if call.kernel == Kernel::Loss && call.dim(2) > 3 {
+                return Err(Refusal::Dimensions(list, number));
+            }
+            // No two operands may overlap, read-only ones included: the executor borrows them apart.
+            let mut used: [Range<usize>; OPERANDS] = Default::default();
+            for (i, need) in needs.iter().enumerate() {
+                let flaw = Refusal::Operand(list, number, i as u32);
+                let range = self.operand_range(list, call.operands[i], need).ok_or(flaw)?;
+                let Some(range) = range else { continue };
+                if used[..i].iter().any(|other| overlap(other, &range)) {
+                    return Err(flaw);
+                }
+                used[i] = range;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of the arena that an operand takes (`Some(None)`: it is not in the arena), or `None`
+    /// where it is not where the kernel needs it.
+    #[allow(clippy::option_option)]
+    fn operand_range(&self, list: List, place: Place, need: &Need) -> Option<Option<Range<usize>>> {
+        let fits = |at: u32, bounds: Range<usize>| {
+            let start = at as usize;
+            let end = start.checked_add(need.bytes)?;
+            let sound =
+                start >= bounds.start && end <= bounds.end && (!need.words || start.is_multiple_of(4));
+            sound.then_some(start..end)
+        };
+        match place {
+            Place::Absent => (need.optional || need.access == Access::None).then_some(None),
+            _ if need.access == Access::None => None,
+            Place::Ram(at) => fits(at, self.work()).map(Some),
+            Place::Rom(at) if need.access == Access::Read => {
+                fits(at, 0..self.image.len()).map(|_| None)
+            }
+            Place::Sample if need.access == Access::Read => {
+                let (bytes, words) = match list {
+                    List::Infer => (self.size(Field::SampleBytes), false),
+                    List::Learn => (self.payload_bytes(), self.size(Field::FeatureCount) > 0),
+                    List::Apply => return None,
+                };
+                (need.bytes == bytes && (words || !need.words)).then_some(None)
+            }
+            Place::Rom(_) | Place::Sample => None,
+        }
+    }
+}
+
+/// The checksum that [`Field::Checksum`] of `image` should hold.
+pub fn checksum(image: &[u8]) -> u32 {
+    let at = Field::Checksum as usize * 4;
+    match (image.get(..at), image.get(at + 4..)) {
+        (Some(before), Some(after)) => crc32(&[before, after]),
+        _ => 0,
+    }
+}
+
+fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
+}

@@ -1,0 +1,122 @@
+//! Why a network cannot be compiled: whole sentences that name the layer and both shapes.
+
+use runtime_shared::kernels::Shape;
+
+/// A network that cannot be built or compiled.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// A network without layers.
+    #[error("The network has no layers. Give at least one, for example {{ dense = {{ units = 10 }} }}.")]
+    Empty,
+    /// A dimension that is zero or does not fit the format.
+    #[error("Layer `{layer}`: {what} is {value}; it must be between 1 and {most}.")]
+    Dimension {
+        /// The layer.
+        layer: String,
+        /// Which dimension.
+        what: &'static str,
+        /// What it is.
+        value: usize,
+        /// The largest that is possible.
+        most: usize,
+    },
+    /// A rate, a slope or another float out of its range.
+    #[error("Layer `{layer}`: {what} is {value}; it must be {allowed}.")]
+    Value {
+        /// The layer.
+        layer: String,
+        /// Which value.
+        what: &'static str,
+        /// What it is.
+        value: f32,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// A window that is larger than what it slides over.
+    #[error(
+        "Layer `{layer}`: its window of {}x{} does not fit its input of {}x{}x{}. \
+         Make the kernel smaller, or pad with padding = \"same\".",
+        window.0, window.1, input.h, input.w, input.c
+    )]
+    Window {
+        /// The layer.
+        layer: String,
+        /// Height and width of the window.
+        window: (usize, usize),
+        /// What the layer is given.
+        input: Shape,
+    },
+    /// Two inputs of a layer, or the network and the data, whose shapes differ.
+    #[error(
+        "Layer `{layer}`: the shapes {}x{}x{} and {}x{}x{} do not fit together; they must be the same.",
+        a.h, a.w, a.c, b.h, b.w, b.c
+    )]
+    Mismatch {
+        /// The layer.
+        layer: String,
+        /// What it is given first.
+        a: Shape,
+        /// What it is given beside that.
+        b: Shape,
+    },
+    /// A convolution or pooling behind a flattened layer.
+    #[error("Layer `{layer}` works on images, but it is given a vector of {len} values. Put it before `flatten`.")]
+    NotAnImage {
+        /// The layer.
+        layer: String,
+        /// Length of the vector.
+        len: usize,
+    },
+    /// A reference to a layer that there is none of.
+    #[error("Layer `{layer}` names `{name}`, but no layer before it is called so. Known are: {known}.")]
+    UnknownLayer {
+        /// Who refers.
+        layer: String,
+        /// To what.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// Two layers of one name.
+    #[error("Two layers are called `{0}`. Give each its own name.")]
+    DuplicateName(String),
+    /// A loss that the outputs cannot feed.
+    #[error("The loss `{loss}` cannot follow a network that {why}.")]
+    Loss {
+        /// The loss.
+        loss: &'static str,
+        /// What is in its way.
+        why: String,
+    },
+    /// Weights of the wrong number.
+    #[error("Layer `{layer}`: {given} weights were given where {expected} are needed.")]
+    Weights {
+        /// The layer.
+        layer: String,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        given: usize,
+    },
+    /// An update scheme that is not written correctly or names what there is none of.
+    #[error("The update scheme `{scheme}` {why}")]
+    Scheme {
+        /// As it was given.
+        scheme: String,
+        /// What is wrong, and what to write.
+        why: String,
+    },
+    /// An option of training that makes no sense.
+    #[error("`{what}` is {value}; it must be {allowed}.")]
+    Option {
+        /// Which.
+        what: &'static str,
+        /// What it is.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// The finished Program did not pass its own validation: a fault of the compiler.
+    #[error("The compiled program was refused by its own validation ({0:?}). This is a fault of the compiler; please report it with the config.")]
+    Internal(runtime_shared::program::Refusal),
+}
