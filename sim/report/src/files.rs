@@ -53,8 +53,12 @@ impl Stage {
         Ok(())
     }
 
-    /// Moves all files to their places and returns these.
-    pub(crate) fn finish(mut self) -> Result<Vec<PathBuf>, Error> {
+    /// Moves all files to their places and returns these. Of the files that `stale` names, those that
+    /// were not staged are from an earlier report and go.
+    pub(crate) fn finish(
+        mut self,
+        stale: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<PathBuf>, Error> {
         self.keep = true;
         let mut written = Vec::with_capacity(self.names.len());
         for name in &self.names {
@@ -67,6 +71,12 @@ impl Stage {
             written.push(to);
         }
         self.keep = false;
+        for name in stale.into_iter().filter(|name| !self.names.contains(name)) {
+            let path = self.dir.join(name);
+            if path.exists() {
+                fs::remove_file(&path).map_err(|cause| write_error(&path, &cause))?;
+            }
+        }
         Ok(written)
     }
 }

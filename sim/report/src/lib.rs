@@ -4,23 +4,40 @@
 //! cycle is counted, so that a report of last year can be rebuilt and set beside one of today.
 
 mod check;
+mod compare;
+mod curve;
 mod error;
 mod files;
+mod format;
+mod markdown;
+mod page;
+mod plot;
+mod report;
 mod run;
+mod stats;
 mod store;
 mod summary;
 mod table;
+mod tables;
 
 use std::path::{Path, PathBuf};
 
+pub use compare::{Comparison, compare, names};
 pub use error::Error;
 pub use run::{Bill, BillItem, KernelCost, Memory, Phase, Run, SampleRow};
+pub use stats::{estimate, t_quantile};
 pub use store::{CSV_FILE, PARQUET_FILE, RUN_FILE, SUMMARY_FILE, read};
 pub use summary::{AccuracySummary, Estimate, SCHEMA, Stop, StrategySummary, Summary};
 
+/// The report as one self-contained page.
+pub const PAGE_FILE: &str = "report.html";
+/// The report as Markdown.
+pub const MARKDOWN_FILE: &str = "report.md";
+
 /// Writes the report of `run` into the folder `dir`, which is made where it is missing.
 ///
-/// Returns the files, in the order in which they took their places. Files of other names are left alone.
+/// Returns the files, in the order in which they took their places. Plots of an earlier report that this
+/// one does not have are removed; files of other names are left alone.
 ///
 /// # Errors
 ///
@@ -29,8 +46,18 @@ pub use summary::{AccuracySummary, Estimate, SCHEMA, Stop, StrategySummary, Summ
 pub fn write(run: &Run, dir: &Path) -> Result<Vec<PathBuf>, Error> {
     check::check(run)?;
     let rows = table::sorted(&run.samples, &run.summary).map_err(Error::Inconsistent)?;
+    let document = report::Document::of(run);
     let mut stage = files::Stage::open(dir)?;
     let run_json = store::stage(run, &rows, &mut stage, dir)?;
+    for plot in document.plots.iter().flat_map(|(_, plots)| plots) {
+        stage.add(&format!("{}.svg", plot.name), plot.svg()?.as_bytes())?;
+        stage.add(&format!("{}.png", plot.name), &plot.png()?)?;
+    }
+    stage.add(PAGE_FILE, page::page(&document)?.as_bytes())?;
+    stage.add(MARKDOWN_FILE, markdown::markdown(&document).as_bytes())?;
     stage.add(RUN_FILE, &run_json)?;
-    stage.finish()
+    let plots = plot::NAMES
+        .iter()
+        .flat_map(|name| ["svg", "png"].map(|end| format!("{name}.{end}")));
+    stage.finish(plots)
 }

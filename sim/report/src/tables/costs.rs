@@ -1,0 +1,148 @@
+//! What the strategies cost, item by item: bills of memory and cycles by kernel, a column per strategy.
+
+use super::{Cell, Column, Table, Tone};
+use crate::{Bill, Memory, Phase, Run, format};
+
+/// A table for each board and memory.
+pub(crate) fn bills(run: &Run) -> Vec<Table> {
+    let mut tables = Vec::new();
+    for board in run.summary.boards() {
+        for (memory, name) in [(Memory::Ram, "RAM"), (Memory::Flash, "Flash")] {
+            let own: Vec<&Bill> = run
+                .bills
+                .iter()
+                .filter(|bill| bill.board == board && bill.memory == memory)
+                .collect();
+            if !own.is_empty() {
+                tables.push(bill_table(&format!("{name} of {board}, bytes"), &own));
+            }
+        }
+    }
+    tables
+}
+
+fn bill_table(title: &str, bills: &[&Bill]) -> Table {
+    let mut items: Vec<&str> = Vec::new();
+    for item in bills.iter().flat_map(|bill| &bill.items) {
+        if !items.contains(&item.name.as_str()) {
+            items.push(&item.name);
+        }
+    }
+    let mut columns = vec![Column::left("item")];
+    columns.extend(bills.iter().map(|bill| Column::right(&bill.strategy)));
+    let mut rows: Vec<Vec<Cell>> = items
+        .iter()
+        .map(|name| {
+            let cells = bills.iter().map(|bill| {
+                let own: Vec<u64> = bill
+                    .items
+                    .iter()
+                    .filter(|item| item.name == *name)
+                    .map(|item| item.bytes)
+                    .collect();
+                if own.is_empty() {
+                    Cell::none()
+                } else {
+                    Cell::new(format::grouped(own.iter().sum()))
+                }
+            });
+            std::iter::once(Cell::new(*name)).chain(cells).collect()
+        })
+        .collect();
+    let sums: [(&str, fn(&Bill) -> Cell); 3] = [
+        ("sum", |bill| Cell::new(format::grouped(bill.total()))),
+        ("budget", |bill| {
+            Cell::new(format::grouped(bill.budget_bytes))
+        }),
+        ("left", |bill| {
+            match bill.budget_bytes.checked_sub(bill.total()) {
+                Some(left) => Cell::new(format::grouped(left)),
+                None => Cell::new(format!(
+                    "−{}",
+                    format::grouped(bill.total() - bill.budget_bytes)
+                ))
+                .tone(Tone::Bad),
+            }
+        }),
+    ];
+    let totals = sums.len();
+    for (name, cell) in sums {
+        rows.push(
+            std::iter::once(Cell::new(name))
+                .chain(bills.iter().map(|bill| cell(bill)))
+                .collect(),
+        );
+    }
+    Table {
+        title: title.to_owned(),
+        columns,
+        rows,
+        totals,
+        notes: Vec::new(),
+    }
+}
+
+/// A table for each board and phase.
+pub(crate) fn kernels(run: &Run) -> Vec<Table> {
+    let mut tables = Vec::new();
+    for board in run.summary.boards() {
+        for (phase, name) in [
+            (Phase::Train, "Cycles of a learning step"),
+            (Phase::Infer, "Cycles of a prediction"),
+        ] {
+            let own = || {
+                run.kernels
+                    .iter()
+                    .filter(|kernel| kernel.board == board && kernel.phase == phase)
+            };
+            let (mut kernels, mut strategies): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+            for kernel in own() {
+                if !kernels.contains(&kernel.kernel.as_str()) {
+                    kernels.push(&kernel.kernel);
+                }
+                if !strategies.contains(&kernel.strategy.as_str()) {
+                    strategies.push(&kernel.strategy);
+                }
+            }
+            if kernels.is_empty() {
+                continue;
+            }
+            let cycles = |strategy: &str, kernel: Option<&str>| -> Option<f64> {
+                let chosen = own().filter(|cost| {
+                    cost.strategy == strategy && kernel.is_none_or(|name| cost.kernel == name)
+                });
+                chosen.map(|cost| cost.cycles).reduce(|a, b| a + b)
+            };
+            let cell = |strategy: &str, kernel: Option<&str>| match cycles(strategy, kernel) {
+                Some(cycles) => Cell::new(format::grouped(cycles.round() as u64)),
+                None => Cell::none(),
+            };
+            let row = |name: &str, kernel: Option<&str>| {
+                let cells = strategies.iter().map(|strategy| cell(strategy, kernel));
+                std::iter::once(Cell::new(name)).chain(cells).collect()
+            };
+            let mut columns = vec![Column::left("kernel")];
+            columns.extend(strategies.iter().map(|name| Column::right(name)));
+            let mut rows: Vec<Vec<Cell>> =
+                kernels.iter().map(|name| row(name, Some(name))).collect();
+            rows.push(row("sum", None));
+            let mut notes = Vec::new();
+            if run
+                .summary
+                .strategies
+                .iter()
+                .any(|entry| entry.board == board && !entry.calibrated)
+            {
+                notes.push("Uncalibrated: a first estimate from instruction tables.".to_owned());
+            }
+            tables.push(Table {
+                title: format!("{name} on {board}"),
+                columns,
+                rows,
+                totals: 1,
+                notes,
+            });
+        }
+    }
+    tables
+}

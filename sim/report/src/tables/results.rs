@@ -1,0 +1,294 @@
+//! What the strategies reach, and at what cost: the tables that a reader looks at first.
+
+use super::{Cell, Column, Table, Tone};
+use crate::curve::{Measure, curves};
+use crate::{Estimate, Run, StrategySummary, format};
+
+/// Marks a figure whose cost model was not calibrated.
+const UNCALIBRATED: &str = "uncalibrated";
+
+/// The first table of a report: every strategy's accuracy, recovery and costs, a row each.
+///
+/// With more than one run, a first column names the run.
+pub(crate) fn headline_figures(runs: &[(&str, &Run)]) -> Table {
+    let drifts = runs.iter().any(|(_, run)| run.drift_at.is_some());
+    let mut columns = vec![
+        Column::left("strategy"),
+        Column::left("board"),
+        Column::left("fits"),
+    ];
+    if runs.len() > 1 {
+        columns.insert(0, Column::left("run"));
+    }
+    let accuracies: &[&str] = if drifts {
+        &[
+            "before drift",
+            "at drift",
+            "lowest",
+            "final",
+            "recovery, samples",
+        ]
+    } else {
+        &["final accuracy"]
+    };
+    let costs = [
+        "RAM, bytes",
+        "flash, bytes",
+        "buffer, samples",
+        "cycles a step",
+        "ms a step",
+        "µJ a step",
+    ];
+    columns.extend(
+        accuracies
+            .iter()
+            .chain(&costs)
+            .map(|name| Column::right(name)),
+    );
+    let mut table = Table {
+        title: "Results".to_owned(),
+        columns,
+        ..Table::default()
+    };
+    for (name, run) in runs {
+        for entry in &run.summary.strategies {
+            let mut row = vec![Cell::new(&entry.name), Cell::new(&entry.board), fits(entry)];
+            if runs.len() > 1 {
+                row.insert(0, Cell::new(*name));
+            }
+            let accuracy = entry.accuracy.clone().unwrap_or_default();
+            let moments = [accuracy.before_drift, accuracy.at_drift, accuracy.lowest];
+            if drifts {
+                row.extend(moments.map(percent));
+            }
+            row.push(percent(accuracy.last));
+            if drifts {
+                row.push(recovery(entry, run));
+            }
+            row.extend([
+                memory(entry.ram_bytes, entry.ram_budget_bytes),
+                memory(entry.flash_bytes, entry.flash_budget_bytes),
+                Cell::new(format::grouped(entry.buffer_slots)),
+            ]);
+            row.extend(step(entry));
+            table.rows.push(row);
+        }
+    }
+    table.notes = notes(runs);
+    table
+}
+
+fn notes(runs: &[(&str, &Run)]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let entries = || runs.iter().flat_map(|(_, run)| &run.summary.strategies);
+    let seeds = runs
+        .iter()
+        .map(|(_, run)| run.summary.seeds)
+        .min()
+        .unwrap_or(0);
+    if runs.iter().all(|(_, run)| run.summary.seeds > 1) {
+        notes.push(format!(
+            "Accuracy: mean over {} seeds ± half its 95 % confidence interval (Student's t). A step is one learning step with all its passes over the buffer.",
+            if runs.iter().all(|(_, run)| run.summary.seeds == seeds) { seeds.to_string() } else { "the".to_owned() }
+        ));
+    } else {
+        notes.push("From a single seed no confidence interval can be given. A step is one learning step with all its passes over the buffer.".to_owned());
+    }
+    if entries().any(|entry| !entry.calibrated) {
+        notes.push(
+            "Uncalibrated: cycles, milliseconds and µJ are first estimates from instruction tables, not yet checked on machine code."
+                .to_owned(),
+        );
+    }
+    for entry in entries() {
+        let place = format!("{} on {}", entry.name, entry.board);
+        if let Some(reason) = &entry.refused {
+            notes.push(format!("{place} was not run: {reason}"));
+        }
+        if let Some(stop) = &entry.stopped {
+            notes.push(format!(
+                "{place} stopped at step {} in layer {} (seed {}): {}. What it had by then is kept.",
+                stop.step,
+                stop.layer,
+                stop.seed,
+                stop.reason.trim_end_matches('.')
+            ));
+        }
+    }
+    notes
+}
+
+fn fits(entry: &StrategySummary) -> Cell {
+    match (entry.fits, &entry.stopped) {
+        (false, _) => Cell::new("no").tone(Tone::Bad),
+        (true, Some(stop)) => Cell::new("yes")
+            .tone(Tone::Good)
+            .sub(format!("stopped at {}", format::grouped(stop.step))),
+        (true, None) => Cell::new("yes").tone(Tone::Good),
+    }
+}
+
+fn percent(value: Option<Estimate>) -> Cell {
+    if value.is_none() {
+        Cell::none()
+    } else {
+        Cell::new(format::percent(value))
+    }
+}
+
+fn recovery(entry: &StrategySummary, run: &Run) -> Cell {
+    if entry.accuracy.is_none() || run.drift_at.is_none() {
+        return Cell::none();
+    }
+    let Some(value) = entry.recovery_samples else {
+        return Cell::new("never").tone(Tone::Bad);
+    };
+    match entry.recovered_seeds {
+        Some(seeds) if seeds < run.summary.seeds => {
+            Cell::new(format::count(value)).sub(format!("{seeds} of {} seeds", run.summary.seeds))
+        }
+        _ => Cell::new(format::count(value)),
+    }
+}
+
+fn memory(bytes: u64, budget: u64) -> Cell {
+    let cell = Cell::new(format::grouped(bytes));
+    if budget == 0 {
+        return cell;
+    }
+    let cell = cell.sub(format!(
+        "{} of {}",
+        format::share(bytes, budget),
+        format::grouped(budget)
+    ));
+    if bytes > budget {
+        cell.tone(Tone::Bad)
+    } else {
+        cell
+    }
+}
+
+/// Cycles, milliseconds and µJ of a learning step.
+fn step(entry: &StrategySummary) -> [Cell; 3] {
+    if entry.train_cycles_per_step == 0 {
+        return [
+            Cell::none().sub("does not train"),
+            Cell::none(),
+            Cell::none(),
+        ];
+    }
+    let trust = match entry.cycles_error_percent {
+        _ if !entry.calibrated => UNCALIBRATED.to_owned(),
+        Some(error) => format!("± {} %", format::significant(error)),
+        None => "calibrated".to_owned(),
+    };
+    let energy = Cell::new(format::significant(entry.train_uj_per_step));
+    let energy = match (entry.train_uj_low, entry.train_uj_high) {
+        (Some(low), Some(high)) => energy.sub(format!(
+            "{} to {}",
+            format::significant(low),
+            format::significant(high)
+        )),
+        _ => energy,
+    };
+    [
+        Cell::new(format::grouped(entry.train_cycles_per_step)).sub(trust),
+        Cell::new(format::significant(entry.train_ms_per_step)),
+        energy,
+    ]
+}
+
+/// Accuracy at round places of the stream; `None` where nothing drifts.
+pub(crate) fn milestones(run: &Run) -> Option<Table> {
+    let drift = run.drift_at?;
+    let (measure, curves) = curves(run);
+    let last = curves
+        .iter()
+        .filter_map(|curve| curve.points.last())
+        .map(|(x, _)| *x)
+        .max()?;
+    let mut places: Vec<u64> = vec![drift.saturating_sub(1), drift];
+    places.extend([10, 30, 50, 100, 200, 300, 500, 1_000, 2_000, 5_000].map(|after| drift + after));
+    places.retain(|place| *place < last);
+    places.push(last);
+    places.dedup();
+    let mut columns = vec![Column::left("strategy")];
+    columns.extend(
+        places
+            .iter()
+            .map(|place| Column::right(&format!("at {}", format::grouped(*place)))),
+    );
+    let rows = curves
+        .iter()
+        .map(|curve| {
+            let end = curve.points.last().map_or(0, |(x, _)| *x);
+            let cells = places.iter().map(|place| match curve.at(*place) {
+                Some((_, value)) if *place <= end => percent(Some(value)),
+                _ => Cell::none(),
+            });
+            std::iter::once(Cell::new(&curve.label))
+                .chain(cells)
+                .collect()
+        })
+        .collect();
+    let what = match measure {
+        Measure::Test => {
+            "Accuracy on held-out samples, the last one known at that sample of the stream"
+        }
+        Measure::Prequential => "Windowed prequential accuracy at that sample of the stream",
+    };
+    let notes = vec![format!(
+        "{what}; the drift is at {}.",
+        format::grouped(drift)
+    )];
+    Some(Table {
+        title: "Accuracy along the stream".to_owned(),
+        columns,
+        rows,
+        totals: 0,
+        notes,
+    })
+}
+
+/// Accuracy at the end of every epoch; `None` where the run has none.
+pub(crate) fn epochs(run: &Run) -> Option<Table> {
+    let epoch = run.samples_per_epoch.filter(|epoch| *epoch > 0)?;
+    let (measure, curves) = curves(run);
+    let last = curves
+        .iter()
+        .filter_map(|curve| curve.points.last())
+        .map(|(x, _)| *x)
+        .max()?;
+    let mut columns = vec![Column::left("epoch")];
+    columns.extend(curves.iter().map(|curve| Column::right(&curve.label)));
+    let rows = (1..=(last + 1).div_ceil(epoch))
+        .map(|number| {
+            let ends = number * epoch - 1;
+            let cells = curves.iter().map(|curve| match curve.at(ends) {
+                Some((sample, value)) if sample + 1 > (number - 1) * epoch => {
+                    let cell = percent(Some(value));
+                    if sample == ends {
+                        cell
+                    } else {
+                        cell.sub(format!("after {} samples", format::grouped(sample + 1)))
+                    }
+                }
+                _ => Cell::none(),
+            });
+            std::iter::once(Cell::new(number.to_string()))
+                .chain(cells)
+                .collect()
+        })
+        .collect();
+    let note = match measure {
+        Measure::Test => "Accuracy on held-out samples at the end of each epoch.",
+        Measure::Prequential => "Windowed prequential accuracy at the end of each epoch.",
+    };
+    Some(Table {
+        title: "Accuracy by epoch".to_owned(),
+        columns,
+        rows,
+        totals: 0,
+        notes: vec![note.to_owned()],
+    })
+}
