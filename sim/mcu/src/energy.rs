@@ -14,7 +14,7 @@ use crate::suggest;
 
 /// Measured over promised current on the STM32U575, the larger of the two factors known: about 51 µA/MHz (3.3 V equivalent)
 /// under a neural network against a headline of 19.5 µA/MHz. The other, the STM32L4R5, has 188 against 100.
-/// [M] MLPerf Tiny submissions (current), Zephyr board documents (headlines).
+/// Measured: MLPerf Tiny submissions (current), Zephyr board documents (headlines).
 pub const HEADLINE_FACTOR: f64 = 51.0 / 19.5;
 
 /// Energy of some work.

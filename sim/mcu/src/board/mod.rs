@@ -1,6 +1,6 @@
 //! What a board offers: core, clock, memory, power.
 //!
-//! A profile is one TOML file in which every figure names its source. What the file says ([`raw`], private) is checked and
+//! A profile is one TOML file in which every figure names its source. What the file says is checked and
 //! resolved into a [`Board`], of which everything else is derived: the compiler's target from the core, the budgets from the
 //! memory, the energy from the power rows.
 
