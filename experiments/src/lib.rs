@@ -1,3 +1,15 @@
-//! Data sets, streams, drifts, protocols and metrics.
+//! What happens: data sets, streams, drifts, protocols and metrics.
+//!
+//! - [`data`] — data sets, checked and kept as bytes.
+//! - [`stream`] — which sample comes when, and what its label means by then.
+//! - [`device`] — whoever runs the training core; this crate does not know who.
+//! - [`online`], [`scratch`] — the protocols: a stream with a drift; epochs from scratch.
+//! - [`evaluation`], [`metrics`] — what comes out.
 
 pub mod data;
+pub mod device;
+pub mod evaluation;
+pub mod metrics;
+pub mod online;
+pub mod scratch;
+pub mod stream;

@@ -2,7 +2,7 @@
 
 use crate::kernels::update::{Hyper, Rule, Sink};
 use crate::kernels::{
-    bias, conv2d, dense, depthwise, dropout, elementwise, loss::Loss, pool, softmax, update,
+    bias, conv2d, dense, depthwise, dropout, elementwise, loss::{Loss, predict}, pool, softmax, update,
 };
 use crate::program::call::{OPERANDS, SKIP_ZEROS};
 use crate::program::{Call, Kernel, List, Place, Program, RuleKind};
@@ -38,6 +38,7 @@ pub enum Fault {
 pub(crate) struct Context {
     pub hyper: Hyper,
     pub label: usize,
+    pub prediction: usize,
     pub loss: f32,
     pub loss_scale: f32,
     pub rng: Rng,
@@ -241,6 +242,7 @@ fn execute(call: &Call, o: &mut Operands<'_>, context: &mut Context) -> u32 {
                 2 => Loss::BinaryCrossEntropy,
                 _ => Loss::Damped,
             };
+            context.prediction = predict(o.read(0));
             context.loss = loss.evaluate(o.read(0), context.label, delta, context.loss_scale);
         }
         Kernel::Apply => {

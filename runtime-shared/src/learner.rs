@@ -53,6 +53,15 @@ impl From<Fault> for Error {
     }
 }
 
+/// What one supervised update did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
+    /// The class predicted before the update.
+    pub prediction: usize,
+    /// The loss before the update.
+    pub loss: f32,
+}
+
 /// What one sample did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
@@ -172,7 +181,7 @@ impl<'a> Learner<'a> {
     /// [`Error::Length`], [`Error::Fault`].
     pub fn infer<P: Probe>(&mut self, sample: &[u8], probe: &mut P) -> Result<usize, Error> {
         self.run_infer(sample, 0, self.program.count(List::Infer), probe)?;
-        Ok(predict(self.outputs()))
+        Ok(self.predict())
     }
 
     /// The outputs of the last inference, until the next call.
@@ -202,10 +211,10 @@ impl<'a> Learner<'a> {
         machine::floats_mut(&mut self.arena[at..at + expected * 4]).copy_from_slice(features);
         let from = self.program.size(Field::ExtractCount);
         self.run_calls(&[], from, self.program.count(List::Infer), &mut ())?;
-        Ok(predict(self.outputs()))
+        Ok(self.predict())
     }
 
-    /// One supervised update from a raw sample, past buffer, trigger and detector; gives the loss.
+    /// One supervised update from a raw sample, past buffer, trigger and detector.
     ///
     /// # Errors
     /// [`Error::NotTrainable`] where nothing is trained or only stored features are learnt from.
@@ -214,16 +223,16 @@ impl<'a> Learner<'a> {
         sample: &[u8],
         label: usize,
         probe: &mut P,
-    ) -> Result<f32, Error> {
+    ) -> Result<Update, Error> {
         self.check(sample, label)?;
         if self.program.count(List::Learn) == 0 || self.program.size(Field::FeatureCount) > 0 {
             return Err(Error::NotTrainable);
         }
         let mut state = self.state();
         let (work, _) = self.arena.split_at_mut(work_end(&self.program));
-        let loss = update(&self.program, work, sample, label, &mut state, probe);
+        let result = update(&self.program, work, sample, label, &mut state, probe);
         state.store(self.arena);
-        Ok(loss?)
+        Ok(result?)
     }
 
     /// Predicts a labelled sample, then learns as the Program says.
@@ -267,6 +276,14 @@ impl<'a> Learner<'a> {
         state.store(self.arena);
         let (loss, replayed) = replayed?;
         Ok(Step { prediction, loss, replayed, stored, drift })
+    }
+
+    fn predict(&self) -> usize {
+        let outputs = self.outputs();
+        match (outputs, self.program.get(Field::OutputsAreProbabilities)) {
+            (&[p], 1) => usize::from(p > 0.5),
+            _ => predict(outputs),
+        }
     }
 
     fn policy(&self) -> Policy {
@@ -393,7 +410,7 @@ fn replay<P: Probe>(
     for _ in 0..program.get(Field::Passes) {
         let stored = state.stored;
         if Policy::from_code(program.get(Field::BufferPolicy)) == Policy::None {
-            sum += update(program, work, direct.0, direct.1, state, probe)?;
+            sum += update(program, work, direct.0, direct.1, state, probe)?.loss;
             count += 1;
             continue;
         }
@@ -401,7 +418,7 @@ fn replay<P: Probe>(
         for turn in 0..if draw == 0 { stored } else { draw } {
             let slot = if draw == 0 { turn } else { state.rng.below(stored) };
             let (payload, label) = buffer.get(slot as usize);
-            sum += update(program, work, payload, label, state, probe)?;
+            sum += update(program, work, payload, label, state, probe)?.loss;
             count += 1;
         }
     }
@@ -416,7 +433,7 @@ fn update<P: Probe>(
     label: usize,
     state: &mut State,
     probe: &mut P,
-) -> Result<f32, Fault> {
+) -> Result<Update, Fault> {
     let mut context = context(program, state, label);
     let learn = 0..program.count(List::Learn);
     let result = exec::run(program, List::Learn, learn, work, sample, &mut context, probe);
@@ -432,7 +449,7 @@ fn update<P: Probe>(
         state.beta1_power *= context.hyper.beta1;
         state.beta2_power *= context.hyper.beta2;
     }
-    Ok(context.loss)
+    Ok(Update { prediction: context.prediction, loss: context.loss })
 }
 
 /// What the update after those of `state` works with.
@@ -458,6 +475,7 @@ fn context(program: &Program<'_>, state: &State, label: usize) -> Context {
             correction2: 1.0 / (1.0 - state.beta2_power * beta2),
         },
         label,
+        prediction: 0,
         loss: 0.0,
         loss_scale: 1.0 / program.get(Field::Batch) as f32,
         rng: state.rng.clone(),
