@@ -26,9 +26,7 @@ impl Activation {
     pub fn forward(self, x: &mut [f32]) {
         match self {
             Activation::None => {}
-            Activation::Relu => x
-                .iter_mut()
-                .for_each(|x| *x = if *x > 0.0 { *x } else { 0.0 }),
+            Activation::Relu => x.iter_mut().for_each(|x| *x = relu(*x)),
             Activation::Relu6 => x.iter_mut().for_each(|x| {
                 let positive = if *x > 0.0 { *x } else { 0.0 };
                 *x = if positive < 6.0 { positive } else { 6.0 };
@@ -49,7 +47,7 @@ impl Activation {
         let pairs = output.iter().zip(delta.iter_mut());
         match self {
             Activation::None => {}
-            Activation::Relu => pairs.for_each(|(&y, d)| *d = if y > 0.0 { *d } else { 0.0 }),
+            Activation::Relu => pairs.for_each(|(&y, d)| *d = gate(y, *d)),
             Activation::Relu6 => {
                 pairs.for_each(|(&y, d)| *d = if (y > 0.0) & (y < 6.0) { *d } else { 0.0 });
             }
@@ -60,4 +58,20 @@ impl Activation {
             Activation::Tanh => pairs.for_each(|(&y, d)| *d *= 1.0 - y * y),
         }
     }
+}
+
+/// max(x, 0) by its sign bit, which needs no transfer of FPU flags on a Cortex-M; −0 becomes +0, and a
+/// NaN stays one unless its sign is set.
+fn relu(x: f32) -> f32 {
+    let bits = x.to_bits();
+    f32::from_bits(bits & !((bits as i32 >> 31) as u32))
+}
+
+/// `d` where `y`, a ReLU's output, is above zero, else 0.
+fn gate(y: f32, d: f32) -> f32 {
+    f32::from_bits(if y.to_bits() as i32 > 0 {
+        d.to_bits()
+    } else {
+        0
+    })
 }

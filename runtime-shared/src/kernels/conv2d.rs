@@ -11,7 +11,7 @@
 use core::ops::Range;
 
 use super::Shape;
-use super::block::{add_dots, in_blocks, is_zero, load};
+use super::block::{accumulate, add_dots, axpy, chunk, in_blocks, is_zero, load, part, store};
 use super::update::Sink;
 use super::window::Axis;
 
@@ -70,44 +70,45 @@ impl Conv2d {
         }
     }
 
-    /// For each kernel row that falls on the input at output position (`oy`, `ox`): where the row's
-    /// inputs start in `x`, where its taps start in units of (ky, kx, ci), and how many there are.
+    /// Where to read for one output position.
     #[inline(always)]
-    pub(super) fn segments(
-        &self,
-        oy: usize,
-        ox: usize,
-    ) -> impl Iterator<Item = (usize, usize, usize)> {
+    pub(super) fn field(&self, oy: usize, ox: usize) -> Field {
         let (rows, columns) = (self.rows().taps(oy), self.columns().taps(ox));
-        self.segments_in(oy, ox, rows, columns)
-    }
-
-    #[inline(always)]
-    fn segments_in(
-        &self,
-        oy: usize,
-        ox: usize,
-        rows: Range<usize>,
-        columns: Range<usize>,
-    ) -> impl Iterator<Item = (usize, usize, usize)> {
         let c = self.input.c;
-        let len = columns.len() * c;
-        // An empty range of rows or columns starts anywhere, so nothing is computed from it.
-        let rows = if len == 0 { 0..0 } else { rows };
-        let first = columns.start;
-        let y = oy * self.stride.0 + rows.start;
-        let x = ox * self.stride.1 + first;
-        let (row, column) = match (y.checked_sub(self.pad.0), x.checked_sub(self.pad.1)) {
-            (Some(row), Some(column)) => (row, column),
-            _ => (0, 0),
-        };
-        let mut input = (row * self.input.w + column) * c;
-        let mut tap = (rows.start * self.kernel.1 + first) * c;
-        let (input_step, tap_step) = (self.input.w * c, self.kernel.1 * c);
-        rows.map(move |_| {
-            let segment = (input, tap, len);
-            input += input_step;
-            tap += tap_step;
+        // With an empty range the starts mean nothing, but nothing is read from them either.
+        let row = (oy * self.stride.0 + rows.start).saturating_sub(self.pad.0);
+        let column = (ox * self.stride.1 + columns.start).saturating_sub(self.pad.1);
+        Field {
+            rows: rows.len(),
+            len: columns.len() * c,
+            input: (row * self.input.w + column) * c,
+            tap: (rows.start * self.kernel.1 + columns.start) * c,
+            input_step: self.input.w * c,
+            tap_step: self.kernel.1 * c,
+        }
+    }
+}
+
+/// The part of a kernel that falls on the input at one output position: `rows` segments of `len`
+/// neighbours each. Positions in the input count elements; taps count (ky, kx, ci).
+pub(super) struct Field {
+    rows: usize,
+    len: usize,
+    input: usize,
+    tap: usize,
+    input_step: usize,
+    tap_step: usize,
+}
+
+impl Field {
+    /// (start in the input, first tap, length) of each segment, ascending.
+    #[inline(always)]
+    pub(super) fn segments(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let (mut input, mut tap) = (self.input, self.tap);
+        (0..self.rows).map(move |_| {
+            let segment = (input, tap, self.len);
+            input += self.input_step;
+            tap += self.tap_step;
             segment
         })
     }
@@ -121,126 +122,181 @@ impl Conv2d {
 /// in its window, the first of equals; it may be empty if that is not wanted, or if there is no pool.
 /// Outputs that no window covers are not computed.
 pub fn forward(g: &Conv2d, x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], argmax: &mut [u8]) {
-    let mut out = Pooled { g, y, argmax };
-    let mut at = 0;
-    while g.output.c - at >= 8 {
-        channels::<2, 8>(g, x, w, load(b, at), at, &mut out);
-        at += 8;
-    }
-    if g.output.c - at >= 4 {
-        channels::<4, 4>(g, x, w, load(b, at), at, &mut out);
-        at += 4;
-    }
-    if g.output.c - at >= 2 {
-        channels::<4, 2>(g, x, w, load(b, at), at, &mut out);
-        at += 2;
-    }
-    if g.output.c > at {
-        channels::<4, 1>(g, x, w, load(b, at), at, &mut out);
-    }
-}
-
-/// All positions of the output channels `at..at + N`, `P` neighbouring columns at a time where the
-/// whole kernel falls on the input.
-#[inline(never)]
-fn channels<const P: usize, const N: usize>(
-    g: &Conv2d,
-    x: &[f32],
-    w: &[f32],
-    bias: [f32; N],
-    at: usize,
-    out: &mut Pooled<'_>,
-) {
-    let pooled = g.pooled();
-    let (height, width) = (pooled.h * g.pool.0, pooled.w * g.pool.1);
-    let interior = g.columns().interior(width);
-    for oy in 0..height {
-        let rows = g.rows().taps(oy);
-        let mut ox = 0;
-        while ox < width {
-            if ox >= interior.start && ox + P <= interior.end {
-                let columns = 0..g.kernel.1;
-                let acc = tile::<P, N>(g, x, w, bias, at, (oy, ox), rows.clone(), columns);
-                for (p, acc) in acc.iter().enumerate() {
-                    out.store(oy, ox + p, at, acc);
-                }
-                ox += P;
-            } else {
-                let columns = g.columns().taps(ox);
-                let [acc] = tile::<1, N>(g, x, w, bias, at, (oy, ox), rows.clone(), columns);
-                out.store(oy, ox, at, &acc);
-                ox += 1;
-            }
+    in_blocks!(g.output.c, [4, 2, 1], |at, N| {
+        let block = Block::<N> {
+            g,
+            x,
+            w,
+            bias: load(b, at),
+            at,
+        };
+        if g.is_pooled() {
+            block.pooled(y, argmax)
+        } else {
+            block.plain(y)
         }
-    }
+    });
 }
 
-/// `P` neighbouring positions × `N` output channels, held in registers.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn tile<const P: usize, const N: usize>(
-    g: &Conv2d,
-    x: &[f32],
-    w: &[f32],
-    bias: [f32; N],
-    at: usize,
-    (oy, ox): (usize, usize),
-    rows: Range<usize>,
-    columns: Range<usize>,
-) -> [[f32; N]; P] {
-    let outputs = g.output.c;
-    let step = g.stride.1 * g.input.c;
-    let mut acc = [bias; P];
-    for (input, tap, len) in g.segments_in(oy, ox, rows, columns) {
-        let xs: [&[f32]; P] = core::array::from_fn(|p| &x[input + p * step..][..len]);
-        let w = &w[tap * outputs..][..len * outputs];
-        for (t, row) in (0..len).zip(w.chunks_exact(outputs)) {
-            let row: [f32; N] = load(row, at);
-            for p in 0..P {
-                let x = xs[p][t];
-                for j in 0..N {
-                    acc[p][j] += x * row[j];
-                }
-            }
-        }
-    }
-    acc
-}
+/// Positions that are computed together.
+const QUAD: usize = 4;
 
-/// Where outputs go: straight to `y`, or into the running maximum of their window.
-struct Pooled<'a> {
+/// `N` output channels from `at` on.
+struct Block<'a, const N: usize> {
     g: &'a Conv2d,
-    y: &'a mut [f32],
-    argmax: &'a mut [u8],
+    x: &'a [f32],
+    w: &'a [f32],
+    bias: [f32; N],
+    at: usize,
 }
 
-impl Pooled<'_> {
-    #[inline(always)]
-    fn store<const N: usize>(&mut self, oy: usize, ox: usize, at: usize, acc: &[f32; N]) {
-        let (c, (h, w)) = (self.g.output.c, self.g.pool);
-        let columns = self.g.output.w / w;
-        let start = (oy / h * columns + ox / w) * c + at;
-        let y = &mut self.y[start..start + N];
-        if !self.g.is_pooled() {
-            y.copy_from_slice(acc);
-            return;
-        }
-        let index = (oy % h * w + ox % w) as u8;
-        if index == 0 {
-            y.copy_from_slice(acc);
-            if let Some(argmax) = self.argmax.get_mut(start..start + N) {
-                argmax.fill(0);
+impl<const N: usize> Block<'_, N> {
+    /// Every position of a convolution without a pool, `QUAD` neighbours at a time where the whole
+    /// kernel falls on the input. The last neighbours of a row may be computed twice.
+    #[inline(never)]
+    fn plain(&self, y: &mut [f32]) {
+        let g = self.g;
+        let (rows, columns) = self.interior();
+        let mut row = self.at;
+        for oy in 0..g.output.h {
+            let mut ox = 0;
+            while ox < g.output.w {
+                let count = QUAD.min(g.output.w - ox);
+                let whole = rows.contains(&oy) && columns.start <= ox && ox + count <= columns.end;
+                let acc = if whole {
+                    self.quad(core::array::from_fn(|p| (oy, ox + p.min(count - 1))))
+                } else {
+                    self.singles(|p| (oy, ox + p), count)
+                };
+                for p in 0..count {
+                    store(y, row + (ox + p) * g.output.c, &acc[p]);
+                }
+                ox += QUAD;
             }
-            return;
+            row += g.output.w * g.output.c;
         }
-        for j in 0..N {
-            if acc[j] > y[j] {
-                y[j] = acc[j];
-                if let Some(argmax) = self.argmax.get_mut(start + j) {
-                    *argmax = index;
+    }
+
+    /// Every window of a convolution with a pool, its positions `QUAD` at a time. The last of a window
+    /// may be computed twice, which cannot make it win.
+    #[inline(never)]
+    fn pooled(&self, y: &mut [f32], argmax: &mut [u8]) {
+        let g = self.g;
+        let pooled = g.pooled();
+        let (rows, columns) = self.interior();
+        let (h, w) = g.pool;
+        let last = (h * w - 1) as u32;
+        let mut out = self.at;
+        for oy in (0..pooled.h).map(|py| py * h) {
+            for ox in (0..pooled.w).map(|px| px * w) {
+                let whole = rows.start <= oy
+                    && oy + h <= rows.end
+                    && columns.start <= ox
+                    && ox + w <= columns.end;
+                let mut best = [f32::NEG_INFINITY; N];
+                let mut winner = [0u32; N];
+                let mut first = 0;
+                while first < h * w {
+                    let count = QUAD.min(h * w - first);
+                    let position = |p: usize| {
+                        let k = first + p.min(count - 1);
+                        (oy + k / w, ox + k % w)
+                    };
+                    let acc = if whole {
+                        self.quad(core::array::from_fn(position))
+                    } else {
+                        self.singles(position, count)
+                    };
+                    for (p, acc) in acc.iter().enumerate() {
+                        for j in 0..N {
+                            // Not `>`, so that a NaN is not lost.
+                            let better = !(acc[j] <= best[j]);
+                            best[j] = if better { acc[j] } else { best[j] };
+                            winner[j] = if better {
+                                (first + p) as u32
+                            } else {
+                                winner[j]
+                            };
+                        }
+                    }
+                    first += QUAD;
+                }
+                store(y, out, &best);
+                if let Some(argmax) = argmax.get_mut(out..out + N) {
+                    for j in 0..N {
+                        argmax[j] = winner[j].min(last) as u8;
+                    }
+                }
+                out += g.output.c;
+            }
+        }
+    }
+
+    /// The rows and the columns of the output at which the whole kernel falls on the input.
+    fn interior(&self) -> (Range<usize>, Range<usize>) {
+        let g = self.g;
+        (
+            g.rows().interior(g.output.h),
+            g.columns().interior(g.output.w),
+        )
+    }
+
+    /// The outputs at four positions where the whole kernel falls on the input. All of them stay in
+    /// registers, and a weight is loaded once for four products.
+    #[inline(always)]
+    fn quad(&self, positions: [(usize, usize); QUAD]) -> [[f32; N]; QUAD] {
+        let g = self.g;
+        let (c, outputs) = (g.input.c, g.output.c);
+        let len = g.kernel.1 * c;
+        let mut acc = [self.bias; QUAD];
+        let mut starts = positions.map(|(oy, ox)| {
+            let (iy, ix) = (oy * g.stride.0 - g.pad.0, ox * g.stride.1 - g.pad.1);
+            (iy * g.input.w + ix) * c
+        });
+        let mut tap = self.at;
+        for _ in 0..g.kernel.0 {
+            let mut xs: [&[f32]; QUAD] = [&[]; QUAD];
+            for p in 0..QUAD {
+                let Some(x) = part(self.x, starts[p], len) else {
+                    return acc;
+                };
+                xs[p] = x;
+                starts[p] += g.input.w * c;
+            }
+            for t in 0..len {
+                let Some(row) = chunk::<N>(self.w, tap) else {
+                    return acc;
+                };
+                tap += outputs;
+                for p in 0..QUAD {
+                    let x = xs[p][t];
+                    for j in 0..N {
+                        acc[p][j] += x * row[j];
+                    }
                 }
             }
         }
+        acc
+    }
+
+    /// The outputs at `count` positions where padding may hide a part of the kernel.
+    #[inline(never)]
+    fn singles(
+        &self,
+        position: impl Fn(usize) -> (usize, usize),
+        count: usize,
+    ) -> [[f32; N]; QUAD] {
+        let outputs = self.g.output.c;
+        let mut all = [[f32::NEG_INFINITY; N]; QUAD];
+        for (p, acc) in all.iter_mut().enumerate().take(count) {
+            let (oy, ox) = position(p);
+            *acc = self.bias;
+            for (input, tap, len) in self.g.field(oy, ox).segments() {
+                let x = part(self.x, input, len).unwrap_or(&[]);
+                accumulate(acc, x, self.w, tap * outputs + self.at, outputs, false);
+            }
+        }
+        all
     }
 }
 
@@ -255,33 +311,39 @@ pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &
     dx.fill(0.0);
     let outputs = g.output.c;
     let pooled = g.pooled();
-    let mut positions = delta.chunks_exact(outputs.max(1));
-    if !g.is_pooled() {
-        for oy in 0..pooled.h {
-            for (ox, delta) in (0..pooled.w).zip(&mut positions) {
-                for (input, tap, len) in g.segments(oy, ox) {
-                    let w = &w[tap * outputs..][..len * outputs];
-                    add_dots(delta, w, &mut dx[input..][..len]);
-                }
-            }
-        }
-        return;
-    }
-    let mut winners = argmax.chunks_exact(outputs.max(1));
+    let mut at = 0;
     for py in 0..pooled.h {
-        for (px, (delta, winners)) in (0..pooled.w).zip((&mut positions).zip(&mut winners)) {
-            for (o, (&d, &winner)) in delta.iter().zip(winners).enumerate() {
-                if is_zero(d) {
-                    continue;
+        for px in 0..pooled.w {
+            if g.is_pooled() {
+                for o in 0..outputs {
+                    if let Some((d, field)) = winner(g, delta, argmax, at + o, py, px) {
+                        spread(&field, d, w, o, outputs, dx);
+                    }
                 }
-                let (oy, ox) = winning_position(g, py, px, winner);
-                for (input, tap, len) in g.segments(oy, ox) {
-                    let w = w[tap * outputs + o..].iter().step_by(outputs);
-                    for (dx, w) in dx[input..][..len].iter_mut().zip(w) {
-                        *dx += d * w;
+            } else if let Some(delta) = part(delta, at, outputs) {
+                for (input, tap, len) in g.field(py, px).segments() {
+                    if let (Some(w), Some(dx)) =
+                        (w.get(tap * outputs..), dx.get_mut(input..input + len))
+                    {
+                        add_dots(delta, w, dx);
                     }
                 }
             }
+            at += outputs;
+        }
+    }
+}
+
+/// `dx += d · w[..][o]` over the field.
+#[inline(always)]
+fn spread(field: &Field, d: f32, w: &[f32], o: usize, outputs: usize, dx: &mut [f32]) {
+    for (input, tap, len) in field.segments() {
+        let mut at = tap * outputs + o;
+        for dx in dx.get_mut(input..input + len).unwrap_or_default() {
+            if let Some(w) = w.get(at) {
+                *dx += d * w;
+            }
+            at += outputs;
         }
     }
 }
@@ -311,57 +373,50 @@ pub fn backward_weights(
     tile: &mut [f32],
 ) {
     if g.is_pooled() {
-        backward_weights_pooled(g, x, delta, argmax, sink, &mut tile[..tile_len(g)]);
-        return;
+        return backward_weights_pooled(g, x, delta, argmax, sink, tile);
     }
     for ky in 0..g.kernel.0 {
         for kx in 0..g.kernel.1 {
             for ci in 0..g.input.c {
-                in_blocks!(g.output.c, |at| tap_block::<8 | 4 | 2 | 1>(
-                    g,
-                    x,
-                    delta,
-                    (ky, kx, ci),
-                    at,
-                    sink
-                ));
+                in_blocks!(g.output.c, [8, 4, 2, 1], |at, N| {
+                    let gradient = tap_gradient::<N>(g, x, delta, (ky, kx, ci), at);
+                    let tap = (ky * g.kernel.1 + kx) * g.input.c + ci;
+                    sink.push(tap * g.output.c + at, 1, &gradient);
+                });
             }
         }
     }
 }
 
+/// The gradient of the weights `at..at + N` of one tap.
 #[inline(never)]
-fn tap_block<const N: usize>(
+fn tap_gradient<const N: usize>(
     g: &Conv2d,
     x: &[f32],
     delta: &[f32],
     (ky, kx, ci): (usize, usize, usize),
     at: usize,
-    sink: &mut Sink<'_>,
-) {
-    let outputs = g.output.c;
+) -> [f32; N] {
+    let (c, outputs) = (g.input.c, g.output.c);
     let columns = g.columns().outputs(kx, g.output.w);
-    let step = g.stride.1 * g.input.c;
     let mut acc = [0.0f32; N];
-    if !columns.is_empty() {
-        for oy in g.rows().outputs(ky, g.output.h) {
-            let iy = oy * g.stride.0 + ky - g.pad.0;
-            let ix = columns.start * g.stride.1 + kx - g.pad.1;
-            let x = x[(iy * g.input.w + ix) * g.input.c + ci..]
-                .iter()
-                .step_by(step);
-            let delta = &delta[(oy * g.output.w + columns.start) * outputs..];
-            let delta = &delta[..columns.len() * outputs];
-            for (x, delta) in x.zip(delta.chunks_exact(outputs)) {
-                let d: [f32; N] = load(delta, at);
-                for j in 0..N {
-                    acc[j] += x * d[j];
-                }
+    for oy in g.rows().outputs(ky, g.output.h) {
+        let iy = oy * g.stride.0 + ky - g.pad.0;
+        let ix = (columns.start * g.stride.1 + kx).saturating_sub(g.pad.1);
+        let mut from = (iy * g.input.w + ix) * c + ci;
+        let mut to = (oy * g.output.w + columns.start) * outputs + at;
+        for _ in columns.clone() {
+            let (Some(x), Some(d)) = (x.get(from), chunk::<N>(delta, to)) else {
+                break;
+            };
+            for j in 0..N {
+                acc[j] += x * d[j];
             }
+            from += g.stride.1 * c;
+            to += outputs;
         }
     }
-    let tap = (ky * g.kernel.1 + kx) * g.input.c + ci;
-    sink.push(tap * outputs + at, 1, &acc);
+    acc
 }
 
 fn backward_weights_pooled(
@@ -374,32 +429,41 @@ fn backward_weights_pooled(
 ) {
     let outputs = g.output.c;
     let pooled = g.pooled();
+    let tile = &mut tile[..tile_len(g)];
     for o in 0..outputs {
         tile.fill(0.0);
-        let column = delta[o.min(delta.len())..].iter().step_by(outputs);
-        let winners = argmax[o.min(argmax.len())..].iter().step_by(outputs);
-        let mut deltas = column.zip(winners);
+        let mut at = o;
         for py in 0..pooled.h {
-            for (px, (&d, &winner)) in (0..pooled.w).zip(&mut deltas) {
-                if is_zero(d) {
-                    continue;
-                }
-                let (oy, ox) = winning_position(g, py, px, winner);
-                for (input, tap, len) in g.segments(oy, ox) {
-                    for (t, x) in tile[tap..][..len].iter_mut().zip(&x[input..][..len]) {
-                        *t += d * x;
+            for px in 0..pooled.w {
+                if let Some((d, field)) = winner(g, delta, argmax, at, py, px) {
+                    for (input, tap, len) in field.segments() {
+                        let x = part(x, input, len).unwrap_or(&[]);
+                        axpy(d, x, tile.get_mut(tap..tap + len).unwrap_or_default());
                     }
                 }
+                at += outputs;
             }
         }
         sink.push(o, outputs, tile);
     }
 }
 
-/// The position in the convolution's output that won the window (`py`, `px`).
+/// The delta at index `at`, which belongs to the window (`py`, `px`), and the field of the position
+/// that won this window; nothing if the delta is zero.
 #[inline(always)]
-fn winning_position(g: &Conv2d, py: usize, px: usize, winner: u8) -> (usize, usize) {
+fn winner(
+    g: &Conv2d,
+    delta: &[f32],
+    argmax: &[u8],
+    at: usize,
+    py: usize,
+    px: usize,
+) -> Option<(f32, Field)> {
+    let d = *delta.get(at)?;
+    if is_zero(d) {
+        return None;
+    }
     let (h, w) = g.pool;
-    let winner = usize::from(winner);
-    (py * h + winner / w, px * w + winner % w)
+    let k = usize::from(*argmax.get(at)?);
+    Some((d, g.field(py * h + k / w, px * w + k % w)))
 }

@@ -3,7 +3,7 @@
 //! Input-major rows make forward and update walk memory once, in order, and let an input that is zero
 //! (most pixels of a digit, half of what a ReLU emits) skip its row.
 
-use super::block::{accumulate, add_dots, in_blocks, is_zero};
+use super::block::{accumulate, add_dots, in_blocks, is_zero, load, store};
 use super::update::Sink;
 
 /// `y[o] = b[o] + Σᵢ x[i] · w[i][o]`, starting from the bias, `i` ascending.
@@ -13,9 +13,8 @@ use super::update::Sink;
 /// Returns the number of rows used.
 pub fn forward(x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], skip_zeros: bool) -> u32 {
     let mut used = 0;
-    in_blocks!(y.len(), |at| forward_block::<16 | 8 | 4 | 2 | 1>(
-        x, w, b, y, at, skip_zeros, &mut used
-    ));
+    in_blocks!(y.len(), [16, 8, 2, 1], |at, N| used =
+        forward_block::<N>(x, w, b, y, at, skip_zeros));
     used
 }
 
@@ -27,12 +26,11 @@ fn forward_block<const N: usize>(
     y: &mut [f32],
     at: usize,
     skip: bool,
-    used: &mut u32,
-) {
-    let outputs = y.len();
-    let mut acc = super::block::load::<N>(b, at);
-    *used = accumulate(&mut acc, x, w, outputs, at, skip);
-    y[at..at + N].copy_from_slice(&acc);
+) -> u32 {
+    let mut acc = load::<N>(b, at);
+    let used = accumulate(&mut acc, x, w, at, y.len(), skip);
+    store(y, at, &acc);
+    used
 }
 
 /// `dx[i] = Σₒ delta[o] · w[i][o]`, overwriting `dx`.
@@ -60,9 +58,8 @@ pub fn backward_weights(
     let outputs = delta.len();
     if let Some((target, factor)) = sink.linear() {
         let mut used = 0;
-        in_blocks!(outputs, |at| outer_block::<8 | 4 | 2 | 1>(
-            x, delta, target, factor, at, skip_zeros, &mut used
-        ));
+        in_blocks!(outputs, [16, 8, 2, 1], |at, N| used =
+            outer_block::<N>(x, delta, target, factor, at, skip_zeros));
         return used;
     }
     for (i, &x) in x.iter().enumerate() {
@@ -74,7 +71,7 @@ pub fn backward_weights(
     x.len() as u32
 }
 
-/// `target[i][at + j] += (factor · x[i]) · delta[at + j]`.
+/// `target[i][at + j] += (factor · x[i]) · delta[at + j]`; returns the number of rows used.
 #[inline(never)]
 fn outer_block<const N: usize>(
     x: &[f32],
@@ -83,21 +80,22 @@ fn outer_block<const N: usize>(
     factor: f32,
     at: usize,
     skip: bool,
-    used: &mut u32,
-) {
-    let d = super::block::load::<N>(delta, at);
-    let mut rows = 0;
-    for (&x, row) in x.iter().zip(target.chunks_exact_mut(delta.len())) {
+) -> u32 {
+    let d = load::<N>(delta, at);
+    let mut used = 0;
+    for (i, &x) in x.iter().enumerate() {
         if skip && is_zero(x) {
             continue;
         }
-        rows += 1;
+        let row = target.get_mut(at + i * delta.len()..);
+        let Some(row) = row.and_then(|row| row.first_chunk_mut::<N>()) else {
+            break;
+        };
+        used += 1;
         let a = factor * x;
-        if let Some(row) = row.get_mut(at..).and_then(|row| row.first_chunk_mut::<N>()) {
-            for j in 0..N {
-                row[j] += a * d[j];
-            }
+        for j in 0..N {
+            row[j] += a * d[j];
         }
     }
-    *used = rows;
+    used
 }

@@ -2,7 +2,7 @@
 //!
 //! The geometry is [`Conv2d`]'s with `output.c == input.c` and no pool.
 
-use super::block::{in_blocks, load};
+use super::block::{chunk, in_blocks, load, store};
 use super::conv2d::Conv2d;
 use super::update::Sink;
 
@@ -11,7 +11,9 @@ use super::update::Sink;
 /// `x` is `g.input`, `w` holds kernel height × kernel width × channels, `b` channels or nothing, `y` is
 /// `g.output`.
 pub fn forward(g: &Conv2d, x: &[f32], w: &[f32], b: &[f32], y: &mut [f32]) {
-    in_blocks!(g.output.c, |at| forward_block::<8 | 4 | 2 | 1>(g, x, w, b, y, at));
+    in_blocks!(g.output.c, [8, 4, 1], |at, N| forward_block::<N>(
+        g, x, w, b, y, at
+    ));
 }
 
 #[inline(never)]
@@ -25,22 +27,26 @@ fn forward_block<const N: usize>(
 ) {
     let c = g.input.c;
     let bias: [f32; N] = load(b, at);
-    let mut positions = y.chunks_exact_mut(c);
+    let mut out = at;
     for oy in 0..g.output.h {
-        for (ox, y) in (0..g.output.w).zip(&mut positions) {
+        for ox in 0..g.output.w {
             let mut acc = bias;
-            for (input, tap, len) in g.segments(oy, ox) {
-                let taps = x[input..][..len]
-                    .chunks_exact(c)
-                    .zip(w[tap..][..len].chunks_exact(c));
-                for (x, w) in taps {
-                    let (x, w): ([f32; N], [f32; N]) = (load(x, at), load(w, at));
+            for (input, tap, len) in g.field(oy, ox).segments() {
+                let (mut input, mut tap) = (input + at, tap + at);
+                let end = input + len;
+                while input < end {
+                    let (Some(x), Some(w)) = (chunk::<N>(x, input), chunk::<N>(w, tap)) else {
+                        break;
+                    };
                     for j in 0..N {
                         acc[j] += x[j] * w[j];
                     }
+                    input += c;
+                    tap += c;
                 }
             }
-            y[at..at + N].copy_from_slice(&acc);
+            store(y, out, &acc);
+            out += c;
         }
     }
 }
@@ -49,16 +55,32 @@ fn forward_block<const N: usize>(
 /// positions ascending.
 pub fn backward_input(g: &Conv2d, delta: &[f32], w: &[f32], dx: &mut [f32]) {
     dx.fill(0.0);
-    let c = g.input.c.max(1);
-    let mut positions = delta.chunks_exact(c);
+    in_blocks!(g.output.c, [8, 4, 1], |at, N| input_block::<N>(
+        g, delta, w, dx, at
+    ));
+}
+
+#[inline(never)]
+fn input_block<const N: usize>(g: &Conv2d, delta: &[f32], w: &[f32], dx: &mut [f32], at: usize) {
+    let c = g.input.c;
+    let mut from = at;
     for oy in 0..g.output.h {
-        for (ox, delta) in (0..g.output.w).zip(&mut positions) {
-            for (input, tap, len) in g.segments(oy, ox) {
-                let dx = dx[input..][..len].chunks_exact_mut(c);
-                for (dx, w) in dx.zip(w[tap..][..len].chunks_exact(c)) {
-                    for ((dx, d), w) in dx.iter_mut().zip(delta).zip(w) {
-                        *dx += d * w;
+        for ox in 0..g.output.w {
+            let d = load::<N>(delta, from);
+            from += c;
+            for (input, tap, len) in g.field(oy, ox).segments() {
+                let (mut input, mut tap) = (input + at, tap + at);
+                let end = input + len;
+                while input < end {
+                    let dx = dx.get_mut(input..).and_then(|dx| dx.first_chunk_mut::<N>());
+                    let (Some(dx), Some(w)) = (dx, chunk::<N>(w, tap)) else {
+                        break;
+                    };
+                    for j in 0..N {
+                        dx[j] += d[j] * w[j];
                     }
+                    input += c;
+                    tap += c;
                 }
             }
         }
@@ -76,36 +98,41 @@ pub fn backward_weights(
 ) {
     for ky in 0..g.kernel.0 {
         for kx in 0..g.kernel.1 {
-            in_blocks!(g.output.c, |at| tap_block::<8 | 4 | 2 | 1>(g, x, delta, (ky, kx), at, sink));
+            in_blocks!(g.output.c, [8, 4, 1], |at, N| {
+                let gradient = tap_gradient::<N>(g, x, delta, (ky, kx), at);
+                sink.push((ky * g.kernel.1 + kx) * g.input.c + at, 1, &gradient);
+            });
         }
     }
 }
 
+/// The gradient of the weights of channels `at..at + N` at one tap.
 #[inline(never)]
-fn tap_block<const N: usize>(
+fn tap_gradient<const N: usize>(
     g: &Conv2d,
     x: &[f32],
     delta: &[f32],
     (ky, kx): (usize, usize),
     at: usize,
-    sink: &mut Sink<'_>,
-) {
+) -> [f32; N] {
     let c = g.input.c;
     let columns = g.columns().outputs(kx, g.output.w);
     let mut acc = [0.0f32; N];
-    if !columns.is_empty() {
-        for oy in g.rows().outputs(ky, g.output.h) {
-            let iy = oy * g.stride.0 + ky - g.pad.0;
-            let ix = columns.start * g.stride.1 + kx - g.pad.1;
-            let x = x[(iy * g.input.w + ix) * c..].chunks(c).step_by(g.stride.1);
-            let delta = &delta[(oy * g.output.w + columns.start) * c..][..columns.len() * c];
-            for (x, delta) in x.zip(delta.chunks_exact(c)) {
-                let (x, d): ([f32; N], [f32; N]) = (load(x, at), load(delta, at));
-                for j in 0..N {
-                    acc[j] += x[j] * d[j];
-                }
+    for oy in g.rows().outputs(ky, g.output.h) {
+        let iy = oy * g.stride.0 + ky - g.pad.0;
+        let ix = (columns.start * g.stride.1 + kx).saturating_sub(g.pad.1);
+        let mut from = (iy * g.input.w + ix) * c + at;
+        let mut to = (oy * g.output.w + columns.start) * c + at;
+        for _ in columns.clone() {
+            let (Some(x), Some(d)) = (chunk::<N>(x, from), chunk::<N>(delta, to)) else {
+                break;
+            };
+            for j in 0..N {
+                acc[j] += x[j] * d[j];
             }
+            from += g.stride.1 * c;
+            to += c;
         }
     }
-    sink.push((ky * g.kernel.1 + kx) * c + at, 1, &acc);
+    acc
 }

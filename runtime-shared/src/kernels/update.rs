@@ -12,9 +12,11 @@
 //!    Adam: `m ← beta1 · m + (1 − beta1) · g`, `v ← beta2 · v + (1 − beta2) · (g · g)`,
 //!    `w ← w − learning_rate · ((m · correction1) / (√(v · correction2) + epsilon))`
 //!
-//! Plain SGD (no decay, no clipping of values) of an outer product folds its factors once a row:
-//! `w ← w + ((−learning_rate · scale) · a) · delta`, one product a weight less.
+//! Plain SGD (no decay, no clipping of values) does the same with fewer products:
+//! `w ← w + (−learning_rate · scale) · g`, and for a row of an outer product, `g = a · delta`,
+//! `w ← w + ((−learning_rate · scale) · a) · delta`.
 
+use super::block::axpy;
 use crate::math;
 
 /// What an update rule needs beside the gradient. Single precision throughout.
@@ -124,10 +126,8 @@ impl Sink<'_> {
     /// Delivers one row of an outer product: gradient `a · delta[j]` for parameter `start + j`.
     pub fn push_outer(&mut self, start: usize, a: f32, delta: &[f32]) {
         if let Some((target, factor)) = self.linear() {
-            let a = factor * a;
-            for (t, d) in target.iter_mut().skip(start).zip(delta) {
-                *t += a * d;
-            }
+            let row = target.get_mut(start..start + delta.len());
+            axpy(factor * a, delta, row.unwrap_or_default());
             return;
         }
         let mut start = start;
@@ -143,13 +143,7 @@ impl Sink<'_> {
 
     /// If a gradient `g` has no other effect than `target += factor · g`: that target and factor.
     pub(super) fn linear(&mut self) -> Option<(&mut [f32], f32)> {
-        match &mut self.rule {
-            Rule::Accumulate(sum) => Some((sum, 1.0)),
-            Rule::Sgd if self.hyper.is_plain() => {
-                Some((self.weights, -self.hyper.learning_rate * self.hyper.scale))
-            }
-            _ => None,
-        }
+        linear(self.weights, &mut self.rule, &self.hyper)
     }
 }
 
@@ -168,30 +162,64 @@ fn step(
     (start, stride): (usize, usize),
     gradient: &[f32],
 ) {
-    let weights = spaced(weights, start, stride);
+    if let Some((target, factor)) = linear(weights, rule, hyper) {
+        each(start, stride, gradient, |i, g| {
+            let w = target.get_mut(i)?;
+            *w += factor * g;
+            Some(())
+        });
+        return;
+    }
     match rule {
-        Rule::Accumulate(sum) => {
-            for (sum, g) in spaced(sum, start, stride).zip(gradient) {
-                *sum += *g;
-            }
+        Rule::Accumulate(_) => {}
+        Rule::Sgd => each(start, stride, gradient, |i, g| {
+            sgd(weights.get_mut(i)?, g, hyper);
+            Some(())
+        }),
+        Rule::Momentum(velocity) => each(start, stride, gradient, |i, g| {
+            momentum(weights.get_mut(i)?, velocity.get_mut(i)?, g, hyper);
+            Some(())
+        }),
+        Rule::Adam { first, second } => each(start, stride, gradient, |i, g| {
+            adam(
+                weights.get_mut(i)?,
+                first.get_mut(i)?,
+                second.get_mut(i)?,
+                g,
+                hyper,
+            );
+            Some(())
+        }),
+    }
+}
+
+/// Calls `update(parameter, gradient)` for each gradient, until it finds no such parameter.
+#[inline(always)]
+fn each(
+    start: usize,
+    stride: usize,
+    gradient: &[f32],
+    mut update: impl FnMut(usize, f32) -> Option<()>,
+) {
+    let mut i = start;
+    for &g in gradient {
+        if update(i, g).is_none() {
+            return;
         }
-        Rule::Sgd => {
-            for (w, g) in weights.zip(gradient) {
-                sgd(w, *g, hyper);
-            }
-        }
-        Rule::Momentum(velocity) => {
-            let velocity = spaced(velocity, start, stride);
-            for ((w, v), g) in weights.zip(velocity).zip(gradient) {
-                momentum(w, v, *g, hyper);
-            }
-        }
-        Rule::Adam { first, second } => {
-            let (first, second) = (spaced(first, start, stride), spaced(second, start, stride));
-            for ((w, (m, v)), g) in weights.zip(first.zip(second)).zip(gradient) {
-                adam(w, m, v, *g, hyper);
-            }
-        }
+        i += stride;
+    }
+}
+
+/// If a gradient `g` has no other effect than `target += factor · g`: that target and factor.
+fn linear<'s>(
+    weights: &'s mut [f32],
+    rule: &'s mut Rule<'_>,
+    hyper: &Hyper,
+) -> Option<(&'s mut [f32], f32)> {
+    match rule {
+        Rule::Accumulate(sum) => Some((sum, 1.0)),
+        Rule::Sgd if hyper.is_plain() => Some((weights, -hyper.learning_rate * hyper.scale)),
+        _ => None,
     }
 }
 
@@ -210,12 +238,6 @@ pub fn sum_of_squares(x: &[f32]) -> f32 {
     }
     let [a, b, c, d, e, f, g, h] = lanes;
     ((a + e) + (c + g)) + ((b + f) + (d + h))
-}
-
-/// Elements `start`, `start + stride`, …
-#[inline(always)]
-fn spaced(x: &mut [f32], start: usize, stride: usize) -> impl Iterator<Item = &mut f32> {
-    x.iter_mut().skip(start).step_by(stride)
 }
 
 #[inline(always)]
