@@ -1,7 +1,16 @@
 //! Register blocks: the inner loops that dense and convolution layers share.
 //!
-//! Rows are found by index and asked for with `get`, never by an iterator over chunks: a chunk size
-//! known only at run time costs a division before each loop, and a panic's location costs flash.
+//! Rows are found by index, never by an iterator over chunks: a chunk size known only at run time
+//! costs a division before each loop. A row that is not there means that a caller broke the contract
+//! on lengths; all such places meet in [`out_of_range`], which costs one compare and a branch each,
+//! and, because it does not return, no shuffling of registers.
+
+/// A slice was shorter than documented.
+#[cold]
+#[inline(never)]
+pub(super) fn out_of_range() -> ! {
+    panic!("a kernel was called with a slice that is too short")
+}
 
 /// Evaluates `$body` for consecutive ranges of `0..$total`, each of the largest of the sizes, given in
 /// descending order and ending with 1, that still fits. `$at` is the range's start, the constant `$n`
@@ -19,30 +28,50 @@ macro_rules! in_blocks {
 }
 pub(super) use in_blocks;
 
-/// Elements `at..at + N` of `x`, if it has them.
+/// Elements `at..at + N` of `x`.
 #[inline(always)]
-pub(super) fn chunk<const N: usize>(x: &[f32], at: usize) -> Option<&[f32; N]> {
-    x.get(at..)?.first_chunk()
-}
-
-/// Elements `at..at + N` of `x`; zeros if it does not have them, so that an absent bias reads as zero.
-#[inline(always)]
-pub(super) fn load<const N: usize>(x: &[f32], at: usize) -> [f32; N] {
-    chunk(x, at).copied().unwrap_or([0.0; N])
-}
-
-/// Writes elements `at..at + N` of `y`, if it has them.
-#[inline(always)]
-pub(super) fn store<const N: usize>(y: &mut [f32], at: usize, values: &[f32; N]) {
-    if let Some(y) = y.get_mut(at..).and_then(|y| y.first_chunk_mut()) {
-        *y = *values;
+pub(super) fn chunk<const N: usize>(x: &[f32], at: usize) -> &[f32; N] {
+    match x.get(at..).and_then(|x| x.first_chunk()) {
+        Some(chunk) => chunk,
+        None => out_of_range(),
     }
 }
 
-/// Elements `at..at + len` of `x`, if it has them.
+/// Elements `at..at + N` of `x`, to be written.
 #[inline(always)]
-pub(super) fn part(x: &[f32], at: usize, len: usize) -> Option<&[f32]> {
-    x.get(at..)?.get(..len)
+pub(super) fn chunk_mut<const N: usize>(x: &mut [f32], at: usize) -> &mut [f32; N] {
+    match x.get_mut(at..).and_then(|x| x.first_chunk_mut()) {
+        Some(chunk) => chunk,
+        None => out_of_range(),
+    }
+}
+
+/// Elements `at..at + len` of `x`.
+#[inline(always)]
+pub(super) fn part<T>(x: &[T], at: usize, len: usize) -> &[T] {
+    match x.get(at..).and_then(|x| x.get(..len)) {
+        Some(part) => part,
+        None => out_of_range(),
+    }
+}
+
+/// Elements `at..at + len` of `x`, to be written.
+#[inline(always)]
+pub(super) fn part_mut<T>(x: &mut [T], at: usize, len: usize) -> &mut [T] {
+    match x.get_mut(at..).and_then(|x| x.get_mut(..len)) {
+        Some(part) => part,
+        None => out_of_range(),
+    }
+}
+
+/// Elements `at..at + N` of a bias; zeros if there is none.
+#[inline(always)]
+pub(super) fn bias<const N: usize>(b: &[f32], at: usize) -> [f32; N] {
+    if b.is_empty() {
+        [0.0; N]
+    } else {
+        *chunk(b, at)
+    }
 }
 
 /// Whether `x` is +0 or −0, asked in integers: on a Cortex-M that is two instructions without a
@@ -68,9 +97,7 @@ pub(super) fn accumulate<const N: usize>(
         if skip && is_zero(x) {
             continue;
         }
-        let Some(row) = chunk::<N>(w, at + i * stride) else {
-            break;
-        };
+        let row: &[f32; N] = chunk(w, at + i * stride);
         used += 1;
         for j in 0..N {
             acc[j] += x * row[j];
@@ -109,39 +136,36 @@ pub(super) fn add_dots(d: &[f32], w: &[f32], out: &mut [f32]) {
     let mut at = 0;
     let (fours, rest) = out.as_chunks_mut::<4>();
     for out in fours {
-        let rows: [&[f32]; 4] = core::array::from_fn(|r| part(w, at + r * n, n).unwrap_or(&[]));
-        let sums = dots(d, rows);
+        let sums: [f32; 4] = dots(d, core::array::from_fn(|r| part(w, at + r * n, n)));
         for r in 0..4 {
             out[r] += sums[r];
         }
         at += 4 * n;
     }
     for out in rest {
-        let [sum] = dots(d, [part(w, at, n).unwrap_or(&[])]);
+        let [sum] = dots(d, [part(w, at, n)]);
         *out += sum;
         at += n;
     }
 }
 
-/// The dot products of `d` with `R` rows, in the order of [`add_dots`].
+/// The dot products of `d` with `R` rows of its length, in the order of [`add_dots`].
 #[inline(always)]
 fn dots<const R: usize>(d: &[f32], rows: [&[f32]; R]) -> [f32; R] {
     let mut lanes = [[0.0f32; 4]; R];
     let (quads, rest) = d.as_chunks::<4>();
-    let mut at = 0;
-    for quad in quads {
+    let rows = rows.map(|row| row.as_chunks::<4>());
+    for (i, quad) in quads.iter().enumerate() {
         for r in 0..R {
-            if let Some(row) = chunk::<4>(rows[r], at) {
-                for j in 0..4 {
-                    lanes[r][j] += quad[j] * row[j];
-                }
+            let row = rows[r].0[i];
+            for j in 0..4 {
+                lanes[r][j] += quad[j] * row[j];
             }
         }
-        at += 4;
     }
     // Lanes are named by constants, since an array indexed by a variable cannot stay in registers.
     for r in 0..R {
-        let row = rows[r].get(at..).unwrap_or(&[]);
+        let row = rows[r].1;
         if let ([d, ..], [w, ..]) = (rest, row) {
             lanes[r][0] += d * w;
         }

@@ -8,10 +8,10 @@
 //! values one is kept, with one byte saying which. The maximum is taken before the activation, which
 //! is monotone and applied to what is left.
 
-use core::ops::Range;
-
 use super::Shape;
-use super::block::{accumulate, add_dots, axpy, chunk, in_blocks, is_zero, load, part, store};
+use super::block::{
+    accumulate, add_dots, axpy, bias, chunk, chunk_mut, in_blocks, is_zero, part, part_mut,
+};
 use super::update::Sink;
 use super::window::Axis;
 
@@ -122,18 +122,22 @@ impl Field {
 /// in its window, the first of equals; it may be empty if that is not wanted, or if there is no pool.
 /// Outputs that no window covers are not computed.
 pub fn forward(g: &Conv2d, x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], argmax: &mut [u8]) {
+    if g.is_pooled() {
+        y.fill(f32::NEG_INFINITY);
+        argmax.fill(0);
+    }
     in_blocks!(g.output.c, [4, 2, 1], |at, N| {
         let block = Block::<N> {
             g,
             x,
             w,
-            bias: load(b, at),
+            bias: bias(b, at),
             at,
         };
         if g.is_pooled() {
-            block.pooled(y, argmax)
+            block.pooled(y, argmax);
         } else {
-            block.plain(y)
+            block.plain(y);
         }
     });
 }
@@ -151,123 +155,83 @@ struct Block<'a, const N: usize> {
 }
 
 impl<const N: usize> Block<'_, N> {
-    /// Every position of a convolution without a pool, `QUAD` neighbours at a time where the whole
-    /// kernel falls on the input. The last neighbours of a row may be computed twice.
-    #[inline(never)]
+    /// Every position of a convolution without a pool, row by row.
     fn plain(&self, y: &mut [f32]) {
         let g = self.g;
-        let (rows, columns) = self.interior();
-        let mut row = self.at;
+        let columns = g.columns().interior(g.output.w);
+        let step = g.stride.1 * g.input.c;
+        let mut out = self.at;
         for oy in 0..g.output.h {
             let mut ox = 0;
             while ox < g.output.w {
-                let count = QUAD.min(g.output.w - ox);
-                let whole = rows.contains(&oy) && columns.start <= ox && ox + count <= columns.end;
-                let acc = if whole {
-                    self.quad(core::array::from_fn(|p| (oy, ox + p.min(count - 1))))
+                // The last quad of a row goes back by as much as it lacks.
+                if columns.contains(&ox) && columns.len() >= QUAD {
+                    let first = ox.min(columns.end - QUAD);
+                    let field = g.field(oy, first);
+                    let starts = core::array::from_fn(|p| field.input + p * step);
+                    let acc = self.quad(&field, starts);
+                    for p in 0..QUAD {
+                        *chunk_mut(y, out + (first + p) * g.output.c) = acc[p];
+                    }
+                    ox = first + QUAD;
                 } else {
-                    self.singles(|p| (oy, ox + p), count)
-                };
-                for p in 0..count {
-                    store(y, row + (ox + p) * g.output.c, &acc[p]);
+                    *chunk_mut(y, out + ox * g.output.c) = self.single(&g.field(oy, ox));
+                    ox += 1;
                 }
-                ox += QUAD;
             }
-            row += g.output.w * g.output.c;
+            out += g.output.w * g.output.c;
         }
     }
 
-    /// Every window of a convolution with a pool, its positions `QUAD` at a time. The last of a window
-    /// may be computed twice, which cannot make it win.
-    #[inline(never)]
+    /// Every window of a convolution with a pool: first their positions 0 to 3, then 4 to 7, …, each
+    /// time raising the maximum in `y`. A window's last position may be computed twice, which cannot
+    /// make it win.
     fn pooled(&self, y: &mut [f32], argmax: &mut [u8]) {
         let g = self.g;
-        let pooled = g.pooled();
-        let (rows, columns) = self.interior();
-        let (h, w) = g.pool;
-        let last = (h * w - 1) as u32;
-        let mut out = self.at;
-        for oy in (0..pooled.h).map(|py| py * h) {
-            for ox in (0..pooled.w).map(|px| px * w) {
-                let whole = rows.start <= oy
-                    && oy + h <= rows.end
-                    && columns.start <= ox
-                    && ox + w <= columns.end;
-                let mut best = [f32::NEG_INFINITY; N];
-                let mut winner = [0u32; N];
-                let mut first = 0;
-                while first < h * w {
-                    let count = QUAD.min(h * w - first);
-                    let position = |p: usize| {
-                        let k = first + p.min(count - 1);
-                        (oy + k / w, ox + k % w)
-                    };
-                    let acc = if whole {
-                        self.quad(core::array::from_fn(position))
+        let (pooled, (h, w)) = (g.pooled(), g.pool);
+        let (rows, columns) = (
+            g.rows().interior(g.output.h),
+            g.columns().interior(g.output.w),
+        );
+        for first in (0..h * w).step_by(QUAD) {
+            let index: [usize; QUAD] = core::array::from_fn(|p| (first + p).min(h * w - 1));
+            let place = index.map(|k| (k / w, k % w));
+            let offsets =
+                place.map(|(wy, wx)| (wy * g.stride.0 * g.input.w + wx * g.stride.1) * g.input.c);
+            let mut out = self.at;
+            for oy in (0..pooled.h).map(|py| py * h) {
+                let whole_rows = rows.start <= oy && oy + h <= rows.end;
+                for ox in (0..pooled.w).map(|px| px * w) {
+                    let acc = if whole_rows && columns.start <= ox && ox + w <= columns.end {
+                        let field = g.field(oy, ox);
+                        self.quad(&field, offsets.map(|offset| field.input + offset))
                     } else {
-                        self.singles(position, count)
+                        place.map(|(wy, wx)| self.single(&g.field(oy + wy, ox + wx)))
                     };
-                    for (p, acc) in acc.iter().enumerate() {
-                        for j in 0..N {
-                            // Not `>`, so that a NaN is not lost.
-                            let better = !(acc[j] <= best[j]);
-                            best[j] = if better { acc[j] } else { best[j] };
-                            winner[j] = if better {
-                                (first + p) as u32
-                            } else {
-                                winner[j]
-                            };
-                        }
-                    }
-                    first += QUAD;
+                    raise(
+                        chunk_mut(y, out),
+                        argmax.get_mut(out..out + N),
+                        &acc,
+                        &index,
+                    );
+                    out += g.output.c;
                 }
-                store(y, out, &best);
-                if let Some(argmax) = argmax.get_mut(out..out + N) {
-                    for j in 0..N {
-                        argmax[j] = winner[j].min(last) as u8;
-                    }
-                }
-                out += g.output.c;
             }
         }
     }
 
-    /// The rows and the columns of the output at which the whole kernel falls on the input.
-    fn interior(&self) -> (Range<usize>, Range<usize>) {
-        let g = self.g;
-        (
-            g.rows().interior(g.output.h),
-            g.columns().interior(g.output.w),
-        )
-    }
-
-    /// The outputs at four positions where the whole kernel falls on the input. All of them stay in
-    /// registers, and a weight is loaded once for four products.
-    #[inline(always)]
-    fn quad(&self, positions: [(usize, usize); QUAD]) -> [[f32; N]; QUAD] {
-        let g = self.g;
-        let (c, outputs) = (g.input.c, g.output.c);
-        let len = g.kernel.1 * c;
+    /// The outputs at four positions whose fields are `field`, shifted to start at `starts`. A weight
+    /// is loaded once for four products, an input once for `N`.
+    #[inline(never)]
+    fn quad(&self, field: &Field, mut starts: [usize; QUAD]) -> [[f32; N]; QUAD] {
+        let (w, outputs) = (self.w, self.g.output.c);
         let mut acc = [self.bias; QUAD];
-        let mut starts = positions.map(|(oy, ox)| {
-            let (iy, ix) = (oy * g.stride.0 - g.pad.0, ox * g.stride.1 - g.pad.1);
-            (iy * g.input.w + ix) * c
-        });
-        let mut tap = self.at;
-        for _ in 0..g.kernel.0 {
-            let mut xs: [&[f32]; QUAD] = [&[]; QUAD];
-            for p in 0..QUAD {
-                let Some(x) = part(self.x, starts[p], len) else {
-                    return acc;
-                };
-                xs[p] = x;
-                starts[p] += g.input.w * c;
-            }
+        for (_, tap, len) in field.segments() {
+            let xs = starts.map(|start| part(self.x, start, len));
+            let mut at = tap * outputs + self.at;
             for t in 0..len {
-                let Some(row) = chunk::<N>(self.w, tap) else {
-                    return acc;
-                };
-                tap += outputs;
+                let row: [f32; N] = *chunk(w, at);
+                at += outputs;
                 for p in 0..QUAD {
                     let x = xs[p][t];
                     for j in 0..N {
@@ -275,28 +239,46 @@ impl<const N: usize> Block<'_, N> {
                     }
                 }
             }
+            starts = starts.map(|start| start + field.input_step);
         }
         acc
     }
 
-    /// The outputs at `count` positions where padding may hide a part of the kernel.
+    /// The outputs at one position.
     #[inline(never)]
-    fn singles(
-        &self,
-        position: impl Fn(usize) -> (usize, usize),
-        count: usize,
-    ) -> [[f32; N]; QUAD] {
+    fn single(&self, field: &Field) -> [f32; N] {
         let outputs = self.g.output.c;
-        let mut all = [[f32::NEG_INFINITY; N]; QUAD];
-        for (p, acc) in all.iter_mut().enumerate().take(count) {
-            let (oy, ox) = position(p);
-            *acc = self.bias;
-            for (input, tap, len) in self.g.field(oy, ox).segments() {
-                let x = part(self.x, input, len).unwrap_or(&[]);
-                accumulate(acc, x, self.w, tap * outputs + self.at, outputs, false);
-            }
+        let mut acc = self.bias;
+        for (input, tap, len) in field.segments() {
+            let x = part(self.x, input, len);
+            accumulate(&mut acc, x, self.w, tap * outputs + self.at, outputs, false);
         }
-        all
+        acc
+    }
+}
+
+/// Raises the maxima `y` to the outputs `acc` at the window's positions `index`.
+#[inline(always)]
+fn raise<const N: usize>(
+    y: &mut [f32; N],
+    argmax: Option<&mut [u8]>,
+    acc: &[[f32; N]; QUAD],
+    index: &[usize; QUAD],
+) {
+    const NONE: u32 = u32::MAX;
+    let mut winner = [NONE; N];
+    for p in 0..QUAD {
+        for j in 0..N {
+            // Not `>`, so that a NaN is not lost.
+            let better = !(acc[p][j] <= y[j]);
+            y[j] = if better { acc[p][j] } else { y[j] };
+            winner[j] = if better { index[p] as u32 } else { winner[j] };
+        }
+    }
+    for (argmax, winner) in argmax.unwrap_or_default().iter_mut().zip(winner) {
+        if winner != NONE {
+            *argmax = winner as u8;
+        }
     }
 }
 
@@ -320,13 +302,14 @@ pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &
                         spread(&field, d, w, o, outputs, dx);
                     }
                 }
-            } else if let Some(delta) = part(delta, at, outputs) {
+            } else {
+                let delta = part(delta, at, outputs);
                 for (input, tap, len) in g.field(py, px).segments() {
-                    if let (Some(w), Some(dx)) =
-                        (w.get(tap * outputs..), dx.get_mut(input..input + len))
-                    {
-                        add_dots(delta, w, dx);
-                    }
+                    add_dots(
+                        delta,
+                        part(w, tap * outputs, len * outputs),
+                        part_mut(dx, input, len),
+                    );
                 }
             }
             at += outputs;
@@ -339,10 +322,9 @@ pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &
 fn spread(field: &Field, d: f32, w: &[f32], o: usize, outputs: usize, dx: &mut [f32]) {
     for (input, tap, len) in field.segments() {
         let mut at = tap * outputs + o;
-        for dx in dx.get_mut(input..input + len).unwrap_or_default() {
-            if let Some(w) = w.get(at) {
-                *dx += d * w;
-            }
+        for dx in part_mut(dx, input, len) {
+            let [w] = chunk(w, at);
+            *dx += d * w;
             at += outputs;
         }
     }
@@ -406,9 +388,7 @@ fn tap_gradient<const N: usize>(
         let mut from = (iy * g.input.w + ix) * c + ci;
         let mut to = (oy * g.output.w + columns.start) * outputs + at;
         for _ in columns.clone() {
-            let (Some(x), Some(d)) = (x.get(from), chunk::<N>(delta, to)) else {
-                break;
-            };
+            let ([x], d): (&[f32; 1], &[f32; N]) = (chunk(x, from), chunk(delta, to));
             for j in 0..N {
                 acc[j] += x * d[j];
             }
@@ -437,8 +417,7 @@ fn backward_weights_pooled(
             for px in 0..pooled.w {
                 if let Some((d, field)) = winner(g, delta, argmax, at, py, px) {
                     for (input, tap, len) in field.segments() {
-                        let x = part(x, input, len).unwrap_or(&[]);
-                        axpy(d, x, tile.get_mut(tap..tap + len).unwrap_or_default());
+                        axpy(d, part(x, input, len), part_mut(tile, tap, len));
                     }
                 }
                 at += outputs;

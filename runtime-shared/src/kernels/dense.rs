@@ -3,7 +3,7 @@
 //! Input-major rows make forward and update walk memory once, in order, and let an input that is zero
 //! (most pixels of a digit, half of what a ReLU emits) skip its row.
 
-use super::block::{accumulate, add_dots, in_blocks, is_zero, load, store};
+use super::block::{accumulate, add_dots, bias, chunk, chunk_mut, in_blocks, is_zero};
 use super::update::Sink;
 
 /// `y[o] = b[o] + Σᵢ x[i] · w[i][o]`, starting from the bias, `i` ascending.
@@ -27,9 +27,9 @@ fn forward_block<const N: usize>(
     at: usize,
     skip: bool,
 ) -> u32 {
-    let mut acc = load::<N>(b, at);
+    let mut acc = bias::<N>(b, at);
     let used = accumulate(&mut acc, x, w, at, y.len(), skip);
-    store(y, at, &acc);
+    *chunk_mut(y, at) = acc;
     used
 }
 
@@ -81,16 +81,14 @@ fn outer_block<const N: usize>(
     at: usize,
     skip: bool,
 ) -> u32 {
-    let d = load::<N>(delta, at);
+    let outputs = delta.len();
+    let d: [f32; N] = *chunk(delta, at);
     let mut used = 0;
     for (i, &x) in x.iter().enumerate() {
         if skip && is_zero(x) {
             continue;
         }
-        let row = target.get_mut(at + i * delta.len()..);
-        let Some(row) = row.and_then(|row| row.first_chunk_mut::<N>()) else {
-            break;
-        };
+        let row: &mut [f32; N] = chunk_mut(target, at + i * outputs);
         used += 1;
         let a = factor * x;
         for j in 0..N {

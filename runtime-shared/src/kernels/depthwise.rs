@@ -2,7 +2,7 @@
 //!
 //! The geometry is [`Conv2d`]'s with `output.c == input.c` and no pool.
 
-use super::block::{chunk, in_blocks, load, store};
+use super::block::{bias, chunk, chunk_mut, in_blocks};
 use super::conv2d::Conv2d;
 use super::update::Sink;
 
@@ -26,7 +26,7 @@ fn forward_block<const N: usize>(
     at: usize,
 ) {
     let c = g.input.c;
-    let bias: [f32; N] = load(b, at);
+    let bias: [f32; N] = bias(b, at);
     let mut out = at;
     for oy in 0..g.output.h {
         for ox in 0..g.output.w {
@@ -35,9 +35,7 @@ fn forward_block<const N: usize>(
                 let (mut input, mut tap) = (input + at, tap + at);
                 let end = input + len;
                 while input < end {
-                    let (Some(x), Some(w)) = (chunk::<N>(x, input), chunk::<N>(w, tap)) else {
-                        break;
-                    };
+                    let (x, w): (&[f32; N], &[f32; N]) = (chunk(x, input), chunk(w, tap));
                     for j in 0..N {
                         acc[j] += x[j] * w[j];
                     }
@@ -45,7 +43,7 @@ fn forward_block<const N: usize>(
                     tap += c;
                 }
             }
-            store(y, out, &acc);
+            *chunk_mut(y, out) = acc;
             out += c;
         }
     }
@@ -66,16 +64,13 @@ fn input_block<const N: usize>(g: &Conv2d, delta: &[f32], w: &[f32], dx: &mut [f
     let mut from = at;
     for oy in 0..g.output.h {
         for ox in 0..g.output.w {
-            let d = load::<N>(delta, from);
+            let d: [f32; N] = *chunk(delta, from);
             from += c;
             for (input, tap, len) in g.field(oy, ox).segments() {
                 let (mut input, mut tap) = (input + at, tap + at);
                 let end = input + len;
                 while input < end {
-                    let dx = dx.get_mut(input..).and_then(|dx| dx.first_chunk_mut::<N>());
-                    let (Some(dx), Some(w)) = (dx, chunk::<N>(w, tap)) else {
-                        break;
-                    };
+                    let (dx, w): (&mut [f32; N], &[f32; N]) = (chunk_mut(dx, input), chunk(w, tap));
                     for j in 0..N {
                         dx[j] += d[j] * w[j];
                     }
@@ -124,9 +119,7 @@ fn tap_gradient<const N: usize>(
         let mut from = (iy * g.input.w + ix) * c + at;
         let mut to = (oy * g.output.w + columns.start) * c + at;
         for _ in columns.clone() {
-            let (Some(x), Some(d)) = (chunk::<N>(x, from), chunk::<N>(delta, to)) else {
-                break;
-            };
+            let (x, d): (&[f32; N], &[f32; N]) = (chunk(x, from), chunk(delta, to));
             for j in 0..N {
                 acc[j] += x[j] * d[j];
             }

@@ -16,7 +16,7 @@
 //! `w ← w + (−learning_rate · scale) · g`, and for a row of an outer product, `g = a · delta`,
 //! `w ← w + ((−learning_rate · scale) · a) · delta`.
 
-use super::block::axpy;
+use super::block::{axpy, part_mut};
 use crate::math;
 
 /// What an update rule needs beside the gradient. Single precision throughout.
@@ -126,8 +126,7 @@ impl Sink<'_> {
     /// Delivers one row of an outer product: gradient `a · delta[j]` for parameter `start + j`.
     pub fn push_outer(&mut self, start: usize, a: f32, delta: &[f32]) {
         if let Some((target, factor)) = self.linear() {
-            let row = target.get_mut(start..start + delta.len());
-            axpy(factor * a, delta, row.unwrap_or_default());
+            axpy(factor * a, delta, part_mut(target, start, delta.len()));
             return;
         }
         let mut start = start;
