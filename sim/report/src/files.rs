@@ -42,13 +42,18 @@ impl Stage {
 
     /// Writes `bytes` to be the file `name`; it takes its place in the order of these calls.
     pub(crate) fn add(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let place = self.dir.join(name);
+        if place.is_dir() {
+            let cause = "a folder is in its place".to_owned();
+            return Err(Error::Write { path: place, cause });
+        }
         let path = self.stage.join(name);
         let write = || -> std::io::Result<()> {
             let mut file = fs::File::create(&path)?;
             file.write_all(bytes)?;
             file.sync_all()
         };
-        write().map_err(|cause| write_error(&self.dir.join(name), &cause))?;
+        write().map_err(|cause| write_error(&place, &cause))?;
         self.names.push(name.to_owned());
         Ok(())
     }

@@ -43,6 +43,20 @@ pub(crate) fn prefixed(value: f64) -> String {
     format!("{}{prefix}", trimmed(value / scale))
 }
 
+/// A round value on an axis, however small or large: `0.0002`, `20`, `50 k`.
+pub(crate) fn tick(value: f64) -> String {
+    if value.abs() >= 1e4 {
+        prefixed(value)
+    } else if value.abs() >= 0.01 || value == 0.0 {
+        trimmed(value)
+    } else {
+        // Ticks are multiples of powers of ten, up to what their computation rounds off.
+        format!("{:.12}", value)
+            .trim_end_matches('0')
+            .replace('-', "−")
+    }
+}
+
 /// At most three decimals, without zeros at the end: `0.5`, `2`, `1.25`.
 pub(crate) fn trimmed(value: f64) -> String {
     let text = format!("{value:.3}");
@@ -111,6 +125,14 @@ mod tests {
         assert_eq!(prefixed(250_000.0), "250 k");
         assert_eq!(prefixed(1_500_000.0), "1.5 M");
         assert_eq!(prefixed(0.0), "0");
+        for (value, expected) in [
+            (0.0002, "0.0002"),
+            (0.3, "0.3"),
+            (500.0, "500"),
+            (50_000.0, "50 k"),
+        ] {
+            assert_eq!(tick(value), expected);
+        }
         assert_eq!(
             percent(Some(Estimate {
                 mean: 0.9821,

@@ -10,6 +10,9 @@ use crate::tables::{Align, Table, Tone};
 /// Layout and type; colours come from the plots' inks.
 const STYLE: &str = include_str!("../assets/page.css");
 
+/// A table of more columns than this takes the whole width.
+const WIDE: usize = 6;
+
 /// `document` as HTML.
 pub(crate) fn page(document: &Document) -> Result<String, Error> {
     let mut figures = Vec::new();
@@ -73,7 +76,7 @@ fn table(table: &Table) -> Markup {
         section {
             h2 { (table.title) }
             div.scroll tabindex="0" {
-                table {
+                table class=[(table.columns.len() > WIDE).then_some("wide")] {
                     thead { tr {
                         @for (index, column) in table.columns.iter().enumerate() {
                             th scope="col" class=(align(index)) { (column.name) }

@@ -49,10 +49,15 @@ impl Document {
 
     /// The report that sets `runs`, with their names, side by side.
     pub(crate) fn comparing(runs: &[(&str, &Run)]) -> Self {
-        let headlines: Vec<String> = runs
-            .iter()
-            .filter_map(|(name, run)| Some(format!("{name}: {}", headline(run)?)))
-            .collect();
+        let mut headlines: Vec<String> = Vec::new();
+        for (name, run) in runs {
+            headlines.extend(headline(run).map(|headline| format!("{name}: {headline}")));
+        }
+        // A line that all runs share is said once.
+        let first = runs.first().and_then(|(_, run)| headline(run));
+        if first.is_some() && runs.iter().all(|(_, run)| headline(run) == first) {
+            headlines = first.into_iter().collect();
+        }
         let mut results = vec![headline_figures(runs)];
         results.extend(compare::changes(runs));
         let details = compare::settings(runs).into_iter().collect();

@@ -34,6 +34,8 @@ struct RunFile {
     kernels: Vec<KernelCost>,
     /// SHA-256 of the files beside this one, by name.
     files: BTreeMap<String, String>,
+    /// SHA-256 of this file with an empty seal.
+    seal: String,
 }
 
 /// Stages the data files of `run`, whose rows are given sorted, and returns the bytes of `run.json`.
@@ -64,7 +66,7 @@ pub(crate) fn stage(
         stage.add(name, bytes)?;
         digests.insert(name.to_owned(), files::digest(bytes));
     }
-    let file = RunFile {
+    let mut file = RunFile {
         schema: SCHEMA,
         title: run.title.clone(),
         headline: run.headline.clone(),
@@ -75,8 +77,11 @@ pub(crate) fn stage(
         bills: run.bills.clone(),
         kernels: run.kernels.clone(),
         files: digests,
+        seal: String::new(),
     };
-    json(&file).map_err(|cause| encode(RUN_FILE, cause.to_string()))
+    let encoded = |file: &RunFile| json(file).map_err(|cause| encode(RUN_FILE, cause.to_string()));
+    file.seal = files::digest(&encoded(&file)?);
+    encoded(&file)
 }
 
 /// Rebuilds a run from `summary.json`, `samples.parquet` and `run.json` in `dir`.
@@ -85,7 +90,13 @@ pub(crate) fn stage(
 ///
 /// Where one of these is missing, damaged, from another run or of another schema.
 pub fn read(dir: &Path) -> Result<Run, Error> {
-    let file: RunFile = parse(&dir.join(RUN_FILE), &files::read(&dir.join(RUN_FILE))?)?;
+    let path = dir.join(RUN_FILE);
+    let bytes = files::read(&path)?;
+    let file: RunFile = parse(&path, &bytes)?;
+    if !sealed(&bytes, &file.seal) {
+        let cause = "its content does not match its seal".to_owned();
+        return Err(Error::Damaged { path, cause });
+    }
     let intact = |name: &str| -> Result<Vec<u8>, Error> {
         let path = dir.join(name);
         let bytes = files::read(&path)?;
@@ -122,6 +133,18 @@ pub fn read(dir: &Path) -> Result<Run, Error> {
         samples_per_epoch: file.samples_per_epoch,
         notes: file.notes,
         about: file.about,
+    })
+}
+
+/// Whether `bytes` are those that `seal` was made of, the seal itself apart.
+fn sealed(bytes: &[u8], seal: &str) -> bool {
+    let field = |seal: &str| format!("\"seal\": \"{seal}\"");
+    // Only the last one is the file's own: `about` may hold anything.
+    std::str::from_utf8(bytes).is_ok_and(|text| {
+        text.rfind(&field(seal)).is_some_and(|at| {
+            let after = &text[at + field(seal).len()..];
+            files::digest(format!("{}{}{after}", &text[..at], field("")).as_bytes()) == seal
+        })
     })
 }
 

@@ -1,123 +1,12 @@
 //! What is written is read back, the same data give the same bytes, and damage is named.
 
+mod common;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::json;
-use sim_report::{
-    AccuracySummary, Bill, BillItem, Error, Estimate, KernelCost, Memory, Phase, Run, SCHEMA,
-    SampleRow, StrategySummary, Summary,
-};
-
-fn entry(name: &str) -> StrategySummary {
-    StrategySummary {
-        name: name.into(),
-        board: "nano33ble".into(),
-        fits: true,
-        ram_bytes: 3_000,
-        ram_budget_bytes: 262_144,
-        flash_bytes: 12_000,
-        flash_budget_bytes: 1_048_576,
-        buffer_slots: 2,
-        train_cycles_per_step: 6_400,
-        train_ms_per_step: 0.1,
-        train_uj_per_step: 1.3,
-        accuracy: Some(AccuracySummary {
-            before_drift: Some(Estimate {
-                mean: 0.98,
-                ci95: Some(0.01),
-            }),
-            at_drift: Some(Estimate {
-                mean: 0.78,
-                ci95: Some(0.02),
-            }),
-            lowest: Some(Estimate {
-                mean: 0.75,
-                ci95: Some(0.02),
-            }),
-            last: Some(Estimate {
-                mean: 0.95,
-                ci95: Some(0.01),
-            }),
-        }),
-        recovery_samples: Some(Estimate {
-            mean: 2.5,
-            ci95: None,
-        }),
-        recovered_seeds: Some(2),
-        ..StrategySummary::default()
-    }
-}
-
-fn run() -> Run {
-    let row = |strategy: &str, seed: u64, sample: u64| SampleRow {
-        strategy: Arc::from(strategy),
-        board: Arc::from("nano33ble"),
-        seed,
-        sample,
-        label: (sample % 10) as u16,
-        prediction: (sample % 7) as u16,
-        loss: if sample == 5 {
-            f32::NAN
-        } else {
-            0.1 * sample as f32
-        },
-        prequential: 0.9 - 0.01 * seed as f32,
-        test_accuracy: sample
-            .is_multiple_of(2)
-            .then_some(0.9 + 0.001 * sample as f32),
-        buffer_len: sample.min(2) as u32,
-        drift: sample >= 4,
-    };
-    let samples = ["static", "transfer"]
-        .iter()
-        .flat_map(|name| {
-            (1..=2).flat_map(move |seed| (0..8).map(move |sample| row(name, seed, sample)))
-        })
-        .collect();
-    let bill = |name: &str| Bill {
-        strategy: name.into(),
-        board: "nano33ble".into(),
-        memory: Memory::Ram,
-        budget_bytes: 262_144,
-        items: vec![
-            BillItem {
-                name: "weights".into(),
-                bytes: 1_000,
-            },
-            BillItem {
-                name: "activations".into(),
-                bytes: 2_000,
-            },
-        ],
-    };
-    Run {
-        title: Some("Concept drift".into()),
-        headline: Some("Drawn digits were used, because MNIST could not be had.".into()),
-        summary: Summary {
-            schema: SCHEMA,
-            experiment: "concept_drift".into(),
-            dataset: "strokes".into(),
-            fallback: true,
-            seeds: 2,
-            strategies: vec![entry("static"), entry("transfer")],
-        },
-        samples,
-        bills: vec![bill("static"), bill("transfer")],
-        kernels: vec![KernelCost {
-            strategy: "transfer".into(),
-            board: "nano33ble".into(),
-            phase: Phase::Train,
-            kernel: "dense".into(),
-            calls: 2.0,
-            cycles: 6_400.1,
-        }],
-        drift_at: Some(4),
-        samples_per_epoch: None,
-        notes: vec!["Energy is a band.".into()],
-        about: json!({"config": {"lr": 0.001}, "host": "x86_64"}),
-    }
-}
+use common::run;
+use sim_report::{AccuracySummary, Error, Estimate, Run};
 
 fn bytes(dir: &Path, name: &str) -> Vec<u8> {
     std::fs::read(dir.join(name)).unwrap()
@@ -153,18 +42,25 @@ fn the_order_of_rows_does_not_change_a_byte() {
 }
 
 #[test]
-fn a_flipped_byte_is_noticed_in_every_data_file() {
-    for name in [sim_report::SUMMARY_FILE, sim_report::PARQUET_FILE] {
-        let dir = tempfile::tempdir().unwrap();
-        sim_report::write(&run(), dir.path()).unwrap();
-        let mut content = bytes(dir.path(), name);
-        let middle = content.len() / 2;
-        content[middle] ^= 1;
-        std::fs::write(dir.path().join(name), content).unwrap();
-        let error = sim_report::read(dir.path()).unwrap_err();
-        assert!(matches!(error, Error::Swapped { .. }), "{error}");
-        assert!(error.to_string().contains(name), "{error}");
+fn a_flipped_bit_is_noticed_in_every_data_file() {
+    let dir = tempfile::tempdir().unwrap();
+    sim_report::write(&run(), dir.path()).unwrap();
+    for name in [
+        sim_report::SUMMARY_FILE,
+        sim_report::PARQUET_FILE,
+        sim_report::RUN_FILE,
+    ] {
+        let whole = bytes(dir.path(), name);
+        for position in (0..whole.len()).step_by(5) {
+            let mut content = whole.clone();
+            content[position] ^= 1 << (position % 8);
+            std::fs::write(dir.path().join(name), content).unwrap();
+            let error = sim_report::read(dir.path()).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        std::fs::write(dir.path().join(name), whole).unwrap();
     }
+    sim_report::read(dir.path()).unwrap();
 }
 
 #[test]
@@ -305,4 +201,26 @@ fn samples_csv_has_a_line_a_row() {
     let head: Vec<&str> = csv.lines().take(8).collect();
     assert_eq!(csv.lines().count(), 1 + 32);
     insta::assert_snapshot!(head.join("\n"));
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_stops_before_anything_moves() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("report.md")).unwrap();
+    let error = sim_report::write(&run(), dir.path()).unwrap_err();
+    assert!(error.to_string().contains("report.md"), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn plots_of_an_earlier_report_do_not_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("mine.txt"), "kept").unwrap();
+    sim_report::write(&run(), dir.path()).unwrap();
+    assert!(dir.path().join("cycles.png").exists());
+    let mut idle = run();
+    idle.kernels.clear();
+    sim_report::write(&idle, dir.path()).unwrap();
+    assert!(!dir.path().join("cycles.png").exists() && !dir.path().join("cycles.svg").exists());
+    assert!(dir.path().join("ram.png").exists() && dir.path().join("mine.txt").exists());
 }

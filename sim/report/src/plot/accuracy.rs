@@ -13,7 +13,7 @@ use crate::{Run, format};
 const LEFT: f64 = 68.0;
 /// Space for the labels below the plot.
 const BELOW: f64 = 58.0;
-/// Space between legend and plot, for the axis' name and the drift's.
+/// Space between legend and plot, for the drift's name.
 const ABOVE: f64 = 34.0;
 /// Height of the plot proper.
 const PLOT: f64 = 300.0;
@@ -101,12 +101,7 @@ impl Accuracy {
         let points = || self.curves.iter().flat_map(|curve| &curve.points);
         let unit = self.samples_per_epoch.unwrap_or(1) as f64;
         let last = points().map(|(x, _)| *x).max().unwrap_or(0);
-        // An epoch ends with its last sample, whose index is one less.
-        let high_x = if self.samples_per_epoch.is_some() {
-            (last + 1) as f64 / unit
-        } else {
-            last as f64
-        };
+        let high_x = (last + 1) as f64 / unit;
         let x = Axis {
             low: 0.0,
             high: high_x.max(1.0),
@@ -152,7 +147,7 @@ impl Accuracy {
 
     pub(crate) fn draw<DB: DrawingBackend>(&self, sheet: &Sheet<DB>) -> Drawn {
         let keys = self.keys();
-        head(sheet, self.title, &keys, 3.0)?;
+        head(sheet, (self.title, self.y_name), &keys, 3.0)?;
         let top = legend_places(&keys).1 + ABOVE;
         let (x, y) = self.axes(top);
         self.draw_grid(sheet, &x, &y)?;
@@ -230,17 +225,14 @@ impl Accuracy {
             x_name,
             Type::LABEL.anchor(Anchor::Middle),
         )?;
-        sheet.text((MARGIN, y.to - 22.0), self.y_name, Type::LABEL)?;
         if let Some(drift) = self.drift_at.filter(|drift| *drift as f64 <= x.high) {
             let at = x.at(drift as f64);
             sheet.dashes((at, y.to - 10.0), (at, y.from), 1.2, Ink::Text)?;
-            let name_ends = MARGIN + Type::LABEL.width(self.y_name) + 16.0;
             let text = format!("drift at {}", format::grouped(drift));
             let half = Type::LABEL.width(&text) / 2.0;
-            // Beside the axis' name where there is room, within the sheet in any case.
-            let centre = at.max(name_ends + half).min(WIDTH - MARGIN - half);
+            let centre = at.clamp(MARGIN + half, WIDTH - MARGIN - half);
             let kind = Type::LABEL.ink(Ink::Text).anchor(Anchor::Middle);
-            sheet.text((centre, y.to - 22.0), &text, kind)?;
+            sheet.text((centre, y.to - 20.0), &text, kind)?;
         }
         Ok(())
     }

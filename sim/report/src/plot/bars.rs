@@ -208,7 +208,7 @@ impl Bars {
     }
 
     pub(crate) fn draw<DB: DrawingBackend>(&self, sheet: &Sheet<DB>) -> Drawn {
-        head(sheet, self.title, &self.keys, 12.0)?;
+        head(sheet, (self.title, ""), &self.keys, 12.0)?;
         let rows = || self.panels.iter().flat_map(|panel| &panel.rows);
         let names = rows()
             .map(|row| Type::NAME.width(&row.name))

@@ -168,7 +168,13 @@ impl Energy {
     }
 
     pub(crate) fn draw<DB: DrawingBackend>(&self, sheet: &Sheet<DB>) -> Drawn {
-        head(sheet, "Accuracy against energy", &self.keys, 12.0)?;
+        let measure = "final accuracy on held-out samples";
+        head(
+            sheet,
+            ("Accuracy against energy", measure),
+            &self.keys,
+            12.0,
+        )?;
         let (x, y) = self.axes();
         draw_grid(sheet, &x, &y)?;
         let mut taken: Vec<Frame> = Vec::new();
@@ -234,11 +240,7 @@ fn draw_grid<DB: DrawingBackend>(sheet: &Sheet<DB>, x: &Axis, y: &Axis) -> Drawn
             1.0,
             Ink::Axis,
         )?;
-        let text = if value < 1e5 {
-            format::trimmed(value)
-        } else {
-            format::prefixed(value)
-        };
+        let text = format::tick(value);
         sheet.text(
             (x.at(value), y.from + 18.0),
             &text,
@@ -253,11 +255,6 @@ fn draw_grid<DB: DrawingBackend>(sheet: &Sheet<DB>, x: &Axis, y: &Axis) -> Drawn
         (f64::midpoint(x.from, x.to), y.from + 38.0),
         name,
         Type::LABEL.anchor(Anchor::Middle),
-    )?;
-    sheet.text(
-        (MARGIN, y.to - 22.0),
-        "final accuracy on held-out samples",
-        Type::LABEL,
     )
 }
 

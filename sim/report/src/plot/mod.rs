@@ -15,7 +15,7 @@ pub(crate) use energy::Energy;
 pub(crate) use theme::{classes, css};
 
 use crate::{Error, Run};
-use sheet::{Drawn, FONT, Sheet, Type, fonts};
+use sheet::{Anchor, Drawn, FONT, Sheet, Type, fonts};
 use theme::Ink;
 
 /// Width of every plot, CSS pixels.
@@ -81,6 +81,7 @@ impl Plot {
             self.draw(&Sheet {
                 area,
                 scale: DENSITY,
+                lower: 0.05,
             })
         };
         draw().map_err(|cause| self.error(cause))?;
@@ -125,6 +126,7 @@ impl Plot {
             self.draw(&Sheet {
                 area,
                 scale: DENSITY * f64::from(SAMPLES),
+                lower: 0.2,
             })?;
         }
         let pixels = averaged(&fine, width as usize, height as usize);
@@ -209,7 +211,8 @@ fn legend_places(keys: &[Key]) -> (Vec<(f64, f64)>, f64) {
     let places = keys
         .iter()
         .map(|key| {
-            let width = SWATCH + Type::NAME.width(&key.label);
+            // A reader's own font may be wider than ours.
+            let width = SWATCH + 1.12 * Type::NAME.width(&key.label);
             if x > MARGIN && x + width > WIDTH - MARGIN {
                 (x, y) = (MARGIN, y + LEGEND_LINE);
             }
@@ -221,9 +224,16 @@ fn legend_places(keys: &[Key]) -> (Vec<(f64, f64)>, f64) {
     (places, y + LEGEND_LINE / 2.0)
 }
 
-/// Draws a title with the legend below it.
-fn head<DB: DrawingBackend>(sheet: &Sheet<DB>, title: &str, keys: &[Key], swatch: f64) -> Drawn {
+/// Draws a title, what is measured at the right, and the legend below.
+fn head<DB: DrawingBackend>(
+    sheet: &Sheet<DB>,
+    (title, measure): (&str, &str),
+    keys: &[Key],
+    swatch: f64,
+) -> Drawn {
     sheet.text((MARGIN, TITLE_AT), title, Type::TITLE)?;
+    let kind = Type::LABEL.anchor(Anchor::End);
+    sheet.text((WIDTH - MARGIN, TITLE_AT + 1.5), measure, kind)?;
     for (key, (x, y)) in keys.iter().zip(legend_places(keys).0) {
         sheet.rect(
             (x, y - swatch / 2.0),

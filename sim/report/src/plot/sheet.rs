@@ -7,7 +7,9 @@ use plotters::drawing::DrawingArea;
 use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontStyle, IntoFont, ShapeStyle, TextStyle, register_font};
+use plotters::style::{
+    Color, FontDesc, FontFamily, FontStyle, ShapeStyle, TextStyle, register_font,
+};
 
 use super::theme::Ink;
 
@@ -84,18 +86,21 @@ impl Type {
     pub(crate) fn width(self, text: &str) -> f64 {
         // Measured large, because plotters rounds to whole pixels.
         const ZOOM: f64 = 8.0;
-        let font = (FONT, self.size * LINE_HEIGHT * ZOOM)
-            .into_font()
-            .style(self.style());
+        let font = self.font(ZOOM);
         font.box_size(text)
             .map_or(0.0, |(width, _)| f64::from(width) / ZOOM)
     }
 
-    fn style(self) -> FontStyle {
-        match self.weight {
+    fn font(self, scale: f64) -> FontDesc<'static> {
+        let style = match self.weight {
             Weight::Regular => FontStyle::Normal,
             Weight::Semibold => FontStyle::Bold,
-        }
+        };
+        FontDesc::new(
+            FontFamily::Name(FONT),
+            self.size * LINE_HEIGHT * scale,
+            style,
+        )
     }
 }
 
@@ -103,6 +108,9 @@ impl Type {
 pub(crate) struct Sheet<DB: DrawingBackend> {
     pub(crate) area: DrawingArea<DB, Shift>,
     pub(crate) scale: f64,
+    /// How far below the asked height the backend must be told to set a text for its lower-case letters to
+    /// be centred there, in sizes of the text: plotters' backends place lines differently.
+    pub(crate) lower: f64,
 }
 
 /// What drawing gives back; the cause is the backend's.
@@ -187,9 +195,8 @@ impl<DB: DrawingBackend> Sheet<DB> {
             Anchor::Middle => HPos::Center,
             Anchor::End => HPos::Right,
         };
-        let font = (FONT, kind.size * LINE_HEIGHT * self.scale)
-            .into_font()
-            .style(kind.style());
+        let font = kind.font(self.scale);
+        let at = (at.0, at.1 + self.lower * kind.size);
         let colour = kind.ink.rgb();
         let style = TextStyle::from(font)
             .color(&colour)

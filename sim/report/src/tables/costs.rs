@@ -3,6 +3,9 @@
 use super::{Cell, Column, Table, Tone};
 use crate::{Bill, Memory, Phase, Run, format};
 
+/// The part of a step by which its kernels' sum may differ without being remarked on.
+const APART: f64 = 0.005;
+
 /// A table for each board and memory.
 pub(crate) fn bills(run: &Run) -> Vec<Table> {
     let mut tables = Vec::new();
@@ -126,6 +129,29 @@ pub(crate) fn kernels(run: &Run) -> Vec<Table> {
             let mut rows: Vec<Vec<Cell>> =
                 kernels.iter().map(|name| row(name, Some(name))).collect();
             rows.push(row("sum", None));
+            let whole: Vec<u64> = strategies
+                .iter()
+                .map(|name| match (run.summary.strategy(name, board), phase) {
+                    (Some(entry), Phase::Train) => entry.train_cycles_per_step,
+                    (Some(entry), Phase::Infer) => entry.infer_cycles_per_step,
+                    (None, _) => 0,
+                })
+                .collect();
+            // What a step takes beside its kernels is shown where it would be seen.
+            let apart = |(name, whole): (&&str, &u64)| {
+                (cycles(name, None).unwrap_or(0.0) - *whole as f64).abs() > APART * *whole as f64
+            };
+            let totals = if strategies.iter().zip(&whole).any(apart) {
+                let cells = whole.iter().map(|whole| Cell::new(format::grouped(*whole)));
+                rows.push(
+                    std::iter::once(Cell::new("whole step"))
+                        .chain(cells)
+                        .collect(),
+                );
+                2
+            } else {
+                1
+            };
             let mut notes = Vec::new();
             if run
                 .summary
@@ -139,7 +165,7 @@ pub(crate) fn kernels(run: &Run) -> Vec<Table> {
                 title: format!("{name} on {board}"),
                 columns,
                 rows,
-                totals: 1,
+                totals,
                 notes,
             });
         }

@@ -12,18 +12,29 @@ const UNCALIBRATED: &str = "uncalibrated";
 /// With more than one run, a first column names the run.
 pub(crate) fn headline_figures(runs: &[(&str, &Run)]) -> Table {
     let drifts = runs.iter().any(|(_, run)| run.drift_at.is_some());
-    let mut columns = vec![
-        Column::left("strategy"),
-        Column::left("board"),
-        Column::left("fits"),
-    ];
+    let mut boards: Vec<&str> = runs
+        .iter()
+        .flat_map(|(_, run)| run.summary.boards())
+        .collect();
+    boards.sort_unstable();
+    boards.dedup();
+    // One board needs no column: it is in the title.
+    let title = match boards[..] {
+        [board] => format!("Results on {board}"),
+        _ => "Results".to_owned(),
+    };
+    let mut columns = Vec::new();
     if runs.len() > 1 {
-        columns.insert(0, Column::left("run"));
+        columns.push(Column::left("run"));
     }
+    columns.push(Column::left("strategy"));
+    if boards.len() > 1 {
+        columns.push(Column::left("board"));
+    }
+    columns.push(Column::left("fits"));
     let accuracies: &[&str] = if drifts {
         &[
-            "before drift",
-            "at drift",
+            "accuracy before drift",
             "lowest",
             "final",
             "recovery, samples",
@@ -46,20 +57,24 @@ pub(crate) fn headline_figures(runs: &[(&str, &Run)]) -> Table {
             .map(|name| Column::right(name)),
     );
     let mut table = Table {
-        title: "Results".to_owned(),
+        title,
         columns,
         ..Table::default()
     };
     for (name, run) in runs {
         for entry in &run.summary.strategies {
-            let mut row = vec![Cell::new(&entry.name), Cell::new(&entry.board), fits(entry)];
+            let mut row = Vec::new();
             if runs.len() > 1 {
-                row.insert(0, Cell::new(*name));
+                row.push(Cell::new(*name));
             }
+            row.push(Cell::new(&entry.name));
+            if boards.len() > 1 {
+                row.push(Cell::new(&entry.board));
+            }
+            row.push(fits(entry));
             let accuracy = entry.accuracy.clone().unwrap_or_default();
-            let moments = [accuracy.before_drift, accuracy.at_drift, accuracy.lowest];
             if drifts {
-                row.extend(moments.map(percent));
+                row.extend([accuracy.before_drift, accuracy.lowest].map(percent));
             }
             row.push(percent(accuracy.last));
             if drifts {
@@ -179,7 +194,7 @@ fn step(entry: &StrategySummary) -> [Cell; 3] {
     }
     let trust = match entry.cycles_error_percent {
         _ if !entry.calibrated => UNCALIBRATED.to_owned(),
-        Some(error) => format!("± {} %", format::significant(error)),
+        Some(error) => format!("± {error:.1} %"),
         None => "calibrated".to_owned(),
     };
     let energy = Cell::new(format::significant(entry.train_uj_per_step));
