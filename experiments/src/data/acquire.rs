@@ -4,10 +4,11 @@ use super::{
     cifar::{self, TestFile},
     content::{self, Content},
     error::Error,
-    event::Observer,
+    event::{Event, Observer},
     images::Dataset,
     mnist,
     places::Places,
+    strokes,
     table::{DataSet, FileSpec},
 };
 
@@ -55,16 +56,34 @@ pub fn dataset(
             };
             cifar::assemble(&batches, &test)
         }
-        DataSet::Strokes => Err(Error::Missing {
-            set,
-            file: "strokes",
-            looked: Vec::new(),
-        }),
+        DataSet::Strokes => {
+            (source.observe)(Event::Generating { set });
+            strokes::draw(strokes::Options::default())
+        }
     }
+}
+
+/// Has every published file of `set`, from a place or by download.
+///
+/// # Errors
+/// Any of [`Error`].
+pub fn complete(set: DataSet, places: &Places, observe: &mut Observer<'_>) -> Result<(), Error> {
+    let mut source = Source {
+        set,
+        download: true,
+        places,
+        observe,
+    };
+    let published = set.entry().files.iter().filter(|file| file.published);
+    published.map(|file| source.have(file).map(drop)).collect()
 }
 
 struct Source<'a, 'b, 'c> {
     set: DataSet,
+    #[cfg_attr(
+        not(feature = "download"),
+        expect(dead_code, reason = "nothing is downloaded")
+    )]
     download: bool,
     places: &'a Places,
     observe: &'b mut Observer<'c>,
@@ -73,18 +92,22 @@ struct Source<'a, 'b, 'c> {
 impl Source<'_, '_, '_> {
     /// The file, if a place holds it.
     fn find(&mut self, file: &FileSpec) -> Result<Option<Content>, Error> {
-        match self.places.find(self.set, file, self.observe) {
-            Some(path) => {
-                content::read(file, &path, &self.places.unpacked(), self.observe).map(Some)
-            }
-            None => Ok(None),
-        }
+        let found = self.places.find(self.set, file, self.observe);
+        let unpacked = self.places.unpacked();
+        found
+            .map(|path| content::read(file, &path, &unpacked, self.observe))
+            .transpose()
     }
 
     /// The file, from a place or from its publisher.
     fn have(&mut self, file: &FileSpec) -> Result<Content, Error> {
         if let Some(content) = self.find(file)? {
             return Ok(content);
+        }
+        #[cfg(feature = "download")]
+        if self.download {
+            let path = super::download::get(self.set, file, self.places, self.observe)?;
+            return content::read(file, &path, &self.places.unpacked(), self.observe);
         }
         let looked = self.places.all().map(Into::into).collect();
         Err(Error::Missing {

@@ -8,11 +8,17 @@
 mod acquire;
 mod cifar;
 mod content;
+#[cfg(feature = "download")]
+mod download;
 mod error;
 mod event;
 mod images;
+mod inventory;
 mod mnist;
+mod normalise;
 mod places;
+mod split;
+pub mod strokes;
 mod table;
 
 use std::{fmt, sync::Arc};
@@ -22,7 +28,10 @@ use serde::{Deserialize, Serialize};
 pub use error::Error;
 pub use event::{Event, Observer};
 pub use images::{Dataset, Images, Shape};
+pub use inventory::{State, Status, fetch, list};
+pub use normalise::{Affine, Normalisation, Normaliser};
 pub use places::{DATA_DIR_VARIABLE, Places};
+pub use split::Split;
 pub use table::{Archive, DataSet, Entry, FileSpec, Format, Origin};
 
 /// What a run may go on with where its data set cannot be had.

@@ -90,6 +90,8 @@ pub struct FileSpec {
     pub sha256: &'static str,
     /// sha256 of the published `.gz`, where it is published so.
     pub gz_sha256: Option<&'static str>,
+    /// Whether its publisher offers it, or it is an excerpt that only found folders hold.
+    pub published: bool,
 }
 
 /// A published archive of several files (`.tar.gz`).
@@ -154,6 +156,7 @@ const fn images(
         format,
         sha256,
         gz_sha256: Some(gz),
+        published: true,
     }
 }
 
@@ -168,6 +171,7 @@ const fn labels(
         format: Format::IdxLabels { count },
         sha256,
         gz_sha256: Some(gz),
+        published: true,
     }
 }
 
@@ -177,6 +181,7 @@ const fn records(name: &'static str, count: u32, sha256: &'static str) -> FileSp
         format: Format::CifarRecords { count },
         sha256,
         gz_sha256: None,
+        published: true,
     }
 }
 
@@ -300,11 +305,14 @@ static CIFAR_10: Entry = Entry {
             "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
         ),
         // Not part of the official archive: records 0 to 999 of test_batch.bin.
-        records(
-            "test_batch_first1000.bin",
-            1_000,
-            "8314c96d7cd65618193bab23acdd5d4c4af15bf6dd00a1781d55beedf3be1ef5",
-        ),
+        FileSpec {
+            published: false,
+            ..records(
+                "test_batch_first1000.bin",
+                1_000,
+                "8314c96d7cd65618193bab23acdd5d4c4af15bf6dd00a1781d55beedf3be1ef5",
+            )
+        },
     ],
 };
 
