@@ -84,12 +84,15 @@ fn outer_block<const N: usize>(
     let outputs = delta.len();
     let d: [f32; N] = *chunk(delta, at);
     let mut used = 0;
-    for (i, &x) in x.iter().enumerate() {
+    let mut next = at;
+    for &x in x {
+        let at = next;
+        next += outputs;
         if skip && is_zero(x) {
             continue;
         }
-        let row: &mut [f32; N] = chunk_mut(target, at + i * outputs);
         used += 1;
+        let row: &mut [f32; N] = chunk_mut(target, at);
         let a = factor * x;
         for j in 0..N {
             row[j] += a * d[j];

@@ -162,6 +162,9 @@ fn step(
     gradient: &[f32],
 ) {
     if let Some((target, factor)) = linear(weights, rule, hyper) {
+        if stride == 1 {
+            return axpy(factor, gradient, part_mut(target, start, gradient.len()));
+        }
         each(start, stride, gradient, |i, g| {
             let w = target.get_mut(i)?;
             *w += factor * g;
