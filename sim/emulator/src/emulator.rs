@@ -1,0 +1,708 @@
+//! The emulator: a machine with its state, and the loop that runs it.
+
+use std::collections::BTreeMap;
+
+use crate::code::Code;
+use crate::core::Core;
+use crate::disassembly::disassemble;
+use crate::exceptions;
+use crate::exec::{advance_it, execute};
+use crate::fault::{Cause, Error, Fault, Stop, Trap};
+use crate::features::Features;
+use crate::loader::Image;
+use crate::machine::{Machine, Peripheral};
+use crate::memory::{Bus, PeripheralFn, Region, events};
+use crate::observer::{Nobody, Observer, Retired};
+use crate::op::{Kind, Op, S};
+use crate::profile::Profile;
+use crate::semihosting::{self, Host, MemoryHost, Outcome, Surroundings};
+use crate::timing::{Columns, CoreTable, Timing};
+
+/// The link register of a called function: returning there ends the call. No board has memory here.
+const RETURN: u32 = 0xefff_fffe;
+
+/// What a hook wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookAction {
+    /// Execute the instruction at the hook and go on.
+    Continue,
+    /// Return to the caller as if the instruction were `BX LR`.
+    Return,
+    /// Stop before the instruction.
+    Stop,
+}
+
+/// Called when execution reaches an address, before the instruction there.
+pub type Hook = Box<dyn FnMut(&mut HookContext<'_>) -> HookAction + Send>;
+
+/// What a hook may look at and change.
+#[derive(Debug)]
+pub struct HookContext<'a> {
+    /// The registers.
+    pub core: &'a mut Core,
+    bus: &'a mut Bus,
+    /// Instructions so far.
+    pub instructions: u64,
+    /// Cycles so far (instructions, where no timing model runs).
+    pub clock: u64,
+}
+
+impl HookContext<'_> {
+    /// Reads memory.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`] outside the board's memories.
+    pub fn read(&self, address: u32, bytes: &mut [u8]) -> Result<(), Error> {
+        self.bus.peek(address, bytes)
+    }
+
+    /// Writes memory, flash too.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`] outside the board's memories.
+    pub fn write(&mut self, address: u32, bytes: &[u8]) -> Result<(), Error> {
+        self.bus.poke(address, bytes)
+    }
+}
+
+/// Which of the observers run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Count instructions only: the fastest.
+    #[default]
+    Count,
+    /// Count cycles by the timing model.
+    Time,
+    /// Count cycles, and attribute them to functions, lines and addresses.
+    Profile,
+}
+
+/// A state to come back to. Hooks, peripheral closures, the host, and the figures of the timing model and
+/// the profile are not part of it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    core: Core,
+    system: crate::system::System,
+    memory: Vec<Vec<u8>>,
+    clock: u64,
+    instructions: u64,
+    lowest_sp: u32,
+}
+
+/// An emulated board.
+pub struct Emulator {
+    pub(crate) machine: Machine,
+    pub(crate) features: Features,
+    pub(crate) core: Core,
+    pub(crate) bus: Bus,
+    pub(crate) code: Code,
+    generation: u64,
+    hooks: BTreeMap<u32, Hook>,
+    host: Box<dyn Host>,
+    pub(crate) image: Option<Image>,
+    instructions: u64,
+    mode: Mode,
+    timing: Option<Box<Timing>>,
+    profile: Option<Box<Profile>>,
+    /// Lowest main stack pointer so far, and what it must not fall below.
+    lowest_sp: u32,
+    stack_limit: u32,
+    stack_top: u32,
+    asleep: bool,
+}
+
+impl std::fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Emulator")
+            .field("machine", &self.machine)
+            .field("core", &self.core)
+            .field("instructions", &self.instructions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Emulator {
+    /// A board after power-on, with erased flash.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCore`] or [`Error::MemoryMap`] where the machine is wrong.
+    pub fn new(machine: Machine) -> Result<Self, Error> {
+        let table = CoreTable::builtin(&machine.core)?;
+        Self::with_table(machine, table)
+    }
+
+    /// As [`Emulator::new`], with a table other than the one that comes with the emulator.
+    ///
+    /// # Errors
+    /// [`Error::MemoryMap`] where memories overlap.
+    pub fn with_table(machine: Machine, table: CoreTable) -> Result<Self, Error> {
+        let bus = Bus::new(&machine, &table.features)?;
+        let code = Code::new(&machine, &bus, &table.features);
+        Ok(Emulator {
+            features: table.features.clone(),
+            timing: Some(Box::new(Timing::new(table, &machine))),
+            machine,
+            core: Core::new(),
+            bus,
+            code,
+            generation: 0,
+            hooks: BTreeMap::new(),
+            host: Box::new(MemoryHost::default()),
+            image: None,
+            instructions: 0,
+            mode: Mode::Count,
+            profile: None,
+            lowest_sp: u32::MAX,
+            stack_limit: 0,
+            stack_top: 0,
+            asleep: false,
+        })
+    }
+
+    /// Chooses what is counted from here on.
+    pub fn set_mode(&mut self, mode: Mode) {
+        self.mode = mode;
+        if mode == Mode::Profile && self.profile.is_none() {
+            self.profile = Some(Box::default());
+        }
+    }
+
+    /// Replaces the host that semihosting calls reach.
+    pub fn set_host(&mut self, host: Box<dyn Host>) {
+        self.host = host;
+    }
+
+    /// The host.
+    pub fn host(&mut self) -> &mut dyn Host {
+        &mut *self.host
+    }
+
+    /// The registers.
+    #[must_use]
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// The registers, to change.
+    pub fn core_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
+    /// The memories with their counters.
+    #[must_use]
+    pub fn regions(&self) -> &[Region] {
+        &self.bus.regions
+    }
+
+    /// Instructions executed so far.
+    #[must_use]
+    pub fn instructions(&self) -> u64 {
+        self.instructions
+    }
+
+    /// Cycles so far, in three columns; zero while only instructions are counted.
+    #[must_use]
+    pub fn cycles(&self) -> Columns {
+        self.timing.as_ref().map_or_else(Columns::default, |t| t.columns())
+    }
+
+    /// The timing model and its figures.
+    #[must_use]
+    pub fn timing(&self) -> Option<&Timing> {
+        self.timing.as_deref()
+    }
+
+    /// The profile, if one was asked for.
+    #[must_use]
+    pub fn profile(&self) -> Option<&Profile> {
+        self.profile.as_deref()
+    }
+
+    /// The most bytes of stack that were in use below where the stack started.
+    #[must_use]
+    pub fn stack_high_water(&self) -> u32 {
+        self.stack_top.saturating_sub(self.lowest_sp)
+    }
+
+    /// Makes a main stack pointer below `limit` a fault.
+    pub fn set_stack_limit(&mut self, limit: u32) {
+        self.stack_limit = limit;
+    }
+
+    /// Reads memory as the host: no faults, no counters, no peripherals.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`] outside the board's memories.
+    pub fn read(&self, address: u32, bytes: &mut [u8]) -> Result<(), Error> {
+        self.bus.peek(address, bytes)
+    }
+
+    /// Reads a little-endian word.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`] outside the board's memories.
+    pub fn read_word(&self, address: u32) -> Result<u32, Error> {
+        let mut bytes = [0; 4];
+        self.bus.peek(address, &mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    /// Writes memory as the host: flash too.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`] outside the board's memories.
+    pub fn write(&mut self, address: u32, bytes: &[u8]) -> Result<(), Error> {
+        self.bus.poke(address, bytes)
+    }
+
+    /// Answers accesses to a range by a closure. It comes before ranges of the machine.
+    pub fn attach_peripheral(&mut self, base: u32, size: u32, closure: PeripheralFn) {
+        self.bus.attach(base, size, closure);
+    }
+
+    /// Adds a range that reads a fixed value or keeps what is written. It comes before ranges of the machine.
+    pub fn add_peripheral(&mut self, peripheral: Peripheral) {
+        self.bus.add_peripheral(peripheral);
+    }
+
+    /// Calls a closure whenever execution reaches an address, before the instruction there.
+    pub fn hook(&mut self, address: u32, hook: Hook) {
+        let address = address & !1;
+        self.hooks.insert(address, hook);
+        self.code.mark(address);
+    }
+
+    /// Removes a hook; whether there was one.
+    pub fn unhook(&mut self, address: u32) -> bool {
+        let address = address & !1;
+        self.code.unmark(address);
+        self.hooks.remove(&address).is_some()
+    }
+
+    /// Makes an interrupt (0 is the first external one) pending.
+    pub fn pend_interrupt(&mut self, number: u32) {
+        self.bus.system.pend(16 + number.min(255));
+        self.bus.events |= events::EXCEPTIONS;
+    }
+
+    /// Loads an image and resets into it.
+    ///
+    /// # Errors
+    /// [`Error::Outside`] where the image does not fit the board; see [`Emulator::reset`].
+    pub fn load(&mut self, image: Image) -> Result<(), Error> {
+        for segment in &image.segments {
+            let outside = |_| Error::Outside { address: segment.address, size: segment.bytes.len() as u64 };
+            self.bus.poke(segment.address, &segment.bytes).map_err(outside)?;
+        }
+        self.image = Some(image);
+        self.code.clear();
+        self.generation += 1;
+        self.reset()
+    }
+
+    /// Resets the core: stack pointer and entry from the vector table of the image, or from the start of flash.
+    ///
+    /// # Errors
+    /// [`Error::StackPointer`] or [`Error::Entry`] where the vector table does not fit the board.
+    pub fn reset(&mut self) -> Result<(), Error> {
+        let (sp, pc, vectors) = self.start_state()?;
+        self.core = Core::new();
+        self.bus.system = crate::system::System::new(&self.features);
+        self.bus.system.vtor = vectors;
+        self.core.r[13] = sp & !3;
+        self.core.r[14] = u32::MAX;
+        self.core.pc = pc & !1;
+        self.stack_top = sp;
+        self.lowest_sp = sp;
+        self.asleep = false;
+        self.bus.events = 0;
+        Ok(())
+    }
+
+    /// Starts at an address instead of the reset vector.
+    ///
+    /// # Errors
+    /// [`Error::Entry`] where there is no code memory.
+    pub fn set_entry(&mut self, address: u32) -> Result<(), Error> {
+        if self.code.window_of(address & !1).is_none() {
+            return Err(Error::Entry(address));
+        }
+        self.core.pc = address & !1;
+        Ok(())
+    }
+
+    /// Where the vector table of the image lies, and what it says.
+    fn start_state(&self) -> Result<(u32, u32, u32), Error> {
+        let vectors = |at: u32| Some((self.read_word(at).ok()?, self.read_word(at.wrapping_add(4)).ok()?));
+        let in_ram = |a: u32| {
+            self.bus.regions.iter().any(|r| r.writable && a.wrapping_sub(r.base) as usize <= r.data.len() && a != r.base)
+        };
+        let image = self.image.as_ref();
+        let candidates = image.map(|i| i.vector_candidates(&self.machine)).unwrap_or_default();
+        for at in candidates.iter().copied().chain(self.machine.flash.first().map(|f| f.base)) {
+            if let Some((sp, pc)) = vectors(at) {
+                if pc & 1 == 1 && self.code.window_of(pc & !1).is_some() && in_ram(sp) && sp & 3 == 0 {
+                    return Ok((sp, pc, at));
+                }
+            }
+        }
+        // Without a plausible table: the image's own entry, with the stack at the end of the first RAM.
+        let base = self.machine.flash.first().map_or(0, |f| f.base);
+        if let Some(entry) = image.and_then(|i| i.entry) {
+            let top = self.machine.ram.first().map_or(0, |r| r.base + r.size);
+            return if self.code.window_of(entry & !1).is_some() { Ok((top, entry, base)) } else { Err(Error::Entry(entry)) };
+        }
+        match vectors(base) {
+            Some((sp, _)) if !in_ram(sp) => Err(Error::StackPointer(sp)),
+            Some((_, pc)) => Err(Error::Entry(pc)),
+            None => Err(Error::NoMemory(base)),
+        }
+    }
+
+    /// The state of core, system and memories.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            core: self.core.clone(),
+            system: self.bus.system.clone(),
+            memory: self.bus.regions.iter().map(|r| r.data.clone()).collect(),
+            clock: self.bus.clock,
+            instructions: self.instructions,
+            lowest_sp: self.lowest_sp,
+        }
+    }
+
+    /// Goes back to a state of this emulator.
+    pub fn restore(&mut self, snapshot: &Snapshot) {
+        self.core = snapshot.core.clone();
+        self.bus.system = snapshot.system.clone();
+        for (region, data) in self.bus.regions.iter_mut().zip(&snapshot.memory) {
+            // Code in flash seldom changes: what is decoded of it stays.
+            if region.data != *data {
+                if !region.code.is_empty() {
+                    let whole = (0, data.len());
+                    self.bus.stale.push((usize::MAX, whole.0, whole.1));
+                }
+                region.data.clone_from(data);
+            }
+        }
+        if !self.bus.stale.is_empty() {
+            self.bus.stale.clear();
+            self.code.clear();
+            self.generation += 1;
+        }
+        self.bus.clock = snapshot.clock;
+        self.instructions = snapshot.instructions;
+        self.lowest_sp = snapshot.lowest_sp;
+        self.asleep = false;
+        self.bus.events = events::EXCEPTIONS;
+    }
+
+    /// Runs until the program ends, faults, or has executed `limit` instructions more.
+    pub fn run(&mut self, limit: u64) -> Stop {
+        self.run_from(limit, None)
+    }
+
+    /// Runs until execution reaches an address (not counting the instruction it is at), or as [`Emulator::run`].
+    pub fn run_until(&mut self, address: u32, limit: u64) -> Stop {
+        let address = address & !1;
+        self.code.mark(address);
+        let stop = self.run_from(limit, Some(address));
+        if !self.hooks.contains_key(&address) {
+            self.code.unmark(address);
+        }
+        stop
+    }
+
+    /// Calls a function with up to four arguments and runs until it returns; R0 then holds its result.
+    /// Registers are those of the state before, but for arguments, LR and PC.
+    ///
+    /// # Errors
+    /// [`Error::TooManyArguments`], or [`Error::Entry`] where there is no code memory at the address.
+    pub fn call(&mut self, address: u32, arguments: &[u32], limit: u64) -> Result<Stop, Error> {
+        if arguments.len() > 4 {
+            return Err(Error::TooManyArguments(arguments.len()));
+        }
+        self.set_entry(address)?;
+        for (register, argument) in self.core.r.iter_mut().zip(arguments) {
+            *register = *argument;
+        }
+        self.core.r[13] &= !7;
+        self.core.r[14] = RETURN | 1;
+        self.core.it = 0;
+        Ok(self.run(limit))
+    }
+
+    fn run_from(&mut self, limit: u64, until: Option<u32>) -> Stop {
+        let Some(mut timing) = self.timing.take() else {
+            return self.execute_with(&mut Nobody, limit, until);
+        };
+        let stop = match self.mode {
+            Mode::Count => self.execute_with(&mut Nobody, limit, until),
+            Mode::Time => self.execute_with(&mut *timing, limit, until),
+            Mode::Profile => {
+                let mut profile = self.profile.take().unwrap_or_default();
+                let stop = {
+                    let mut both = crate::profile::Profiler::new(&mut profile, &mut timing, self.core.pc);
+                    self.execute_with(&mut both, limit, until)
+                };
+                self.profile = Some(profile);
+                stop
+            }
+        };
+        self.timing = Some(timing);
+        stop
+    }
+
+    /// The run loop.
+    fn execute_with<O: Observer>(&mut self, observer: &mut O, limit: u64, until: Option<u32>) -> Stop {
+        let end = self.instructions.saturating_add(limit);
+        let mut first = true;
+        let mut deadline = self.bus.system.systick_deadline();
+        self.bus.events |= events::EXCEPTIONS;
+        // The window that code runs from is held here, so that fetching is one bounds check.
+        let mut window = usize::MAX;
+        let mut base = 0;
+        let mut ops: Vec<Op> = Vec::new();
+        macro_rules! put_back {
+            () => {
+                if let Some(w) = self.code.windows.get_mut(window) {
+                    w.ops = std::mem::take(&mut ops);
+                }
+            };
+        }
+        macro_rules! take_out {
+            ($index:expr) => {
+                window = $index;
+                if let Some(w) = self.code.windows.get_mut(window) {
+                    base = w.base;
+                    ops = std::mem::take(&mut w.ops);
+                }
+            };
+        }
+        let stop = loop {
+            if self.bus.events != 0 || self.bus.clock >= deadline || self.instructions >= end {
+                if self.instructions >= end {
+                    break Stop::InstructionLimit;
+                }
+                put_back!();
+                let outcome = self.attend(observer);
+                deadline = self.bus.system.systick_deadline();
+                take_out!(window);
+                if let Err(stop) = outcome {
+                    break stop;
+                }
+            }
+            let pc = self.core.pc;
+            let slot = (pc.wrapping_sub(base) >> 1) as usize;
+            let mut op = match ops.get(slot) {
+                Some(op) if op.kind > Kind::Hook => *op,
+                _ => {
+                    put_back!();
+                    if pc == RETURN {
+                        window = usize::MAX;
+                        break Stop::Returned;
+                    }
+                    let looked = self.look(pc, until.filter(|_| !first));
+                    take_out!(self.code.window_of(pc).unwrap_or(usize::MAX));
+                    match looked {
+                        Ok(Some(op)) => op,
+                        Ok(None) => continue,
+                        Err(stop) => break stop,
+                    }
+                }
+            };
+            first = false;
+            let slot = (pc.wrapping_sub(base) >> 1) as usize;
+            let behind = pc.wrapping_add(op.size.into());
+            let mut skipped = false;
+            let it = self.core.it;
+            if it != 0 {
+                self.core.it = advance_it(it);
+                skipped = !self.core.condition(it >> 4);
+                if op.has(crate::op::OUTSIDE_IT) {
+                    op.flags &= !S;
+                }
+            }
+            self.core.pc = behind;
+            if !skipped {
+                if let Err(trap) = execute(&mut self.core, &mut self.bus, &op) {
+                    put_back!();
+                    let outcome = self.trapped(observer, trap, pc);
+                    deadline = self.bus.system.systick_deadline();
+                    take_out!(window);
+                    if let Err(stop) = outcome {
+                        if matches!(stop, Stop::Fault(_)) {
+                            self.core.it = it;
+                        } else {
+                            self.instructions += 1;
+                        }
+                        break stop;
+                    }
+                }
+            }
+            self.instructions += 1;
+            let sp = self.core.r[13];
+            let retired = Retired {
+                pc,
+                op: &op,
+                window,
+                slot,
+                generation: self.generation,
+                branched: self.core.pc != behind,
+                next: self.core.pc,
+                skipped,
+                accessed: self.bus.last,
+                effort: self.core.effort,
+                sp,
+                lr: self.core.r[14],
+            };
+            self.bus.clock += observer.retire(&retired);
+            if sp < self.lowest_sp && !self.core.uses_psp() {
+                self.lowest_sp = sp;
+                if sp < self.stack_limit {
+                    put_back!();
+                    window = usize::MAX;
+                    break self.fault(pc, Cause::StackOverflow { sp, limit: self.stack_limit });
+                }
+            }
+        };
+        put_back!();
+        stop
+    }
+
+    /// An address whose slot is empty or marked: the instruction to execute, or `None` to fetch again.
+    #[inline(never)]
+    fn look(&mut self, pc: u32, until: Option<u32>) -> Result<Option<Op>, Stop> {
+        let Some(op) = self.code.fill(&mut self.bus, pc) else {
+            return Err(self.fault(pc, Cause::UnmappedFetch(pc)));
+        };
+        if op.kind != Kind::Hook {
+            return Ok(Some(op));
+        }
+        if until == Some(pc) {
+            return Err(Stop::Address(pc));
+        }
+        if let Some(mut hook) = self.hooks.remove(&pc) {
+            let (instructions, clock) = (self.instructions, self.bus.clock);
+            let action = hook(&mut HookContext { core: &mut self.core, bus: &mut self.bus, instructions, clock });
+            self.hooks.insert(pc, hook);
+            match action {
+                HookAction::Continue if self.core.pc == pc => {}
+                HookAction::Continue => return Ok(None),
+                HookAction::Return => {
+                    self.core.pc = self.core.r[14] & !1;
+                    return Ok(None);
+                }
+                HookAction::Stop => return Err(Stop::Hook(pc)),
+            }
+        }
+        Ok(self.code.decode_at(&self.bus, pc).map(|(op, _)| op))
+    }
+
+    /// Whatever the bus asked for, and exceptions.
+    #[inline(never)]
+    fn attend(&mut self, observer: &mut impl Observer) -> Result<(), Stop> {
+        let asked = std::mem::take(&mut self.bus.events);
+        if asked & events::CODE_CHANGED != 0 {
+            let stale = std::mem::take(&mut self.bus.stale);
+            self.code.invalidate(&stale);
+            self.generation += 1;
+        }
+        if asked & events::RESET != 0 {
+            self.reset().map_err(|_| self.fault(self.core.pc, Cause::UnmappedFetch(0)))?;
+        }
+        self.bus.system.advance(self.bus.clock);
+        let pending = self.bus.system.next(self.core.primask, self.core.faultmask, self.core.basepri);
+        if let Some(number) = pending {
+            let pc = self.core.pc;
+            self.asleep = false;
+            if let Err(Trap::Fault(cause)) = exceptions::enter(&mut self.core, &mut self.bus, number) {
+                return Err(self.fault(pc, cause));
+            }
+            self.bus.clock += observer.exception(true);
+        }
+        Ok(())
+    }
+
+    /// An instruction that does not end by itself.
+    #[inline(never)]
+    fn trapped(&mut self, observer: &mut impl Observer, trap: Trap, pc: u32) -> Result<(), Stop> {
+        match trap {
+            Trap::Fault(cause) => {
+                self.core.pc = pc;
+                Err(self.fault(pc, cause))
+            }
+            Trap::Svc => {
+                self.bus.system.pend(crate::system::SVCALL);
+                let next = self.bus.system.next(self.core.primask, self.core.faultmask, self.core.basepri);
+                if next.is_none() {
+                    self.core.pc = pc;
+                    return Err(self.fault(pc, Cause::Escalated));
+                }
+                self.bus.events |= events::EXCEPTIONS;
+                Ok(())
+            }
+            Trap::Breakpoint(0xab) => self.semihosting_call(),
+            Trap::Breakpoint(number) => Err(Stop::Breakpoint { pc, number }),
+            Trap::Wait => self.sleep(pc),
+            Trap::ExceptionReturn(value) => {
+                if let Err(Trap::Fault(cause)) = exceptions::leave(&mut self.core, &mut self.bus, value) {
+                    return Err(self.fault(pc, cause));
+                }
+                self.bus.clock += observer.exception(false);
+                self.bus.events |= events::EXCEPTIONS;
+                if self.bus.system.sleeps_on_exit() && self.core.ipsr == 0 { self.sleep(pc) } else { Ok(()) }
+            }
+            Trap::Undecoded | Trap::Hook => Err(self.fault(pc, Cause::Undefined)),
+        }
+    }
+
+    /// WFI and WFE: time passes until an exception wakes the core. Events of other cores do not exist, so
+    /// that WFE without a pending exception is taken for a wait for an interrupt.
+    fn sleep(&mut self, pc: u32) -> Result<(), Stop> {
+        self.bus.system.advance(self.bus.clock);
+        if !self.bus.system.wakes(self.core.basepri) {
+            let deadline = self.bus.system.systick_deadline();
+            if deadline == u64::MAX {
+                return Err(Stop::Asleep { pc });
+            }
+            self.bus.clock = self.bus.clock.max(deadline);
+            self.bus.system.advance(self.bus.clock);
+        }
+        self.bus.events |= events::EXCEPTIONS;
+        Ok(())
+    }
+
+    fn semihosting_call(&mut self) -> Result<(), Stop> {
+        let ram = self.machine.ram.first();
+        let (ram_base, ram_end) = ram.map_or((0, 0), |r| (r.base, r.base.wrapping_add(r.size)));
+        let heap_base = self.image.as_ref().and_then(|i| i.heap_start()).unwrap_or(ram_base);
+        let around = Surroundings {
+            clock: self.bus.clock,
+            clock_hz: self.machine.clock_hz,
+            heap: [heap_base, ram_end, ram_end, heap_base],
+        };
+        match semihosting::call(&mut self.core, &mut self.bus, &mut *self.host, &around) {
+            Outcome::Continue => Ok(()),
+            Outcome::Exit(code) => Err(Stop::Exit(code)),
+        }
+    }
+
+    /// A fault with its place.
+    fn fault(&self, pc: u32, cause: Cause) -> Stop {
+        let (instruction, encoding) = match self.code.decode_at(&self.bus, pc) {
+            Some((op, encoding)) => (disassemble(&op, encoding), encoding),
+            None => ("?".to_owned(), 0),
+        };
+        let image = self.image.as_ref();
+        Stop::Fault(Box::new(Fault {
+            pc,
+            encoding,
+            instruction,
+            cause,
+            function: image.and_then(|i| i.symbols.at(pc)).map(|s| s.name.clone()),
+            line: image.and_then(|i| i.lines()?.line_of(pc)),
+        }))
+    }
+}

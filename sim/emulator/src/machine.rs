@@ -1,0 +1,89 @@
+//! What the emulator needs to know of a board: its core, its memories and their timing, its peripherals.
+
+use crate::memory_timing::MemoryTiming;
+
+/// A board, as far as executing code on it goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machine {
+    /// Name of the core: `cortex-m0plus`, `cortex-m3`, `cortex-m4f`, `cortex-m7`, `cortex-m33`.
+    pub core: String,
+    /// Clock in Hz; only semihosting's clocks use it.
+    pub clock_hz: u64,
+    /// Flash memories: read-only to the program. The first holds the vector table.
+    pub flash: Vec<Bank>,
+    /// RAM banks, core-coupled memories included. The first is where raw images expect RAM.
+    pub ram: Vec<Bank>,
+    /// Addresses at which a memory appears a second time.
+    pub aliases: Vec<Alias>,
+    /// Peripheral ranges that read a fixed value or what was written.
+    pub peripherals: Vec<Peripheral>,
+    /// Wait states, line buffers and caches.
+    pub timing: MemoryTiming,
+}
+
+/// One memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bank {
+    /// Name in reports.
+    pub name: String,
+    /// First address.
+    pub base: u32,
+    /// Bytes.
+    pub size: u32,
+}
+
+impl Bank {
+    /// A memory of `size` bytes at `base`.
+    #[must_use]
+    pub fn new(name: &str, base: u32, size: u32) -> Self {
+        Bank { name: name.to_owned(), base, size }
+    }
+}
+
+/// A second view of a memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alias {
+    /// First address of the view.
+    pub base: u32,
+    /// Bytes.
+    pub size: u32,
+    /// The address it shows.
+    pub target: u32,
+}
+
+/// A range of addresses outside the memories that the program may touch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peripheral {
+    /// First address.
+    pub base: u32,
+    /// Bytes.
+    pub size: u32,
+    /// What reading it gives.
+    pub behaviour: Behaviour,
+}
+
+/// How a peripheral range answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Every word reads as this value; writes are ignored.
+    Fixed(u32),
+    /// Words keep what was written, and start as this value.
+    Register(u32),
+}
+
+impl Machine {
+    /// A machine with 4 MB of flash at 0 and 4 MB of RAM at 0x2000_0000, without wait states: enough for
+    /// firmware of QEMU's `mps2` boards.
+    #[must_use]
+    pub fn generic(core: &str) -> Self {
+        Machine {
+            core: core.to_owned(),
+            clock_hz: 25_000_000,
+            flash: vec![Bank::new("flash", 0, 4 << 20)],
+            ram: vec![Bank::new("ram", 0x2000_0000, 4 << 20)],
+            aliases: Vec::new(),
+            peripherals: Vec::new(),
+            timing: MemoryTiming::default(),
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! The address space: memories, their aliases, peripherals, and the system's private bus.
+
+use crate::fault::{Cause, Error, Trap};
+use crate::machine::{Behaviour, Machine, Peripheral};
+use crate::system::System;
+
+/// What a peripheral closure is asked: address, bytes (1, 2 or 4), and the value of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// The address.
+    pub address: u32,
+    /// 1, 2 or 4 bytes.
+    pub bytes: u32,
+    /// The value written; `None` for a read.
+    pub write: Option<u32>,
+}
+
+/// A peripheral as a closure: reads return its value.
+pub type PeripheralFn = Box<dyn FnMut(Access) -> u32 + Send>;
+
+/// One memory with its contents and its counters.
+#[derive(Debug, Clone)]
+pub struct Region {
+    /// Name in reports.
+    pub name: String,
+    /// First address.
+    pub base: u32,
+    /// Contents; the length is the memory's size.
+    pub data: Vec<u8>,
+    /// Whether the program may write it.
+    pub writable: bool,
+    /// Instructions' reads since the start.
+    pub loads: u64,
+    /// Instructions' writes since the start.
+    pub stores: u64,
+    /// Offsets of decoded code that a write must invalidate.
+    pub(crate) code: std::ops::Range<usize>,
+}
+
+/// The bus asks the run loop to look at something.
+pub(crate) mod events {
+    /// Code in RAM was overwritten.
+    pub const CODE_CHANGED: u32 = 1;
+    /// An exception may have become pending, or enabled.
+    pub const EXCEPTIONS: u32 = 2;
+    /// The program asked for a reset.
+    pub const RESET: u32 = 4;
+}
+
+/// A value that loads and stores move.
+pub(crate) trait Word: Copy {
+    const BYTES: usize;
+    fn read(bytes: &[u8]) -> Self;
+    fn write(self, bytes: &mut [u8]);
+    fn to_u32(self) -> u32;
+    fn from_u32(value: u32) -> Self;
+}
+
+macro_rules! word {
+    ($($t:ty, $n:literal);*) => {$(
+        impl Word for $t {
+            const BYTES: usize = $n;
+            #[inline(always)]
+            fn read(bytes: &[u8]) -> Self {
+                let mut raw = [0; $n];
+                raw.copy_from_slice(bytes);
+                <$t>::from_le_bytes(raw)
+            }
+            #[inline(always)]
+            fn write(self, bytes: &mut [u8]) {
+                bytes.copy_from_slice(&self.to_le_bytes());
+            }
+            #[inline(always)]
+            fn to_u32(self) -> u32 {
+                u32::from(self)
+            }
+            #[inline(always)]
+            fn from_u32(value: u32) -> Self {
+                value as $t
+            }
+        }
+    )*};
+}
+word!(u8, 1; u16, 2; u32, 4);
+
+/// The emulated address space.
+pub struct Bus {
+    pub(crate) regions: Vec<Region>,
+    aliases: Vec<crate::machine::Alias>,
+    peripherals: Vec<(Peripheral, Vec<u32>)>,
+    closures: Vec<(u32, u32, PeripheralFn)>,
+    /// The private peripheral bus.
+    pub(crate) system: System,
+    /// Flags of [`events`].
+    pub(crate) events: u32,
+    /// Address of the last access, for the timing rules.
+    pub(crate) last: u32,
+    /// Offsets of overwritten code: region and range.
+    pub(crate) stale: Vec<(usize, usize, usize)>,
+    /// Cycles so far (instructions, where no timing model runs).
+    pub(crate) clock: u64,
+    unaligned_allowed: bool,
+    bit_band: bool,
+}
+
+impl std::fmt::Debug for Bus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bus").field("regions", &self.regions.len()).field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
+
+impl Bus {
+    /// Lays out a machine's memories: RAM is zero, flash erased.
+    pub(crate) fn new(machine: &Machine, features: &crate::Features) -> Result<Self, Error> {
+        let banks = machine.ram.iter().map(|b| (b, true)).chain(machine.flash.iter().map(|b| (b, false)));
+        let mut regions: Vec<Region> = Vec::new();
+        for (bank, writable) in banks {
+            let end = u64::from(bank.base) + u64::from(bank.size);
+            let overlaps = regions.iter().any(|r| {
+                u64::from(r.base) < end && u64::from(bank.base) < u64::from(r.base) + r.data.len() as u64
+            });
+            if bank.size == 0 || end > 0xe000_0000 || overlaps {
+                return Err(Error::MemoryMap { name: bank.name.clone(), base: bank.base });
+            }
+            regions.push(Region {
+                name: bank.name.clone(),
+                base: bank.base,
+                data: vec![if writable { 0 } else { 0xff }; bank.size as usize],
+                writable,
+                loads: 0,
+                stores: 0,
+                code: 0..0,
+            });
+        }
+        let peripherals = machine
+            .peripherals
+            .iter()
+            .map(|p| {
+                let words = match p.behaviour {
+                    Behaviour::Register(value) => vec![value; (p.size as usize).div_ceil(4)],
+                    Behaviour::Fixed(_) => Vec::new(),
+                };
+                (p.clone(), words)
+            })
+            .collect();
+        Ok(Bus {
+            regions,
+            aliases: machine.aliases.clone(),
+            peripherals,
+            closures: Vec::new(),
+            system: System::new(features),
+            events: 0,
+            last: 0,
+            stale: Vec::new(),
+            clock: 0,
+            unaligned_allowed: features.unaligned(),
+            bit_band: features.bit_band,
+        })
+    }
+
+    pub(crate) fn attach(&mut self, base: u32, size: u32, closure: PeripheralFn) {
+        self.closures.push((base, size, closure));
+    }
+
+    /// Adds a peripheral range; it comes before those of the machine.
+    pub(crate) fn add_peripheral(&mut self, peripheral: Peripheral) {
+        let words = match peripheral.behaviour {
+            Behaviour::Register(value) => vec![value; (peripheral.size as usize).div_ceil(4)],
+            Behaviour::Fixed(_) => Vec::new(),
+        };
+        self.peripherals.insert(0, (peripheral, words));
+    }
+
+    /// Index of the region and offset of an address, aliases resolved.
+    pub(crate) fn locate(&self, address: u32) -> Option<(usize, usize)> {
+        let direct = |address: u32| {
+            self.regions.iter().enumerate().find_map(|(index, r)| {
+                let offset = address.wrapping_sub(r.base) as usize;
+                (offset < r.data.len()).then_some((index, offset))
+            })
+        };
+        direct(address).or_else(|| direct(self.unalias(address)?))
+    }
+
+    fn unalias(&self, address: u32) -> Option<u32> {
+        self.aliases.iter().find_map(|a| {
+            let offset = address.wrapping_sub(a.base);
+            (offset < a.size).then(|| a.target.wrapping_add(offset))
+        })
+    }
+
+    /// A load. Words and halfwords may be unaligned where the core allows it.
+    #[inline(always)]
+    pub(crate) fn load<W: Word>(&mut self, address: u32) -> Result<u32, Trap> {
+        if address as usize & (W::BYTES - 1) == 0 {
+            self.load_aligned::<W>(address)
+        } else {
+            self.load_unaligned::<W>(address)
+        }
+    }
+
+    #[inline(always)]
+    fn load_aligned<W: Word>(&mut self, address: u32) -> Result<u32, Trap> {
+        self.last = address;
+        for region in &mut self.regions {
+            let offset = address.wrapping_sub(region.base) as usize;
+            if let Some(bytes) = region.data.get(offset..offset + W::BYTES) {
+                region.loads += 1;
+                return Ok(W::read(bytes).to_u32());
+            }
+        }
+        self.load_elsewhere::<W>(address)
+    }
+
+    /// A load that the architecture requires to be aligned.
+    #[inline(always)]
+    pub(crate) fn load_strict<W: Word>(&mut self, address: u32) -> Result<u32, Trap> {
+        if address as usize & (W::BYTES - 1) != 0 {
+            return Err(Trap::Fault(Cause::Unaligned(address)));
+        }
+        self.load_aligned::<W>(address)
+    }
+
+    #[inline(never)]
+    fn load_unaligned<W: Word>(&mut self, address: u32) -> Result<u32, Trap> {
+        if !self.unaligned_allowed || self.system.traps_unaligned() {
+            return Err(Trap::Fault(Cause::Unaligned(address)));
+        }
+        let mut value = 0;
+        for i in 0..W::BYTES as u32 {
+            let byte = self.load_aligned::<u8>(address.wrapping_add(i))?;
+            value |= byte << (8 * i);
+        }
+        self.last = address;
+        Ok(value)
+    }
+
+    #[inline(never)]
+    fn load_elsewhere<W: Word>(&mut self, address: u32) -> Result<u32, Trap> {
+        let bytes = W::BYTES as u32;
+        if address >> 20 == 0xe00 {
+            let word = self.system.read(address & !3, self.clock);
+            return Ok(W::from_u32(word >> (8 * (address & 3))).to_u32());
+        }
+        for (base, size, closure) in &mut self.closures {
+            if address.wrapping_sub(*base) < *size {
+                return Ok(W::from_u32(closure(Access { address, bytes, write: None })).to_u32());
+            }
+        }
+        for (peripheral, words) in &self.peripherals {
+            let offset = address.wrapping_sub(peripheral.base);
+            if offset < peripheral.size {
+                let word = match peripheral.behaviour {
+                    Behaviour::Fixed(value) => value,
+                    Behaviour::Register(_) => words[offset as usize / 4],
+                };
+                return Ok(W::from_u32(word >> (8 * (address & 3))).to_u32());
+            }
+        }
+        if let Some(target) = self.unalias(address).filter(|&t| self.in_region(t, W::BYTES)) {
+            return self.load_aligned::<W>(target);
+        }
+        if let Some((word, bit)) = self.bit_banded(address) {
+            return Ok(self.load_aligned::<u32>(word)? >> bit & 1);
+        }
+        Err(Trap::Fault(Cause::UnmappedRead(address)))
+    }
+
+    fn in_region(&self, address: u32, bytes: usize) -> bool {
+        self.regions.iter().any(|r| {
+            let offset = address.wrapping_sub(r.base) as usize;
+            offset + bytes <= r.data.len()
+        })
+    }
+
+    /// The word and bit that a bit-band alias stands for (ARMv7-M ARM B3.1, optional).
+    fn bit_banded(&self, address: u32) -> Option<(u32, u32)> {
+        let half = address >> 25 & 0x7f;
+        if !self.bit_band || half != 0x11 && half != 0x21 {
+            return None;
+        }
+        let bit_number = (address & 0x01ff_ffff) >> 2;
+        Some(((address & 0xf000_0000) + (bit_number / 32) * 4, bit_number % 32))
+    }
+
+    /// A store. Words and halfwords may be unaligned where the core allows it.
+    #[inline(always)]
+    pub(crate) fn store<W: Word>(&mut self, address: u32, value: u32) -> Result<(), Trap> {
+        if address as usize & (W::BYTES - 1) == 0 {
+            self.store_aligned::<W>(address, value)
+        } else {
+            self.store_unaligned::<W>(address, value)
+        }
+    }
+
+    /// A store that the architecture requires to be aligned.
+    #[inline(always)]
+    pub(crate) fn store_strict<W: Word>(&mut self, address: u32, value: u32) -> Result<(), Trap> {
+        if address as usize & (W::BYTES - 1) != 0 {
+            return Err(Trap::Fault(Cause::Unaligned(address)));
+        }
+        self.store_aligned::<W>(address, value)
+    }
+
+    #[inline(always)]
+    fn store_aligned<W: Word>(&mut self, address: u32, value: u32) -> Result<(), Trap> {
+        self.last = address;
+        for (index, region) in self.regions.iter_mut().enumerate() {
+            let offset = address.wrapping_sub(region.base) as usize;
+            if let Some(bytes) = region.data.get_mut(offset..offset + W::BYTES) {
+                if !region.writable {
+                    return Err(Trap::Fault(Cause::WriteToFlash(address)));
+                }
+                W::from_u32(value).write(bytes);
+                region.stores += 1;
+                if region.code.contains(&offset) {
+                    self.stale.push((index, offset, offset + W::BYTES));
+                    self.events |= events::CODE_CHANGED;
+                }
+                return Ok(());
+            }
+        }
+        self.store_elsewhere::<W>(address, value)
+    }
+
+    #[inline(never)]
+    fn store_unaligned<W: Word>(&mut self, address: u32, value: u32) -> Result<(), Trap> {
+        if !self.unaligned_allowed || self.system.traps_unaligned() {
+            return Err(Trap::Fault(Cause::Unaligned(address)));
+        }
+        for i in 0..W::BYTES as u32 {
+            self.store_aligned::<u8>(address.wrapping_add(i), value >> (8 * i) & 0xff)?;
+        }
+        self.last = address;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn store_elsewhere<W: Word>(&mut self, address: u32, value: u32) -> Result<(), Trap> {
+        let bytes = W::BYTES as u32;
+        let value = W::from_u32(value).to_u32();
+        if address >> 20 == 0xe00 {
+            self.events |= self.system.write(address, value, bytes, self.clock);
+            return Ok(());
+        }
+        for (base, size, closure) in &mut self.closures {
+            if address.wrapping_sub(*base) < *size {
+                closure(Access { address, bytes, write: Some(value) });
+                return Ok(());
+            }
+        }
+        for (peripheral, words) in &mut self.peripherals {
+            let offset = address.wrapping_sub(peripheral.base);
+            if offset < peripheral.size {
+                if let Some(word) = words.get_mut(offset as usize / 4) {
+                    let shift = 8 * (address & 3);
+                    let mask = u32::MAX >> (32 - 8 * bytes) << shift;
+                    *word = *word & !mask | value << shift & mask;
+                }
+                return Ok(());
+            }
+        }
+        if let Some(target) = self.unalias(address).filter(|&t| self.in_region(t, W::BYTES)) {
+            return self.store_aligned::<W>(target, value);
+        }
+        if let Some((word, bit)) = self.bit_banded(address) {
+            let old = self.load_aligned::<u32>(word)?;
+            return self.store_aligned::<u32>(word, old & !(1 << bit) | (value & 1) << bit);
+        }
+        Err(Trap::Fault(Cause::UnmappedWrite(address)))
+    }
+
+    /// Bytes of memory, as the host sees them: no peripherals, no counters.
+    pub(crate) fn peek(&self, address: u32, bytes: &mut [u8]) -> Result<(), Error> {
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            let at = address.wrapping_add(i as u32);
+            let (region, offset) = self.locate(at).ok_or(Error::NoMemory(at))?;
+            *byte = self.regions[region].data[offset];
+        }
+        Ok(())
+    }
+
+    /// Writes memory as the host: flash too. Code that was decoded from it is marked stale.
+    pub(crate) fn poke(&mut self, address: u32, bytes: &[u8]) -> Result<(), Error> {
+        for (i, byte) in bytes.iter().enumerate() {
+            let at = address.wrapping_add(i as u32);
+            let (region, offset) = self.locate(at).ok_or(Error::NoMemory(at))?;
+            self.regions[region].data[offset] = *byte;
+            if self.regions[region].code.contains(&offset) {
+                self.stale.push((region, offset, offset + 1));
+                self.events |= events::CODE_CHANGED;
+            }
+        }
+        Ok(())
+    }
+}

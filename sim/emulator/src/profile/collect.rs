@@ -1,0 +1,135 @@
+//! Collecting: cycles by address, and a tree of calls that follows BL, BLX and returns.
+
+use std::collections::HashMap;
+
+use crate::observer::{Observer, Retired};
+use crate::op::Kind;
+use crate::timing::Timing;
+
+/// Calls deeper than this are attributed to the deepest frame.
+const DEEPEST: usize = 512;
+
+/// What happened at one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Instructions executed.
+    pub instructions: u64,
+    /// Their cycles, with rules and memory.
+    pub cycles: u64,
+}
+
+/// A node of the call tree: a function entered at `entry` from its parent.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub entry: u32,
+    pub parent: usize,
+    children: HashMap<u32, usize>,
+    pub counts: Counts,
+}
+
+/// A call that has not returned.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    node: usize,
+    returns_to: u32,
+    sp: u32,
+}
+
+/// What was collected.
+#[derive(Debug, Clone, Default)]
+pub struct Profile {
+    /// Counts by window and slot, with the address.
+    addresses: Vec<Vec<(u32, Counts)>>,
+    pub(super) nodes: Vec<Node>,
+    frames: Vec<Frame>,
+}
+
+impl Profile {
+    /// Counts by address, for those that were executed, by address.
+    #[must_use]
+    pub fn by_address(&self) -> Vec<(u32, Counts)> {
+        let mut all: Vec<_> = self.addresses.iter().flatten().filter(|(_, c)| c.instructions > 0).copied().collect();
+        all.sort_unstable_by_key(|(address, _)| *address);
+        all
+    }
+
+    fn child(&mut self, parent: usize, entry: u32) -> usize {
+        if let Some(&child) = self.nodes[parent].children.get(&entry) {
+            return child;
+        }
+        let child = self.nodes.len();
+        self.nodes.push(Node { entry, parent, children: HashMap::new(), counts: Counts::default() });
+        self.nodes[parent].children.insert(entry, child);
+        child
+    }
+
+    fn current(&self) -> usize {
+        self.frames.last().map_or(0, |f| f.node)
+    }
+}
+
+/// The profile and the timing model, while code runs.
+pub(crate) struct Profiler<'a> {
+    profile: &'a mut Profile,
+    timing: &'a mut Timing,
+    current: usize,
+}
+
+impl<'a> Profiler<'a> {
+    pub fn new(profile: &'a mut Profile, timing: &'a mut Timing, pc: u32) -> Self {
+        if profile.nodes.is_empty() {
+            profile.nodes.push(Node { entry: pc, parent: 0, children: HashMap::new(), counts: Counts::default() });
+        }
+        let current = profile.current();
+        Profiler { profile, timing, current }
+    }
+
+    /// Follows calls and returns.
+    #[inline(never)]
+    fn branched(&mut self, r: &Retired) {
+        if matches!(r.op.kind, Kind::Bl | Kind::BlxReg) {
+            if self.profile.frames.len() < DEEPEST {
+                let node = self.profile.child(self.current, r.next);
+                self.profile.frames.push(Frame { node, returns_to: r.lr & !1, sp: r.sp });
+                self.current = node;
+            }
+            return;
+        }
+        // A return is a branch to where the caller goes on, with the stack back at its place.
+        let depth = self.profile.frames.iter().rposition(|f| f.returns_to == r.next && r.sp >= f.sp);
+        if let Some(depth) = depth.filter(|_| !matches!(r.op.kind, Kind::B | Kind::BCond | Kind::Cbz | Kind::Cbnz)) {
+            self.profile.frames.truncate(depth);
+            self.current = self.profile.current();
+        }
+    }
+}
+
+impl Observer for Profiler<'_> {
+    #[inline(always)]
+    fn retire(&mut self, r: &Retired) -> u64 {
+        let cycles = self.timing.retire(r).memory;
+        let windows = &mut self.profile.addresses;
+        if windows.len() <= r.window {
+            windows.resize(r.window + 1, Vec::new());
+        }
+        let window = &mut windows[r.window];
+        if window.len() <= r.slot {
+            window.resize((r.slot + 1).next_multiple_of(1024), (0, Counts::default()));
+        }
+        let entry = &mut window[r.slot];
+        entry.0 = r.pc;
+        entry.1.instructions += 1;
+        entry.1.cycles += cycles;
+        let node = &mut self.profile.nodes[self.current].counts;
+        node.instructions += 1;
+        node.cycles += cycles;
+        if r.branched {
+            self.branched(r);
+        }
+        cycles
+    }
+
+    fn exception(&mut self, entry: bool) -> u64 {
+        self.timing.exception(entry)
+    }
+}

@@ -1,0 +1,14 @@
+//! The timing model: cycles of each instruction, in three columns that build on one another.
+//!
+//! *Table* is the sum of the classes' cycles. *Rules* adds what a pipeline does between instructions.
+//! *Memory* adds the board's wait states and caches. Figures are data (`configs/cores`), each with its source.
+
+mod class;
+mod memory;
+mod pipeline;
+mod table;
+mod traits;
+
+pub use class::Class;
+pub use pipeline::{Columns, Timing};
+pub use table::{CORE_NAMES, ClassRow, CoreTable, Rule, Rules, Tag};
