@@ -74,8 +74,8 @@ pub fn complete(set: DataSet, places: &Places, observe: &mut Observer<'_>) -> Re
         places,
         observe,
     };
-    let published = set.entry().files.iter().filter(|file| file.published);
-    published.map(|file| source.have(file).map(drop)).collect()
+    let mut published = set.entry().files.iter().filter(|file| file.published);
+    published.try_for_each(|file| source.have(file).map(drop))
 }
 
 struct Source<'a, 'b, 'c> {

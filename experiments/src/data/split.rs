@@ -8,7 +8,7 @@ use runtime_shared::rng::Rng;
 use super::{error::Error, images::Images};
 
 /// Separates the draws of a split from every other use of the same seed.
-const PURPOSE: u64 = 0x5350_4c49_54;
+const PURPOSE: u64 = 0x0053_504c_4954;
 
 /// A training set in two parts that share no image.
 #[derive(Clone, Debug, PartialEq, Eq)]
