@@ -204,7 +204,8 @@ impl<'a> Learner<'a> {
     /// [`Error::Length`], [`Error::Fault`].
     pub fn classify(&mut self, features: &[f32]) -> Result<usize, Error> {
         let expected = self.program.size(Field::FeatureCount);
-        if features.len() != expected {
+        // Without an extractor there is nothing to classify, and the place of the features is unchecked.
+        if features.len() != expected || expected == 0 {
             return Err(Error::Length { expected, given: features.len() });
         }
         let at = self.program.size(Field::FeaturesAt);
