@@ -8,6 +8,8 @@
 //! values one is kept, with one byte saying which. The maximum is taken before the activation, which
 //! is monotone and applied to what is left.
 
+use core::array::from_fn;
+
 use super::Shape;
 use super::block::{
     accumulate, add_dots, axpy, bias, chunk, chunk_mut, in_blocks, is_zero, part, part_mut,
@@ -168,7 +170,7 @@ impl<const N: usize> Block<'_, N> {
                 if columns.contains(&ox) && columns.len() >= QUAD {
                     let first = ox.min(columns.end - QUAD);
                     let field = g.field(oy, first);
-                    let starts = core::array::from_fn(|p| field.input + p * step);
+                    let starts = from_fn(|p| field.input + p * step);
                     let acc = self.quad(&field, starts);
                     for p in 0..QUAD {
                         *chunk_mut(y, out + (first + p) * g.output.c) = acc[p];
@@ -194,7 +196,7 @@ impl<const N: usize> Block<'_, N> {
             g.columns().interior(g.output.w),
         );
         for first in (0..h * w).step_by(QUAD) {
-            let index: [usize; QUAD] = core::array::from_fn(|p| (first + p).min(h * w - 1));
+            let index: [usize; QUAD] = from_fn(|p| (first + p).min(h * w - 1));
             let place = index.map(|k| (k / w, k % w));
             let offsets =
                 place.map(|(wy, wx)| (wy * g.stride.0 * g.input.w + wx * g.stride.1) * g.input.c);
@@ -234,9 +236,7 @@ impl<const N: usize> Block<'_, N> {
                 at += outputs;
                 for p in 0..QUAD {
                     let x = xs[p][t];
-                    for j in 0..N {
-                        acc[p][j] += x * row[j];
-                    }
+                    acc[p] = from_fn(|j| acc[p][j] + x * row[j]);
                 }
             }
             starts = starts.map(|start| start + field.input_step);
