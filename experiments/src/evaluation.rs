@@ -29,7 +29,11 @@ impl<'a> Evaluation<'a> {
             }
             features.push(extracted);
         }
-        Ok(Self { images, indices, features })
+        Ok(Self {
+            images,
+            indices,
+            features,
+        })
     }
 
     /// The share of images whose predicted class is what `relabel` makes of their label.

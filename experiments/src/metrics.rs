@@ -38,7 +38,13 @@ pub fn drift_metrics(curve: &[(u64, f64)], drift_at: u64) -> Option<DriftMetrics
             back.map(|(sample, _)| sample - drift_at)
         }
     };
-    Some(DriftMetrics { before, at, lowest, last, recovery })
+    Some(DriftMetrics {
+        before,
+        at,
+        lowest,
+        last,
+        recovery,
+    })
 }
 
 /// The share of the last so many outcomes that were right.
@@ -52,7 +58,11 @@ pub struct Window {
 impl Window {
     /// A window of `size` outcomes.
     pub fn new(size: usize) -> Self {
-        Self { size: size.max(1), outcomes: VecDeque::with_capacity(size), right: 0 }
+        Self {
+            size: size.max(1),
+            outcomes: VecDeque::with_capacity(size),
+            right: 0,
+        }
     }
 
     /// Takes the next outcome; gives the share of right ones in the window.
@@ -72,19 +82,39 @@ mod tests {
 
     #[test]
     fn recovery_counts_from_the_drift_to_the_mark() {
-        let curve = [(0, 0.9), (90, 1.0), (100, 0.7), (150, 0.6), (200, 0.94), (250, 0.96), (300, 0.9)];
+        let curve = [
+            (0, 0.9),
+            (90, 1.0),
+            (100, 0.7),
+            (150, 0.6),
+            (200, 0.94),
+            (250, 0.96),
+            (300, 0.9),
+        ];
         let metrics = drift_metrics(&curve, 100).expect("both sides are there");
         assert_eq!(
             metrics,
-            DriftMetrics { before: 1.0, at: 0.7, lowest: 0.6, last: 0.9, recovery: Some(150) }
+            DriftMetrics {
+                before: 1.0,
+                at: 0.7,
+                lowest: 0.6,
+                last: 0.9,
+                recovery: Some(150)
+            }
         );
-        assert_eq!(drift_metrics(&curve[..5], 100).and_then(|m| m.recovery), None);
+        assert_eq!(
+            drift_metrics(&curve[..5], 100).and_then(|m| m.recovery),
+            None
+        );
         assert_eq!(drift_metrics(&curve[..2], 100), None);
     }
 
     #[test]
     fn a_window_forgets() {
         let mut window = Window::new(2);
-        assert_eq!([true, false, false, true].map(|o| window.push(o)), [1.0, 0.5, 0.0, 0.5]);
+        assert_eq!(
+            [true, false, false, true].map(|o| window.push(o)),
+            [1.0, 0.5, 0.0, 0.5]
+        );
     }
 }

@@ -43,7 +43,9 @@ impl Record {
     /// The measurements: (sample, accuracy).
     pub fn curve(&self) -> Vec<(u64, f64)> {
         let measured = self.rows.iter();
-        measured.filter_map(|r| r.test_accuracy.map(|a| (r.sample, f64::from(a)))).collect()
+        measured
+            .filter_map(|r| r.test_accuracy.map(|a| (r.sample, f64::from(a))))
+            .collect()
     }
 }
 
@@ -84,17 +86,19 @@ pub fn run<D: Device>(
         }
         let label = drift.relabel(at, usize::from(course.stream.label(image)));
         let drifted = at >= drift.drift_at;
-        let outcome = device.learn(course.stream.image(image), label).and_then(|step| {
-            let known = &mut constant[usize::from(drifted)];
-            let accuracy = match (*known, drift.evaluates(at)) {
-                (_, false) => None,
-                // Nothing was learnt since the last measurement, nor ever will be.
-                (Some(accuracy), true) if !device.learns() => Some(accuracy),
-                _ => Some(evaluation.accuracy(device, |label| drift.relabel(at, label))?),
-            };
-            *known = accuracy.or(*known);
-            Ok((step, accuracy))
-        });
+        let outcome = device
+            .learn(course.stream.image(image), label)
+            .and_then(|step| {
+                let known = &mut constant[usize::from(drifted)];
+                let accuracy = match (*known, drift.evaluates(at)) {
+                    (_, false) => None,
+                    // Nothing was learnt since the last measurement, nor ever will be.
+                    (Some(accuracy), true) if !device.learns() => Some(accuracy),
+                    _ => Some(evaluation.accuracy(device, |label| drift.relabel(at, label))?),
+                };
+                *known = accuracy.or(*known);
+                Ok((step, accuracy))
+            });
         let (step, test_accuracy) = match outcome {
             Ok(outcome) => outcome,
             Err(stop) => {

@@ -55,7 +55,11 @@ impl FromScratch {
 
     /// Samples in an epoch over `available` images.
     pub fn epoch_len(&self, available: usize) -> usize {
-        if self.limit == 0 { available } else { self.limit.min(available) }
+        if self.limit == 0 {
+            available
+        } else {
+            self.limit.min(available)
+        }
     }
 }
 
@@ -86,7 +90,8 @@ pub fn run<D: Device>(
             let label = usize::from(images.label(i));
             let last = n + 1 == order.len();
             let measures = test.is_some()
-                && (last || (protocol.evaluate_every > 0 && samples % protocol.evaluate_every == 0));
+                && (last
+                    || (protocol.evaluate_every > 0 && samples % protocol.evaluate_every == 0));
             match one(device, images.image(i), label, test.filter(|_| measures)) {
                 Ok((update, test_accuracy)) => {
                     let prequential = window.push(update.prediction == label);

@@ -69,10 +69,16 @@ impl ConceptDrift {
         }
         if self.drift_at == 0 || self.drift_at >= self.length {
             let last = self.length - 1;
-            return fail("drift_at", format!("must lie inside the stream: between 1 and {last}"));
+            return fail(
+                "drift_at",
+                format!("must lie inside the stream: between 1 and {last}"),
+            );
         }
         if self.swap[0] == self.swap[1] || self.swap.iter().any(|&s| s >= classes) {
-            return fail("swap", format!("must name two different labels below {classes}"));
+            return fail(
+                "swap",
+                format!("must name two different labels below {classes}"),
+            );
         }
         if self.evaluate_every == 0 {
             return fail("evaluate_every", "must be at least 1".to_owned());
@@ -96,7 +102,10 @@ impl ConceptDrift {
     /// Whether accuracy is measured after sample `at`.
     pub fn evaluates(&self, at: usize) -> bool {
         let last = at + 1 == self.length;
-        at.is_multiple_of(self.evaluate_every) || at + 1 == self.drift_at || at == self.drift_at || last
+        at.is_multiple_of(self.evaluate_every)
+            || at + 1 == self.drift_at
+            || at == self.drift_at
+            || last
     }
 
     /// The images of the stream of `seed`, drawn from `pool` without repetition until it is used up.

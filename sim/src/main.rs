@@ -1,3 +1,62 @@
-//! The binary `sim`.
+//! The binary `sim`: can this network be trained on that microcontroller, and what does it cost?
+//!
+//! This file is the table of contents: options, then commands.
 
-fn main() {}
+mod bill;
+mod cache;
+mod cli;
+mod command;
+mod config;
+mod cost;
+mod data;
+mod failure;
+mod job;
+mod native;
+mod outcome;
+mod parts;
+mod pretrain;
+mod progress;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use failure::Failure;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(cli.common.verbose);
+    match execute(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output has seen enough.
+        Err(Failure::Output(e)) if e.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn execute(cli: &Cli) -> Result<(), Failure> {
+    let common = &cli.common;
+    match &cli.command {
+        Command::Run { config, out, threads, seeds } => {
+            command::run::run(config, out, *threads, *seeds, common)
+        }
+        Command::Plan { config, board, items } => command::plan::plan(config, board, *items, common),
+        Command::Report { folders, out } => command::report::report(folders, out, common),
+        Command::Boards { boards } => command::boards::boards(boards, common),
+        Command::Data(data) => command::data::data(data, common),
+    }
+}
+
+/// Logs go to standard error; `SIM_LOG` overrules the flags.
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "sim=debug,experiments=debug",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("SIM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}

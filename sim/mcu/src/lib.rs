@@ -17,9 +17,9 @@ pub mod board;
 pub mod cost;
 pub mod energy;
 pub mod error;
-mod parse;
+pub mod parse;
 pub mod source;
-mod suggest;
+pub mod suggest;
 pub mod thesis;
 
 pub use bill::{Bill, Item, Kind, Region};

@@ -10,7 +10,7 @@ use crate::suggest;
 
 /// A file's name and text, to which complaints are pinned.
 #[derive(Clone, Copy)]
-pub(crate) struct Document<'a> {
+pub struct Document<'a> {
     /// What to call the file in an error: its path.
     pub file: &'a str,
     /// Its whole text.
@@ -22,7 +22,7 @@ impl Document<'_> {
     ///
     /// # Errors
     /// [`Error::Invalid`] at the offending line and column; for a misspelt key with the nearest allowed one.
-    pub(crate) fn parse<T: DeserializeOwned>(self) -> Result<T, Error> {
+    pub fn parse<T: DeserializeOwned>(self) -> Result<T, Error> {
         toml::from_str(self.text).map_err(|error| {
             let message = error.message().trim();
             let message = format!("{}.{}", message.trim_end_matches('.'), meant(message));
@@ -31,7 +31,7 @@ impl Document<'_> {
     }
 
     /// An error about the bytes `span` of the text.
-    pub(crate) fn at(self, span: Range<usize>, message: impl Into<String>) -> Error {
+    pub fn at(self, span: Range<usize>, message: impl Into<String>) -> Error {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Error::Invalid {
@@ -43,7 +43,7 @@ impl Document<'_> {
     }
 
     /// The value, if `holds` says so; otherwise the message, pinned to the value's place.
-    pub(crate) fn check<T>(
+    pub fn check<T>(
         self,
         value: Spanned<T>,
         holds: impl FnOnce(&T) -> bool,

@@ -26,7 +26,7 @@ fn distance(a: &str, b: &str) -> usize {
 
 /// The name in `known` nearest to `name`, if it is near enough to be what was meant: at most a third of its letters differ,
 /// or one begins with the other.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     known
         .into_iter()
@@ -41,7 +41,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// ` Did you mean "…"?`, with its leading blank, or nothing when no name is near.
-pub(crate) fn hint<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn hint<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, known).map_or_else(String::new, |near| format!(" Did you mean \"{near}\"?"))
 }
 

@@ -1,0 +1,38 @@
+//! Where checkpoints and finished parts of unfinished runs are kept between two commands.
+
+use crate::failure::Failure;
+use std::path::{Path, PathBuf};
+
+/// Names the folder, for this user or this machine.
+pub const CACHE_DIR_VARIABLE: &str = "SIM_CACHE_DIR";
+
+/// `SIM_CACHE_DIR`, or `sim` in `XDG_CACHE_HOME` or `~/.cache`, or in the folder of temporary files where
+/// none of these is known.
+pub fn folder() -> PathBuf {
+    let variable =
+        |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    variable(CACHE_DIR_VARIABLE).unwrap_or_else(|| {
+        variable("XDG_CACHE_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+            .unwrap_or_else(std::env::temp_dir)
+            .join("sim")
+    })
+}
+
+/// Writes `bytes` to `path` through a temporary file, so that no reader ever sees half of it.
+///
+/// # Errors
+/// [`Failure::Write`].
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let fail = |source| Failure::Write { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(fail)?;
+    }
+    let part = path.with_extension(format!("{}.part", std::process::id()));
+    let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));
+    written.map_err(|source| {
+        // Best effort: the disk may be full, and what matters is said already.
+        let _ = std::fs::remove_file(&part);
+        fail(source)
+    })
+}

@@ -1,0 +1,101 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Can this network be trained on that microcontroller, what does a learning step cost, and how well does
+/// it recover when the world drifts?
+#[derive(Debug, Parser)]
+#[command(name = "sim", version, max_term_width = 100, after_help = "\
+Examples:
+  sim run configs/concept_drift.toml        run an experiment and write reports/concept_drift/
+  sim plan configs/concept_drift.toml       what every byte is for on every board, without running
+  sim boards nano33ble                      one board with the source of every figure
+  sim data fetch mnist                      have a data set before it is needed
+
+Exit codes: 0 done, 1 stopped, 2 bad config or arguments, 3 no data, 4 nothing fits, 5 cannot write,
+130 interrupted (run the same command again to go on).")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What holds for every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What holds for every command.
+#[derive(Args, Clone, Debug)]
+pub struct Common {
+    /// Say nothing but errors and results.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more; twice for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Print results as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Folder of data sets, searched first [also: SIM_DATA_DIR].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run an experiment: every strategy, every seed, and the report.
+    Run {
+        /// The experiment.
+        config: PathBuf,
+        /// Where reports go, in a folder of the run's name.
+        #[arg(long, value_name = "DIR", default_value = "reports")]
+        out: PathBuf,
+        /// Threads; results do not depend on it [default: all cores].
+        #[arg(long, short = 'j', value_name = "N")]
+        threads: Option<usize>,
+        /// Other seeds than the config says: how many.
+        #[arg(long, value_name = "N")]
+        seeds: Option<u32>,
+    },
+    /// Print the memory map of every board and strategy, without running anything.
+    Plan {
+        /// The experiment.
+        config: PathBuf,
+        /// Other boards than the config's: names or files; `all` for every built-in board.
+        #[arg(long, value_name = "BOARD", value_delimiter = ',')]
+        board: Vec<String>,
+        /// Every item of every bill.
+        #[arg(long)]
+        items: bool,
+    },
+    /// Rebuild a report from its data; several folders are compared side by side.
+    Report {
+        /// Folders that `sim run` wrote.
+        #[arg(required = true)]
+        folders: Vec<PathBuf>,
+        /// Where the comparison goes.
+        #[arg(long, value_name = "DIR", default_value = "reports/comparison")]
+        out: PathBuf,
+    },
+    /// List the boards, or show some with the source of every figure.
+    Boards {
+        /// Names, or paths of board files.
+        boards: Vec<String>,
+    },
+    /// List the data sets, or fetch some.
+    #[command(subcommand)]
+    Data(Data),
+}
+
+/// A command about data.
+#[derive(Debug, Subcommand)]
+pub enum Data {
+    /// What there is, where it lies, and whether it is what was published.
+    List,
+    /// Download what is not there yet, checked against the published digests.
+    Fetch {
+        /// Data sets: mnist, fashion-mnist, cifar-10. All of them where none is named.
+        sets: Vec<experiments::data::DataSet>,
+    },
+}

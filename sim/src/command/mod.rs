@@ -1,0 +1,7 @@
+//! The commands, a module each.
+
+pub mod boards;
+pub mod data;
+pub mod plan;
+pub mod report;
+pub mod run;

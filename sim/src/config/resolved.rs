@@ -1,0 +1,354 @@
+//! What a config means: defaults filled in, names looked up, everything checked that can be checked
+//! without data. It is stored with every result, and its digest is the key of what is cached.
+
+use super::raw::{Data, Experiment, NetworkRef, Pretrain, Raw, Strategy as RawStrategy};
+use crate::failure::Failure;
+use experiments::data::{DataSet, Fallback, Normalisation};
+use experiments::scratch::FromScratch;
+use experiments::stream::ConceptDrift;
+use runtime_shared::kernels::Shape;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sim_compiler::network::NetworkSpec;
+use sim_compiler::{Graph, LossSpec, Online, Scheme, Training};
+use sim_mcu::parse::Document;
+use sim_mcu::{Board, suggest};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Networks that are built in, by name.
+const NETWORKS: &[(&str, &str)] = &[
+    ("ffnn", include_str!("../../../configs/networks/ffnn.toml")),
+    ("thesis_cnn", include_str!("../../../configs/networks/thesis_cnn.toml")),
+    ("lenet5", include_str!("../../../configs/networks/lenet5.toml")),
+    ("cifar_cnn", include_str!("../../../configs/networks/cifar_cnn.toml")),
+];
+
+/// A run, ready to go.
+#[derive(Clone, Debug, Serialize)]
+pub struct Config {
+    /// Name of the run.
+    pub name: String,
+    /// The seeds of the repetitions.
+    pub seeds: Vec<u64>,
+    /// Boards by name.
+    pub board_names: Vec<String>,
+    /// The boards.
+    #[serde(skip)]
+    pub boards: Vec<Board>,
+    /// What happens before the device is switched on.
+    pub pretrain: Option<PretrainPlan>,
+    /// What happens then.
+    pub experiment: Protocol,
+    /// Ways to live with it.
+    pub strategies: Vec<Strategy>,
+}
+
+/// The protocol with its parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// Two labels swap in the middle of a stream.
+    ConceptDrift(ConceptDrift),
+    /// Epochs over a data set, on the device.
+    FromScratch(FromScratch),
+}
+
+impl Protocol {
+    /// As configs and summaries call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Protocol::ConceptDrift(_) => "concept_drift",
+            Protocol::FromScratch(_) => "from_scratch",
+        }
+    }
+}
+
+/// Data as a strategy sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct DataPlan {
+    /// Which set.
+    pub set: DataSet,
+    /// What to take instead.
+    pub fallback: Option<Fallback>,
+    /// How bytes become floats.
+    pub normalise: Normalisation,
+    /// Training images kept out of pre-training.
+    pub validation: usize,
+}
+
+/// Pre-training.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PretrainPlan {
+    /// Passes over the training images.
+    pub epochs: u32,
+    /// Training images to use; 0 for all.
+    pub limit: usize,
+    /// How parameters move.
+    pub training: Training,
+}
+
+/// One way to live with it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Strategy {
+    /// What reports call it.
+    pub name: String,
+    /// The network.
+    pub network: NetworkSpec,
+    /// The loss on the device.
+    pub loss: LossSpec,
+    /// The loss of pre-training.
+    pub pretrain_loss: LossSpec,
+    /// The data.
+    pub data: DataPlan,
+    /// Which layers are trained.
+    pub train: Scheme,
+    /// How parameters move.
+    pub training: Training,
+    /// Buffer, trigger, detector.
+    pub online: Online,
+}
+
+impl Strategy {
+    /// The network with weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// The compiler's; a config that was resolved has none.
+    pub fn graph(&self, seed: u64) -> Result<Graph, sim_compiler::Error> {
+        self.network.build(shape(self.data.set), seed)
+    }
+}
+
+/// The shape of a set's images, as the core has it.
+pub fn shape(set: DataSet) -> Shape {
+    let shape = set.entry().shape;
+    Shape { h: shape.height, w: shape.width, c: shape.channels }
+}
+
+/// The sha256 of anything that can be written as JSON, in hex.
+pub fn digest<T: Serialize>(value: &T) -> String {
+    let json = serde_json::to_vec(value).unwrap_or_default();
+    Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads and resolves the config at `path`.
+///
+/// # Errors
+/// [`Failure`] with file, line and column, what was meant, what is allowed.
+pub fn load(path: &Path) -> Result<Config, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|source| Failure::ReadConfig {
+        path: path.to_owned(),
+        source,
+    })?;
+    let file = path.display().to_string();
+    let document = Document { file: &file, text: &text };
+    let raw: Raw = document.parse()?;
+    Resolver { document, folder: path.parent().unwrap_or(Path::new("")).to_owned() }.resolve(raw)
+}
+
+struct Resolver<'a> {
+    document: Document<'a>,
+    folder: PathBuf,
+}
+
+impl Resolver<'_> {
+    fn fail<T>(&self, span: Range<usize>, message: impl Into<String>) -> Result<T, Failure> {
+        Err(self.document.at(span, message).into())
+    }
+
+    fn resolve(&self, raw: Raw) -> Result<Config, Failure> {
+        let name = self.document.check(raw.name, |n| is_name(n), |n| {
+            format!("The name `{n}` cannot be a folder. Use letters, digits, `-`, `_` and `.`, and begin with a letter or digit.")
+        })?;
+        let seeds = self.document.check(raw.seeds, |&n| (1..=10_000).contains(&n), |n| {
+            format!("`seeds` is {n}; it must be between 1 and 10000.")
+        })?;
+        let mut boards = Vec::new();
+        for board in &raw.boards {
+            match self.board(board.get_ref()) {
+                Ok(board) => boards.push(board),
+                Err(error @ sim_mcu::Error::Invalid { .. }) => return Err(error.into()),
+                Err(error) => return self.fail(board.span(), error.to_string()),
+            }
+        }
+        if boards.is_empty() {
+            return self.fail(0..0, "`boards` is empty. Name at least one; `sim boards` lists them.");
+        }
+        let network = self.network(raw.network.get_ref(), raw.network.span())?;
+        let data_span = raw.data.span();
+        let data = data_plan(raw.data.into_inner());
+        let pretrain_span = raw.pretrain.as_ref().map(|p| p.span());
+        let pretrain = raw.pretrain.map(|p| p.into_inner());
+        if let (Some(plan), Some(span)) = (&pretrain, &pretrain_span) {
+            self.check_pretrain(plan, span.clone())?;
+        }
+        let span = raw.experiment.span();
+        let experiment = match raw.experiment.into_inner() {
+            Experiment::ConceptDrift(drift) => {
+                let classes = data.set.entry().classes;
+                if let Err((key, why)) = drift.check(classes) {
+                    return self.fail(span, format!("`experiment.concept_drift.{key}` {why}."));
+                }
+                if data.validation == 0 {
+                    return self.fail(
+                        data_span,
+                        "A stream needs images that pre-training does not see: set `validation`, for example to 5000.",
+                    );
+                }
+                if pretrain.is_none() {
+                    return self.fail(
+                        span,
+                        "A concept drift needs a network that knows the old concept: add [pretrain].",
+                    );
+                }
+                Protocol::ConceptDrift(drift)
+            }
+            Experiment::FromScratch(protocol) => {
+                if let Err((key, why)) = protocol.check() {
+                    return self.fail(span, format!("`experiment.from_scratch.{key}` {why}."));
+                }
+                Protocol::FromScratch(protocol)
+            }
+        };
+        if raw.strategies.is_empty() {
+            return self.fail(0..0, "There are no [[strategies]]. Give at least one.");
+        }
+        let mut strategies: Vec<Strategy> = Vec::new();
+        for strategy in raw.strategies {
+            let span = strategy.span();
+            let defaults = (&network, &data, raw.loss);
+            let strategy = self.strategy(strategy.into_inner(), span.clone(), defaults, &experiment)?;
+            if strategies.iter().any(|s| s.name == strategy.name) {
+                let name = strategy.name;
+                return self.fail(span, format!("Two strategies are called `{name}`. Give each its own name."));
+            }
+            strategies.push(strategy);
+        }
+        Ok(Config {
+            name,
+            seeds: (0..u64::from(seeds)).map(|i| raw.seed.wrapping_add(i)).collect(),
+            board_names: boards.iter().map(|b: &Board| b.name.clone()).collect(),
+            boards,
+            pretrain: pretrain.map(|p| PretrainPlan {
+                epochs: p.epochs,
+                limit: p.limit,
+                training: p.training,
+            }),
+            experiment,
+            strategies,
+        })
+    }
+
+    /// A board by name or path; a path counts from the config's folder.
+    fn board(&self, name: &str) -> Result<Board, sim_mcu::Error> {
+        let beside = self.folder.join(name);
+        if name.ends_with(".toml") && beside.is_file() {
+            return sim_mcu::board::load(&beside);
+        }
+        sim_mcu::find(name)
+    }
+
+    fn network(&self, network: &NetworkRef, span: Range<usize>) -> Result<NetworkSpec, Failure> {
+        let name = match network {
+            NetworkRef::Inline(spec) => return Ok(spec.clone()),
+            NetworkRef::Name(name) => name,
+        };
+        if let Some((name, text)) = NETWORKS.iter().find(|(n, _)| n == name) {
+            let file = format!("configs/networks/{name}.toml");
+            return Ok(Document { file: &file, text }.parse()?);
+        }
+        let path = self.folder.join(name);
+        if !name.ends_with(".toml") || !path.is_file() {
+            let known = NETWORKS.iter().map(|(n, _)| *n);
+            let hint = suggest::hint(name, known.clone());
+            let known = known.collect::<Vec<_>>().join(", ");
+            return self.fail(
+                span,
+                format!("There is no network `{name}`.{hint} Built in are: {known}. A network of your own is a TOML file with `layers`: give its path."),
+            );
+        }
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| Failure::ReadConfig { path: path.clone(), source })?;
+        let file = path.display().to_string();
+        Ok(Document { file: &file, text: &text }.parse()?)
+    }
+
+    fn check_pretrain(&self, plan: &Pretrain, span: Range<usize>) -> Result<(), Failure> {
+        if !(1..=1000).contains(&plan.epochs) {
+            return self.fail(span, format!("`pretrain.epochs` is {}; it must be between 1 and 1000.", plan.epochs));
+        }
+        plan.training.check().or_else(|e| self.fail(span, format!("[pretrain]: {e}")))
+    }
+
+    fn strategy(
+        &self,
+        raw: RawStrategy,
+        span: Range<usize>,
+        (network, data, loss): (&NetworkSpec, &DataPlan, LossSpec),
+        experiment: &Protocol,
+    ) -> Result<Strategy, Failure> {
+        let name = raw.name;
+        if name.trim().is_empty() || name.len() > 60 || name.chars().any(char::is_control) {
+            return self.fail(span, "A strategy's name must have 1 to 60 printable letters.");
+        }
+        let training = match (raw.training, &raw.train) {
+            (Some(training), _) => training,
+            (None, Scheme::None) => Training::sgd(1.0),
+            (None, _) => {
+                return self.fail(span, format!("The strategy `{name}` trains, so it needs `training = {{ learning_rate = … }}`."));
+            }
+        };
+        if raw.train == Scheme::None && matches!(experiment, Protocol::FromScratch(_)) {
+            return self.fail(span, format!("The strategy `{name}` trains nothing, so it cannot train from scratch."));
+        }
+        let strategy = Strategy {
+            network: match &raw.network {
+                Some(reference) => self.network(reference, span.clone())?,
+                None => network.clone(),
+            },
+            loss: raw.loss.unwrap_or(loss),
+            pretrain_loss: loss,
+            data: raw.data.map_or_else(|| data.clone(), data_plan),
+            train: raw.train,
+            training,
+            online: raw.online,
+            name,
+        };
+        self.check_strategy(&strategy, span)?;
+        Ok(strategy)
+    }
+
+    /// Compiles the strategy once with whatever weights, to find what does not fit together.
+    fn check_strategy(&self, strategy: &Strategy, span: Range<usize>) -> Result<(), Failure> {
+        let name = &strategy.name;
+        let checked = strategy.graph(0).and_then(|graph| {
+            sim_compiler::compile(&graph, &super::options(strategy, &[(1.0, 0.0)], 1, 0)).map(|_| graph)
+        });
+        let graph = match checked {
+            Ok(graph) => graph,
+            Err(error) => return self.fail(span, format!("Strategy `{name}`: {error}")),
+        };
+        let outputs = graph.nodes()[graph.output()].shape.len();
+        let classes = strategy.data.set.entry().classes;
+        let binary = classes == 2 && outputs == 1;
+        if outputs != classes && !binary {
+            let set = strategy.data.set;
+            return self.fail(span, format!("Strategy `{name}`: the network has {outputs} outputs, but {set} has {classes} classes."));
+        }
+        Ok(())
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let begins = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    begins && name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+fn data_plan(data: Data) -> DataPlan {
+    DataPlan {
+        set: data.set,
+        fallback: data.fallback,
+        normalise: data.normalise,
+        validation: data.validation,
+    }
+}

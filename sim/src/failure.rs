@@ -1,0 +1,78 @@
+//! What a user is told when something goes wrong, and the exit code that a script sees.
+
+use std::path::PathBuf;
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A config that cannot be read.
+    #[error("{} cannot be read: {source}. Check the path.", path.display())]
+    ReadConfig {
+        /// Its path.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A config or a board that is not right, with its place.
+    #[error(transparent)]
+    Mcu(#[from] sim_mcu::Error),
+    /// Data that cannot be had.
+    #[error(transparent)]
+    Data(#[from] experiments::data::Error),
+    /// A network that cannot be compiled.
+    #[error(transparent)]
+    Compiler(#[from] sim_compiler::Error),
+    /// A report that cannot be written or read.
+    #[error(transparent)]
+    Report(#[from] sim_report::Error),
+    /// A file of ours that cannot be written.
+    #[error("{} cannot be written: {source}. What was finished before is kept.", path.display())]
+    Write {
+        /// Its path.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Nothing of what was asked for fits its board.
+    #[error("{0}")]
+    NothingFits(String),
+    /// Ctrl-C.
+    #[error("Interrupted. {done} of {total} parts are finished and kept; run the same command again to go on from there.")]
+    Interrupted {
+        /// Parts that are done.
+        done: usize,
+        /// Parts in all.
+        total: usize,
+    },
+    /// Pre-training that stopped.
+    #[error("Pre-training stopped in layer `{layer}` at sample {sample}: {reason}.")]
+    Pretraining {
+        /// The layer.
+        layer: String,
+        /// Samples that it had learnt from.
+        sample: u64,
+        /// What was seen.
+        reason: String,
+    },
+    /// The core refused what the compiler made.
+    #[error("The training core refused its program: {0}. This is a fault of sim; please report it with the config.")]
+    Core(String),
+    /// Standard output that cannot be written.
+    #[error("Standard output cannot be written: {0}.")]
+    Output(std::io::Error),
+}
+
+impl Failure {
+    /// The exit code: 2 for what the user wrote, 3 for data, 4 for what does not fit, 5 for what cannot
+    /// be written, 130 for Ctrl-C, 1 for the rest.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::ReadConfig { .. } | Failure::Mcu(_) | Failure::Compiler(_) => 2,
+            Failure::Data(_) => 3,
+            Failure::NothingFits(_) => 4,
+            Failure::Report(_) | Failure::Write { .. } | Failure::Output(_) => 5,
+            Failure::Interrupted { .. } => 130,
+            Failure::Pretraining { .. } | Failure::Core(_) => 1,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The device that runs the core on the host, and counts what a board would have to do.
+
+use experiments::device::{Device, Stop};
+use runtime_shared::exec::{Fault, Probe};
+use runtime_shared::learner::{Error, Learner, Step, Update};
+use runtime_shared::machine;
+use runtime_shared::program::{Call, List, Place, Program};
+use serde::{Deserialize, Serialize};
+
+/// How often each call of a list ran, and how many inputs it worked on in all.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Times that each call ran.
+    pub runs: Vec<u64>,
+    /// Inputs that were not skipped, summed over those runs.
+    pub active: Vec<u64>,
+}
+
+/// What a device did: a tally a list, and the samples that it learnt from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counters {
+    /// *infer*, *learn*, *apply*.
+    pub lists: [Tally; 3],
+    /// Samples given to learn from.
+    pub samples: u64,
+}
+
+impl Probe for Counters {
+    fn after(&mut self, list: List, index: usize, _call: &Call, active: u32) {
+        let tally = &mut self.lists[list as usize];
+        if tally.runs.len() <= index {
+            tally.runs.resize(index + 1, 0);
+            tally.active.resize(index + 1, 0);
+        }
+        tally.runs[index] += 1;
+        tally.active[index] += u64::from(active);
+    }
+}
+
+impl Counters {
+    /// Adds what another device of the same Program did.
+    pub fn add(&mut self, other: &Counters) {
+        self.samples += other.samples;
+        for (mine, theirs) in self.lists.iter_mut().zip(&other.lists) {
+            mine.runs.resize(mine.runs.len().max(theirs.runs.len()), 0);
+            mine.active.resize(mine.runs.len(), 0);
+            for (i, (runs, active)) in theirs.runs.iter().zip(&theirs.active).enumerate() {
+                mine.runs[i] += runs;
+                mine.active[i] += active;
+            }
+        }
+    }
+}
+
+/// Names the layer of a call, for messages.
+pub type LayerNames<'a> = &'a dyn Fn(List, usize) -> String;
+
+/// The core on the host.
+pub struct Native<'a> {
+    learner: Learner<'a>,
+    counters: Counters,
+    layer: LayerNames<'a>,
+    learns: bool,
+}
+
+impl<'a> Native<'a> {
+    /// Starts `program` anew in `arena`.
+    ///
+    /// # Errors
+    /// [`Error`] where the arena does not do.
+    pub fn new(
+        program: Program<'a>,
+        arena: &'a mut [u32],
+        layer: LayerNames<'a>,
+    ) -> Result<Self, Error> {
+        let learns = program.count(List::Learn) > 0;
+        let learner = Learner::new(program, bytemuck::cast_slice_mut(arena))?;
+        Ok(Self { learner, counters: Counters::default(), layer, learns })
+    }
+
+    /// What it did so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The learner, to read its parameters.
+    pub fn learner(&self) -> &Learner<'a> {
+        &self.learner
+    }
+
+    /// The sentence for an error, and the layer where it arose.
+    fn explain(&self, error: Error) -> Stop {
+        match error {
+            Error::Fault(Fault::NonFinite { call }) => Stop {
+                layer: (self.layer)(List::Learn, self.first_bad(call as usize)),
+                reason: "the loss is not a finite number; a smaller learning rate, clip_value or \
+                         clip_norm may help"
+                    .to_owned(),
+            },
+            other => Stop { layer: String::new(), reason: format!("the core refused: {other:?}") },
+        }
+    }
+
+    /// The first call of *learn*, up to the loss at `last`, whose outputs are not all finite: what it
+    /// computed is still in the arena, because the backward pass needs it.
+    fn first_bad(&self, last: usize) -> usize {
+        let bad = |index: usize| {
+            let call = self.learner.program().call(List::Learn, index)?;
+            let output = call.kernel.output()?;
+            let need = call.kernel.needs(&call).ok()?[output];
+            let Place::Ram(at) = call.operands[output] else { return None };
+            let at = at as usize;
+            let floats = machine::floats(self.learner.arena().get(at..at + need.bytes)?);
+            floats.iter().any(|x| !x.is_finite()).then_some(index)
+        };
+        (0..last).find_map(bad).unwrap_or(last)
+    }
+}
+
+impl Device for Native<'_> {
+    fn learn(&mut self, sample: &[u8], label: usize) -> Result<Step, Stop> {
+        self.counters.samples += 1;
+        let result = self.learner.learn(sample, label, &mut self.counters);
+        result.map_err(|e| self.explain(e))
+    }
+
+    fn train(&mut self, sample: &[u8], label: usize) -> Result<Update, Stop> {
+        self.counters.samples += 1;
+        let result = self.learner.train(sample, label, &mut self.counters);
+        result.map_err(|e| self.explain(e))
+    }
+
+    fn infer(&mut self, sample: &[u8]) -> Result<usize, Stop> {
+        self.learner.infer(sample, &mut ()).map_err(|e| self.explain(e))
+    }
+
+    fn extract(&mut self, sample: &[u8]) -> Result<Vec<f32>, Stop> {
+        let result = self.learner.extract(sample).map(<[f32]>::to_vec);
+        result.map_err(|e| self.explain(e))
+    }
+
+    fn classify(&mut self, features: &[f32]) -> Result<usize, Stop> {
+        self.learner.classify(features).map_err(|e| self.explain(e))
+    }
+
+    fn learns(&self) -> bool {
+        self.learns
+    }
+}

@@ -1,0 +1,369 @@
+//! From finished parts to the report's data: means over seeds, costs on every board.
+
+use crate::command::run::drift_at;
+use crate::config::{Config, Strategy};
+use crate::cost::{StepCost, price};
+use crate::data::Prepared;
+use crate::failure::Failure;
+use crate::native::Counters;
+use crate::parts::Part;
+use crate::pretrain::Pretrained;
+use experiments::metrics::{DriftMetrics, drift_metrics};
+use sim_compiler::Compiled;
+use sim_mcu::{Bill, Board, CostModel, Region};
+use sim_report::{
+    AccuracySummary, BillItem, Estimate, KernelCost, Memory, Phase, Run, SCHEMA, SampleRow, Stop,
+    StrategySummary, Summary, estimate,
+};
+use std::sync::Arc;
+
+/// What a board says to a strategy.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The board.
+    pub board: Board,
+    /// The bill.
+    pub bill: Bill,
+    /// Why it is refused, if it is.
+    pub refusal: Option<String>,
+    /// The Program that was billed.
+    pub compiled: Compiled,
+}
+
+/// The repetitions of one strategy, by seed.
+pub type Finished = Vec<(u64, Part)>;
+
+/// Puts the report's data together.
+///
+/// # Errors
+/// [`Failure::Mcu`] where a board or its core cannot be priced.
+pub fn assemble(
+    config: &Config,
+    data: &[Prepared],
+    graphs: &[(&Strategy, Pretrained)],
+    offers: &[&[Offer]],
+    finished: Vec<Finished>,
+) -> Result<Run, Failure> {
+    let fallbacks: Vec<&Prepared> = data.iter().filter(|d| d.loaded.is_fallback()).collect();
+    let mut run = Run {
+        title: None,
+        headline: fallbacks.first().map(|d| d.loaded.to_string()),
+        summary: Summary {
+            schema: SCHEMA,
+            experiment: config.name.clone(),
+            dataset: dataset(data),
+            fallback: !fallbacks.is_empty(),
+            seeds: config.seeds.len() as u32,
+            strategies: Vec::new(),
+        },
+        samples: Vec::new(),
+        bills: Vec::new(),
+        kernels: Vec::new(),
+        drift_at: drift_at(&config.experiment),
+        samples_per_epoch: samples_per_epoch(config, data),
+        notes: notes(data, graphs),
+        about: about(config, data, graphs),
+    };
+    for ((strategy, offers), parts) in config.strategies.iter().zip(offers).zip(&finished) {
+        for offer in *offers {
+            let mut counters = Counters::default();
+            parts.iter().for_each(|(_, part)| counters.add(&part.counters));
+            let model = CostModel::for_core(offer.board.core.value.name())?;
+            let cost = price(&offer.compiled.program(), &counters, &model)?;
+            run.summary.strategies.push(summarise(strategy, offer, parts, &cost, &model, run.drift_at)?);
+            run.bills.extend(bills(strategy, offer));
+            run.kernels.extend(kernels(strategy, offer, &cost));
+            if offer.refusal.is_none() {
+                rows(strategy, offer, parts, &mut run.samples);
+            }
+        }
+    }
+    Ok(run)
+}
+
+fn dataset(data: &[Prepared]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for set in data.iter().map(|d| d.loaded.data.name.to_string()) {
+        if !names.contains(&set) {
+            names.push(set);
+        }
+    }
+    names.join("+")
+}
+
+fn samples_per_epoch(config: &Config, data: &[Prepared]) -> Option<u64> {
+    match &config.experiment {
+        crate::config::Protocol::FromScratch(protocol) => {
+            data.first().map(|d| protocol.epoch_len(d.split.train.len()) as u64)
+        }
+        crate::config::Protocol::ConceptDrift(_) => None,
+    }
+}
+
+fn notes(data: &[Prepared], graphs: &[(&Strategy, Pretrained)]) -> Vec<String> {
+    let mut notes: Vec<String> = data
+        .iter()
+        .map(|d| format!("Data: {} Normalisation: {}.", sentence(&d.loaded.data.provenance), d.normaliser))
+        .collect();
+    for (_, pretrained) in graphs {
+        notes.push(format!(
+            "Pre-trained on the host with the same core: {:.2} % on the whole test set before the device is switched on.",
+            100.0 * pretrained.accuracy
+        ));
+    }
+    notes
+}
+
+fn sentence(text: &str) -> String {
+    format!("{}.", text.trim_end_matches('.'))
+}
+
+fn about(config: &Config, data: &[Prepared], graphs: &[(&Strategy, Pretrained)]) -> serde_json::Value {
+    let sets: Vec<serde_json::Value> = data
+        .iter()
+        .map(|d| {
+            serde_json::json!({
+                "asked": d.loaded.asked,
+                "used": d.loaded.data.name,
+                "why": d.loaded.why,
+                "provenance": d.loaded.data.provenance,
+                "normalisation": d.normaliser.to_string(),
+                "sha256": d.loaded.data.digests.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+            })
+        })
+        .collect();
+    serde_json::json!({
+        "config": config,
+        "config_sha256": crate::config::digest(config),
+        "data": sets,
+        "pretrained": graphs.iter().map(|(_, g)| serde_json::json!({
+            "key": g.key, "test_accuracy": g.accuracy,
+        })).collect::<Vec<_>>(),
+        "versions": {
+            "sim": env!("CARGO_PKG_VERSION"),
+            "program_format": runtime_shared::program::header::VERSION,
+        },
+        "host": { "os": std::env::consts::OS, "architecture": std::env::consts::ARCH },
+    })
+}
+
+fn summarise(
+    strategy: &Strategy,
+    offer: &Offer,
+    parts: &Finished,
+    cost: &StepCost,
+    model: &CostModel,
+    drift: Option<u64>,
+) -> Result<StrategySummary, Failure> {
+    let board = &offer.board;
+    let (train, infer) = (cost.train_cycles(), cost.infer_cycles());
+    let (train_energy, infer_energy) = (board.energy(train, None), board.energy(infer, None));
+    let energy = |e: &Result<sim_mcu::energy::Estimate<'_>, sim_mcu::Error>| match e {
+        Ok(estimate) => {
+            let (low, high) = estimate.energy.bounds();
+            let band = low < high;
+            (estimate.energy.middle(), band.then_some(low), band.then_some(high))
+        }
+        // A board of the user's own may have no power row: no figure then.
+        Err(_) => (0.0, None, None),
+    };
+    let (train_uj, train_low, train_high) = energy(&train_energy);
+    let (infer_uj, infer_low, infer_high) = energy(&infer_energy);
+    let fits = offer.refusal.is_none();
+    let metrics: Vec<Metrics> = if fits {
+        parts.iter().filter_map(|(_, part)| Metrics::of(part, drift)).collect()
+    } else {
+        Vec::new()
+    };
+    let over = |figure: fn(&Metrics) -> Option<f64>| {
+        estimate(&metrics.iter().filter_map(figure).collect::<Vec<_>>())
+    };
+    let recovered: Vec<f64> = metrics
+        .iter()
+        .filter_map(|m| m.drift.and_then(|d| d.recovery).map(|r| r as f64))
+        .collect();
+    let slots = offer.compiled.program().get(runtime_shared::program::Field::BufferSlots);
+    Ok(StrategySummary {
+        name: strategy.name.clone(),
+        board: board.name.clone(),
+        fits,
+        ram_bytes: offer.bill.sum(Region::Ram),
+        ram_budget_bytes: offer.bill.budget(Region::Ram),
+        flash_bytes: offer.bill.sum(Region::Flash),
+        flash_budget_bytes: offer.bill.budget(Region::Flash),
+        buffer_slots: u64::from(slots),
+        train_cycles_per_step: train.round() as u64,
+        train_ms_per_step: board.milliseconds(train),
+        train_uj_per_step: train_uj,
+        train_uj_low: train_low,
+        train_uj_high: train_high,
+        infer_cycles_per_step: infer.round() as u64,
+        infer_ms_per_step: board.milliseconds(infer),
+        infer_uj_per_step: infer_uj,
+        infer_uj_low: infer_low,
+        infer_uj_high: infer_high,
+        calibrated: model.calibrated(),
+        cycles_error_percent: None,
+        accuracy: (!metrics.is_empty()).then(|| AccuracySummary {
+            before_drift: over(|m| m.drift.map(|d| d.before)),
+            at_drift: over(|m| m.drift.map(|d| d.at)),
+            lowest: over(|m| m.drift.map(|d| d.lowest)),
+            last: over(|m| Some(m.last)),
+        }),
+        recovery_samples: estimate(&recovered),
+        recovered_seeds: drift.filter(|_| fits).map(|_| recovered.len() as u32),
+        refused: offer.refusal.clone(),
+        stopped: stopped(parts).filter(|_| fits),
+    })
+}
+
+struct Metrics {
+    drift: Option<DriftMetrics>,
+    last: f64,
+}
+
+impl Metrics {
+    fn of(part: &Part, drift: Option<u64>) -> Option<Self> {
+        let curve = part.record.curve();
+        let last = curve.last()?.1;
+        Some(Self { drift: drift.and_then(|at| drift_metrics(&curve, at)), last })
+    }
+}
+
+fn stopped(parts: &Finished) -> Option<Stop> {
+    parts.iter().find_map(|(seed, part)| {
+        let (step, stop) = part.record.stop.as_ref()?;
+        Some(Stop { seed: *seed, step: *step, layer: stop.layer.clone(), reason: stop.reason.clone() })
+    })
+}
+
+fn bills(strategy: &Strategy, offer: &Offer) -> [sim_report::Bill; 2] {
+    [(Memory::Ram, Region::Ram), (Memory::Flash, Region::Flash)].map(|(memory, region)| {
+        sim_report::Bill {
+            strategy: strategy.name.clone(),
+            board: offer.board.name.clone(),
+            memory,
+            budget_bytes: offer.bill.budget(region),
+            items: sim_mcu::Kind::ALL
+                .iter()
+                .map(|&kind| BillItem {
+                    name: kind.name().to_owned(),
+                    bytes: offer.bill.sum_of(region, kind),
+                })
+                .filter(|item| item.bytes > 0)
+                .collect(),
+        }
+    })
+}
+
+fn kernels(strategy: &Strategy, offer: &Offer, cost: &StepCost) -> Vec<KernelCost> {
+    let phases = [(Phase::Infer, &cost.infer), (Phase::Train, &cost.train)];
+    let entries = phases.iter().flat_map(|(phase, breakdown)| {
+        breakdown.iter().map(move |(kernel, share)| (*phase, *kernel, *share))
+    });
+    entries
+        .map(|(phase, kernel, share)| KernelCost {
+            strategy: strategy.name.clone(),
+            board: offer.board.name.clone(),
+            phase,
+            kernel: kernel.replace('_', " "),
+            calls: share.calls,
+            cycles: share.cycles,
+        })
+        .collect()
+}
+
+fn rows(strategy: &Strategy, offer: &Offer, parts: &Finished, samples: &mut Vec<SampleRow>) {
+    let name: Arc<str> = strategy.name.as_str().into();
+    let board: Arc<str> = offer.board.name.as_str().into();
+    for (seed, part) in parts {
+        samples.extend(part.record.rows.iter().map(|row| SampleRow {
+            strategy: name.clone(),
+            board: board.clone(),
+            seed: *seed,
+            sample: row.sample,
+            label: row.label,
+            prediction: row.prediction,
+            // Not a number where nothing was replayed, as in the tables.
+            loss: row.loss.unwrap_or(f32::NAN),
+            prequential: row.prequential,
+            test_accuracy: row.test_accuracy,
+            buffer_len: row.stored,
+            drift: row.drifted,
+        }));
+    }
+}
+
+/// The report's first table, for a terminal.
+pub fn table(run: &Run) -> String {
+    let drifts = run.drift_at.is_some();
+    let mut rows = vec![if drifts {
+        ["strategy", "board", "fits", "before", "lowest", "final", "recovery", "RAM B", "ms/step", "µJ/step"]
+            .map(str::to_owned)
+            .to_vec()
+    } else {
+        ["strategy", "board", "fits", "accuracy", "RAM B", "ms/step", "µJ/step"]
+            .map(str::to_owned)
+            .to_vec()
+    }];
+    for s in &run.summary.strategies {
+        let accuracy = s.accuracy.clone().unwrap_or_default();
+        let mut row =
+            vec![s.name.clone(), s.board.clone(), if s.fits { "yes" } else { "NO" }.to_owned()];
+        if drifts {
+            row.extend([accuracy.before_drift, accuracy.lowest, accuracy.last].map(percent));
+            row.push(match (s.recovery_samples, s.recovered_seeds) {
+                (Some(r), Some(n)) => format!("{:.0} ({n}/{})", r.mean, run.summary.seeds),
+                _ => "never".to_owned(),
+            });
+        } else {
+            row.push(percent(accuracy.last));
+        }
+        row.push(s.ram_bytes.to_string());
+        row.push(if s.train_cycles_per_step == 0 { "-".to_owned() } else { format!("{:.1}", s.train_ms_per_step) });
+        row.push(match (s.train_uj_low, s.train_uj_high) {
+            _ if s.train_cycles_per_step == 0 => "-".to_owned(),
+            (Some(low), Some(high)) => format!("{low:.0}–{high:.0}"),
+            _ => format!("{:.0}", s.train_uj_per_step),
+        });
+        rows.push(row);
+    }
+    let mut text = columns(&rows);
+    if run.summary.strategies.iter().any(|s| !s.calibrated) {
+        text.push_str("Cycles, and what follows from them, are uncalibrated.\n");
+    }
+    for s in &run.summary.strategies {
+        if let Some(stop) = &s.stopped {
+            text.push_str(&format!(
+                "{} stopped at sample {} of seed {} in layer `{}`: {}.\n",
+                s.name, stop.step, stop.seed, stop.layer, stop.reason
+            ));
+        }
+    }
+    text
+}
+
+fn percent(estimate: Option<Estimate>) -> String {
+    match estimate {
+        Some(Estimate { mean, ci95: Some(ci) }) => format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * ci),
+        Some(Estimate { mean, ci95: None }) => format!("{:.2}", 100.0 * mean),
+        None => "-".to_owned(),
+    }
+}
+
+/// Rows in columns: the first two to the left, the rest to the right.
+pub fn columns(rows: &[Vec<String>]) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |i: usize| rows.iter().filter_map(|r| r.get(i)).map(|c| c.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().enumerate().map(|(i, cell)| {
+            let pad = " ".repeat(widths[i].saturating_sub(cell.chars().count()));
+            if i < 2 { format!("{cell}{pad}") } else { format!("{pad}{cell}") }
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}

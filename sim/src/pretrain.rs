@@ -1,0 +1,204 @@
+//! What happens before the device is switched on: training on the host, with the device's own core, and
+//! the checkpoint that saves doing it twice.
+
+use crate::cache;
+use crate::config::{DataPlan, PretrainPlan, Strategy, digest, with_period};
+use crate::data::Prepared;
+use crate::failure::Failure;
+use crate::native::Native;
+use experiments::scratch::{self, FromScratch};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::Serialize;
+use sim_compiler::{Graph, LossSpec, Online, Options, Part, Scheme, compile, network::NetworkSpec};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// Everything that decides a checkpoint; its digest is the file's name.
+#[derive(Serialize)]
+struct Key<'a> {
+    core: &'static str,
+    network: &'a NetworkSpec,
+    loss: LossSpec,
+    data: &'a DataPlan,
+    digests: &'a [(String, String)],
+    plan: &'a PretrainPlan,
+    seed: u64,
+}
+
+/// A network that knows what pre-training taught it.
+#[derive(Clone, Debug)]
+pub struct Pretrained {
+    /// The network.
+    pub graph: Graph,
+    /// Accuracy on the whole test set.
+    pub accuracy: f32,
+    /// Whether it came from a checkpoint.
+    pub cached: bool,
+    /// The digest of all that decides it.
+    pub key: String,
+}
+
+/// Has the network of `strategy` pre-trained as `plan` says, from a checkpoint where there is one.
+///
+/// # Errors
+/// [`Failure`]; a checkpoint that is damaged is made anew.
+pub fn pretrain(
+    strategy: &Strategy,
+    plan: &PretrainPlan,
+    data: &Prepared,
+    seed: u64,
+    tick: &(dyn Fn() -> ControlFlow<()> + Sync),
+) -> Result<Option<Pretrained>, Failure> {
+    let key = digest(&Key {
+        core: env!("CARGO_PKG_VERSION"),
+        network: &strategy.network,
+        loss: strategy.pretrain_loss,
+        data: &strategy.data,
+        digests: &data.loaded.data.digests,
+        plan,
+        seed,
+    });
+    let mut graph = strategy.graph(seed)?;
+    let path = path(&key);
+    if let Some(accuracy) = std::fs::read(&path).ok().and_then(|b| read(&b, &mut graph)) {
+        return Ok(Some(Pretrained { graph, accuracy, cached: true, key }));
+    }
+    let Some(accuracy) = train(&mut graph, strategy, plan, data, seed, tick)? else {
+        return Ok(None);
+    };
+    cache::write(&path, &write(&graph, accuracy))?;
+    Ok(Some(Pretrained { graph, accuracy, cached: false, key }))
+}
+
+fn path(key: &str) -> PathBuf {
+    cache::folder().join("checkpoints").join(format!("{}.safetensors", &key[..32]))
+}
+
+fn train(
+    graph: &mut Graph,
+    strategy: &Strategy,
+    plan: &PretrainPlan,
+    data: &Prepared,
+    seed: u64,
+    tick: &(dyn Fn() -> ControlFlow<()> + Sync),
+) -> Result<Option<f32>, Failure> {
+    let protocol =
+        FromScratch { epochs: plan.epochs, evaluate_every: 0, limit: plan.limit, window: 1000 };
+    let samples = protocol.epoch_len(data.split.train.len()) as u64 * u64::from(plan.epochs);
+    let updates = (samples / u64::from(plan.training.batch.max(1))).min(u64::from(u32::MAX)) as u32;
+    let options = Options {
+        scheme: Scheme::Full,
+        loss: strategy.pretrain_loss,
+        training: with_period(&plan.training, updates),
+        online: Online::default(),
+        normalisation: data.normalisation.clone(),
+        seed,
+    };
+    let compiled = compile(graph, &options)?;
+    let mut arena = vec![0u32; compiled.arena_bytes().div_ceil(4)];
+    let layer = |list, call| compiled.layer(list, call).to_owned();
+    let mut device = Native::new(compiled.program(), &mut arena, &layer)
+        .map_err(|e| Failure::Core(format!("{e:?}")))?;
+    let train = (&data.loaded.data.train, data.split.train.as_slice());
+    let Some(record) = scratch::run(&mut device, &protocol, train, None, seed, tick) else {
+        return Ok(None);
+    };
+    if let Some((sample, stop)) = record.stop {
+        return Err(Failure::Pretraining { layer: stop.layer, sample, reason: stop.reason });
+    }
+    let accuracy = scratch::accuracy(&mut device, &data.loaded.data.test)
+        .map_err(|stop| Failure::Core(stop.reason))?;
+    let trained: Vec<Vec<f32>> = (0..compiled.parameters.len())
+        .map(|i| device.learner().parameter(i).unwrap_or(&[]).to_vec())
+        .collect();
+    for (info, values) in compiled.parameters.iter().zip(trained) {
+        if let Some(tensor) = tensor(graph, info.node, info.part) {
+            *tensor = values;
+        }
+    }
+    Ok(Some(accuracy))
+}
+
+fn tensor(graph: &mut Graph, node: usize, part: Part) -> Option<&mut Vec<f32>> {
+    let (weights, bias) = graph.op_mut(node).parameters_mut()?;
+    match part {
+        Part::Weights => Some(weights),
+        Part::Bias => bias,
+    }
+}
+
+const PARTS: [(Part, &str); 2] = [(Part::Weights, "weights"), (Part::Bias, "bias")];
+
+fn write(graph: &Graph, accuracy: f32) -> Vec<u8> {
+    let mut tensors = vec![("accuracy".to_owned(), vec![accuracy])];
+    for id in graph.weighted() {
+        let node = &graph.nodes()[id];
+        let Some((weights, bias)) = node.op.parameters() else { continue };
+        for ((_, part), values) in PARTS.iter().zip([Some(weights), bias]) {
+            if let Some(values) = values {
+                tensors.push((format!("{}.{part}", node.name), values.to_vec()));
+            }
+        }
+    }
+    let views = tensors.iter().filter_map(|(name, values)| {
+        let bytes = bytemuck::cast_slice(values.as_slice());
+        Some((name, TensorView::new(Dtype::F32, vec![values.len()], bytes).ok()?))
+    });
+    safetensors::serialize(views, None).unwrap_or_default()
+}
+
+/// Reads a checkpoint into `graph`; `None` where it is damaged or of another network.
+fn read(bytes: &[u8], graph: &mut Graph) -> Option<f32> {
+    let file = SafeTensors::deserialize(bytes).ok()?;
+    let values = |name: &str| -> Option<Vec<f32>> {
+        let view = file.tensor(name).ok()?;
+        let data = view.data();
+        let whole = view.dtype() == Dtype::F32 && data.len().is_multiple_of(4);
+        let floats: Vec<f32> =
+            data.as_chunks().0.iter().map(|c| f32::from_le_bytes(*c)).collect();
+        (whole && floats.iter().all(|f| f.is_finite())).then_some(floats)
+    };
+    let mut read = graph.clone();
+    let ids: Vec<usize> = graph.weighted().collect();
+    for id in ids {
+        let name = graph.nodes()[id].name.clone();
+        for (part, suffix) in PARTS {
+            if let Some(tensor) = tensor(&mut read, id, part) {
+                let stored = values(&format!("{name}.{suffix}"))?;
+                if stored.len() != tensor.len() {
+                    return None;
+                }
+                *tensor = stored;
+            }
+        }
+    }
+    let accuracy = *values("accuracy")?.first()?;
+    *graph = read;
+    Some(accuracy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime_shared::kernels::Shape;
+
+    fn graph(seed: u64) -> Graph {
+        let spec: NetworkSpec =
+            toml::from_str("layers = [{ dense = { units = 3 } }, { dense = { units = 2 } }]")
+                .expect("it parses");
+        spec.build(Shape { h: 2, w: 2, c: 1 }, seed).expect("it builds")
+    }
+
+    #[test]
+    fn a_checkpoint_is_read_as_it_was_written_and_a_damaged_one_is_not() {
+        let (trained, mut fresh) = (graph(1), graph(2));
+        let bytes = write(&trained, 0.5);
+        assert_eq!(read(&bytes, &mut fresh), Some(0.5));
+        assert_eq!(fresh, trained);
+        let mut fresh = graph(2);
+        for cut in 0..bytes.len() {
+            assert_eq!(read(&bytes[..cut], &mut fresh), None, "{cut}");
+        }
+        assert_eq!(fresh, graph(2));
+    }
+}
