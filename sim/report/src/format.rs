@@ -93,11 +93,13 @@ pub(crate) fn share(part: u64, whole: u64) -> String {
     }
 }
 
-/// `245 ± 12`.
+/// A number of samples: `245 ± 12`, with a decimal below ten: `2.5 ± 0.4`.
 pub(crate) fn count(value: Estimate) -> String {
+    let decimals = if value.mean < 10.0 { 1 } else { 0 };
+    let mean = format!("{:.decimals$}", value.mean);
     match value.ci95 {
-        Some(half) => format!("{:.0} ± {half:.0}", value.mean),
-        None => format!("{:.0}", value.mean),
+        Some(half) => format!("{mean} ± {half:.decimals$}"),
+        None => mean,
     }
 }
 

@@ -2,6 +2,12 @@
 //!
 //! A leaf: plain data come in as a [`Run`], files go out. Nothing here knows how a network is trained or a
 //! cycle is counted, so that a report of last year can be rebuilt and set beside one of today.
+//!
+//! [`write()`] makes `summary.json`, `samples.parquet`, `samples.csv`, `run.json`, the plots, `report.md` and
+//! `report.html`; [`read`] rebuilds the [`Run`] from the data files; [`compare()`] sets several side by side.
+//!
+//! Inside, data become tables (`tables`) and plots (`plot`), these a document (`report`), and the document a
+//! page (`page`) or Markdown (`markdown`). `store` holds the data files, `files` how any file takes its place.
 
 mod check;
 mod compare;
@@ -43,6 +49,42 @@ pub const MARKDOWN_FILE: &str = "report.md";
 ///
 /// Where the parts of `run` contradict each other, or a file cannot be written. What the folder held
 /// before is then untouched.
+///
+/// # Examples
+///
+/// ```
+/// use sim_report::{Run, SCHEMA, StrategySummary, Summary};
+///
+/// let transfer = StrategySummary {
+///     name: "transfer".into(),
+///     board: "nano33ble".into(),
+///     fits: true,
+///     ..StrategySummary::default()
+/// };
+/// let run = Run {
+///     title: None,
+///     headline: None,
+///     summary: Summary {
+///         schema: SCHEMA,
+///         experiment: "concept_drift".into(),
+///         dataset: "mnist".into(),
+///         fallback: false,
+///         seeds: 1,
+///         strategies: vec![transfer],
+///     },
+///     samples: vec![],
+///     bills: vec![],
+///     kernels: vec![],
+///     drift_at: None,
+///     samples_per_epoch: None,
+///     notes: vec![],
+///     about: serde_json::json!({"config": "concept_drift.toml"}),
+/// };
+/// let dir = tempfile::tempdir()?;
+/// sim_report::write(&run, dir.path())?;
+/// assert_eq!(sim_report::read(dir.path())?, run);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn write(run: &Run, dir: &Path) -> Result<Vec<PathBuf>, Error> {
     check::check(run)?;
     let rows = table::sorted(&run.samples, &run.summary).map_err(Error::Inconsistent)?;

@@ -24,20 +24,10 @@ pub(crate) fn markdown(document: &Document) -> String {
     for note in &document.notes {
         let _ = writeln!(text, "\n{}", escaped(note));
     }
-    for (run, plots) in &document.plots {
-        if let Some(run) = run {
-            let _ = writeln!(text, "\n## {}", escaped(run));
-        }
+    // Plots of several runs are in the page alone.
+    for (_, plots) in document.plots.iter().filter(|(run, _)| run.is_none()) {
         for Plot { name, caption, .. } in plots {
-            // Plots of several runs are in the page alone.
-            if run.is_none() {
-                let _ = writeln!(
-                    text,
-                    "\n![{}]({name}.png)\n\n{}",
-                    escaped(caption),
-                    escaped(caption)
-                );
-            }
+            let _ = writeln!(text, "\n![{name}]({name}.png)\n\n{}", escaped(caption));
         }
     }
     for table in &document.details {

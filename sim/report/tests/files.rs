@@ -148,9 +148,12 @@ fn an_interrupted_stage_is_replaced() {
     sim_report::read(dir.path()).unwrap();
 }
 
+/// Breaks one law of a run.
+type Spoil = fn(&mut Run);
+
 #[test]
 fn contradictions_are_refused() {
-    let cases: [(&str, fn(&mut Run)); 6] = [
+    let cases: [(&str, Spoil); 6] = [
         ("not list", |run| {
             run.samples[0].strategy = Arc::from("unheard-of")
         }),
@@ -223,4 +226,19 @@ fn plots_of_an_earlier_report_do_not_stay() {
     sim_report::write(&idle, dir.path()).unwrap();
     assert!(!dir.path().join("cycles.png").exists() && !dir.path().join("cycles.svg").exists());
     assert!(dir.path().join("ram.png").exists() && dir.path().join("mine.txt").exists());
+}
+
+/// The same rows are the same bytes on every machine; only a new polars or zstd may change these.
+#[test]
+fn the_bytes_of_the_table_are_known() {
+    use sha2::{Digest, Sha256};
+
+    let dir = tempfile::tempdir().unwrap();
+    sim_report::write(&run(), dir.path()).unwrap();
+    let digests = [sim_report::PARQUET_FILE, sim_report::CSV_FILE].map(|name| {
+        let digest = Sha256::digest(bytes(dir.path(), name));
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{digest}  {name}")
+    });
+    insta::assert_snapshot!(digests.join("\n"));
 }

@@ -24,6 +24,9 @@ pub(crate) fn bills(run: &Run) -> Vec<Table> {
     tables
 }
 
+/// A cell that sums up a bill.
+type Sum = fn(&Bill) -> Cell;
+
 fn bill_table(title: &str, bills: &[&Bill]) -> Table {
     let mut items: Vec<&str> = Vec::new();
     for item in bills.iter().flat_map(|bill| &bill.items) {
@@ -52,7 +55,7 @@ fn bill_table(title: &str, bills: &[&Bill]) -> Table {
             std::iter::once(Cell::new(*name)).chain(cells).collect()
         })
         .collect();
-    let sums: [(&str, fn(&Bill) -> Cell); 3] = [
+    let sums: [(&str, Sum); 3] = [
         ("sum", |bill| Cell::new(format::grouped(bill.total()))),
         ("budget", |bill| {
             Cell::new(format::grouped(bill.budget_bytes))
