@@ -13,7 +13,7 @@ use crate::loader::Image;
 use crate::machine::{Machine, Peripheral};
 use crate::memory::{Bus, PeripheralFn, Region, events};
 use crate::observer::{Nobody, Observer, Retired};
-use crate::op::{Kind, Op, S};
+use crate::op::{Kind, OUTSIDE_IT, Op, S};
 use crate::profile::Profile;
 use crate::semihosting::{self, Host, MemoryHost, Outcome, Surroundings};
 use crate::timing::{Columns, CoreTable, Timing};
@@ -456,14 +456,15 @@ impl Emulator {
 
     /// The run loop.
     fn execute_with<O: Observer>(&mut self, observer: &mut O, limit: u64, until: Option<u32>) -> Stop {
-        let end = self.instructions.saturating_add(limit);
+        let mut left = limit;
         let mut first = true;
-        let mut deadline = self.bus.system.systick_deadline();
+        let mut deadline = 0;
         self.bus.events |= events::EXCEPTIONS;
         // The window that code runs from is held here, so that fetching is one bounds check.
         let mut window = usize::MAX;
         let mut base = 0;
         let mut ops: Vec<Op> = Vec::new();
+        let mut special;
         macro_rules! put_back {
             () => {
                 if let Some(w) = self.code.windows.get_mut(window) {
@@ -480,9 +481,30 @@ impl Emulator {
                 }
             };
         }
+        macro_rules! retire {
+            ($op:expr, $pc:expr, $slot:expr, $behind:expr, $skipped:expr) => {{
+                left -= 1;
+                self.instructions += 1;
+                let retired = Retired {
+                    pc: $pc,
+                    op: $op,
+                    window,
+                    slot: $slot,
+                    generation: self.generation,
+                    branched: self.core.pc != $behind,
+                    next: self.core.pc,
+                    skipped: $skipped,
+                    accessed: self.bus.last,
+                    effort: self.core.effort,
+                    sp: self.core.r[13],
+                    lr: self.core.r[14],
+                };
+                self.bus.clock += observer.retire(&retired);
+            }};
+        }
         let stop = loop {
-            if self.bus.events != 0 || self.bus.clock >= deadline || self.instructions >= end {
-                if self.instructions >= end {
+            if self.bus.events != 0 || self.bus.clock >= deadline || left == 0 {
+                if left == 0 {
                     break Stop::InstructionLimit;
                 }
                 put_back!();
@@ -494,9 +516,9 @@ impl Emulator {
                 }
             }
             let pc = self.core.pc;
-            let slot = (pc.wrapping_sub(base) >> 1) as usize;
+            let mut slot = (pc.wrapping_sub(base) >> 1) as usize;
             let mut op = match ops.get(slot) {
-                Some(op) if op.kind > Kind::Hook => *op,
+                Some(op) if op.kind > Kind::Hook => op,
                 _ => {
                     put_back!();
                     if pc == RETURN {
@@ -505,65 +527,53 @@ impl Emulator {
                     }
                     let looked = self.look(pc, until.filter(|_| !first));
                     take_out!(self.code.window_of(pc).unwrap_or(usize::MAX));
+                    slot = (pc.wrapping_sub(base) >> 1) as usize;
                     match looked {
-                        Ok(Some(op)) => op,
+                        Ok(Some(op)) => special = op,
                         Ok(None) => continue,
                         Err(stop) => break stop,
                     }
+                    &special
                 }
             };
             first = false;
-            let slot = (pc.wrapping_sub(base) >> 1) as usize;
             let behind = pc.wrapping_add(op.size.into());
-            let mut skipped = false;
+            self.core.pc = behind;
             let it = self.core.it;
             if it != 0 {
                 self.core.it = advance_it(it);
-                skipped = !self.core.condition(it >> 4);
-                if op.has(crate::op::OUTSIDE_IT) {
-                    op.flags &= !S;
+                if !self.core.condition(it >> 4) {
+                    retire!(op, pc, slot, behind, true);
+                    continue;
+                }
+                if op.has(OUTSIDE_IT) {
+                    special = *op;
+                    special.flags &= !S;
+                    op = &special;
                 }
             }
-            self.core.pc = behind;
-            if !skipped {
-                if let Err(trap) = execute(&mut self.core, &mut self.bus, &op) {
-                    put_back!();
-                    let outcome = self.trapped(observer, trap, pc);
-                    deadline = self.bus.system.systick_deadline();
-                    take_out!(window);
-                    if let Err(stop) = outcome {
-                        if matches!(stop, Stop::Fault(_)) {
-                            self.core.it = it;
-                        } else {
-                            self.instructions += 1;
-                        }
-                        break stop;
+            if let Err(trap) = execute(&mut self.core, &mut self.bus, op) {
+                special = *op;
+                put_back!();
+                let outcome = self.trapped(observer, trap, pc);
+                deadline = self.bus.system.systick_deadline();
+                take_out!(window);
+                op = &special;
+                if let Err(stop) = outcome {
+                    if matches!(stop, Stop::Fault(_)) {
+                        self.core.it = it;
+                    } else {
+                        self.instructions += 1;
                     }
+                    break stop;
                 }
             }
-            self.instructions += 1;
+            retire!(op, pc, slot, behind, false);
             let sp = self.core.r[13];
-            let retired = Retired {
-                pc,
-                op: &op,
-                window,
-                slot,
-                generation: self.generation,
-                branched: self.core.pc != behind,
-                next: self.core.pc,
-                skipped,
-                accessed: self.bus.last,
-                effort: self.core.effort,
-                sp,
-                lr: self.core.r[14],
-            };
-            self.bus.clock += observer.retire(&retired);
             if sp < self.lowest_sp && !self.core.uses_psp() {
                 self.lowest_sp = sp;
                 if sp < self.stack_limit {
-                    put_back!();
-                    window = usize::MAX;
-                    break self.fault(pc, Cause::StackOverflow { sp, limit: self.stack_limit });
+                    break self.fault(pc, Cause::StackOverflow(sp));
                 }
             }
         };

@@ -47,12 +47,7 @@ pub enum Cause {
     /// A supervisor call while its exception cannot be taken.
     Escalated,
     /// The stack pointer fell below the limit that the caller set.
-    StackOverflow {
-        /// The stack pointer.
-        sp: u32,
-        /// The lowest address it may have.
-        limit: u32,
-    },
+    StackOverflow(u32),
 }
 
 impl fmt::Display for Cause {
@@ -71,8 +66,8 @@ impl fmt::Display for Cause {
             Cause::ArmState(a) => write!(f, "branches to 0x{a:08x}, an even address: Cortex-M executes Thumb only"),
             Cause::BadExceptionReturn(v) => write!(f, "returns from an exception with 0x{v:08x}, which means nothing"),
             Cause::Escalated => write!(f, "calls the supervisor where its exception cannot be taken"),
-            Cause::StackOverflow { sp, limit } => {
-                write!(f, "leaves the stack pointer at 0x{sp:08x}, below the stack's limit 0x{limit:08x}")
+            Cause::StackOverflow(sp) => {
+                write!(f, "leaves the stack pointer at 0x{sp:08x}, below the limit of the stack: give it more room")
             }
         }
     }

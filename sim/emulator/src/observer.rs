@@ -61,7 +61,7 @@ impl Observer for Nobody {
 impl Observer for Timing {
     #[inline(always)]
     fn retire(&mut self, retired: &Retired) -> u64 {
-        Timing::retire(self, retired).memory
+        Timing::retire(self, retired)
     }
     fn exception(&mut self, entry: bool) -> u64 {
         Timing::exception(self, entry)

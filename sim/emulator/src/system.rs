@@ -9,7 +9,6 @@ use crate::memory::events;
 /// Exceptions 0 to 15 and 256 interrupts.
 pub(crate) const EXCEPTIONS: usize = 272;
 pub(crate) const NMI: u32 = 2;
-pub(crate) const HARD_FAULT: u32 = 3;
 pub(crate) const SVCALL: u32 = 11;
 pub(crate) const PENDSV: u32 = 14;
 pub(crate) const SYSTICK: u32 = 15;

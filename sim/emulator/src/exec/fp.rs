@@ -26,6 +26,46 @@ fn set_s(core: &mut Core, register: u8, value: u64) {
     core.s[usize::from(register & 31)] = value as u32;
 }
 
+/// A load or store of one single-precision register.
+#[inline(always)]
+pub(super) fn transfer(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Trap> {
+    if op.amount != 1 {
+        return rare(core, bus, op);
+    }
+    enter(core, bus)?;
+    let base = core.reg(op.rn);
+    let step = 4 * u32::from(op.has(WRITE_BACK));
+    match op.kind {
+        Kind::Vldm | Kind::Vstm => {
+            let (address, end) = if op.has(PRE_INDEX) {
+                (base.wrapping_sub(4), base.wrapping_sub(4))
+            } else {
+                (base, base.wrapping_add(step))
+            };
+            if op.kind == Kind::Vldm {
+                let value = bus.load_strict::<u32>(address)?;
+                set_s(core, op.rd, value.into());
+            } else {
+                bus.store_strict::<u32>(address, s(core, op.rd) as u32)?;
+            }
+            core.set_any(op.rn, end);
+        }
+        Kind::Vldr => {
+            let value = bus.load_strict::<u32>(base.wrapping_add(op.imm))?;
+            set_s(core, op.rd, value.into());
+        }
+        Kind::VldrLit => {
+            let value = bus.load_strict::<u32>(op.imm)?;
+            set_s(core, op.rd, value.into());
+        }
+        _ => {
+            let value = s(core, op.rd) as u32;
+            bus.store_strict::<u32>(base.wrapping_add(op.imm), value)?;
+        }
+    }
+    Ok(())
+}
+
 /// What inner loops are made of.
 #[inline(always)]
 pub(super) fn common(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Trap> {
@@ -33,23 +73,6 @@ pub(super) fn common(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Trap
         return rare(core, bus, op);
     }
     enter(core, bus)?;
-    match op.kind {
-        Kind::Vldr => {
-            let value = bus.load_strict::<u32>(core.reg(op.rn).wrapping_add(op.imm))?;
-            set_s(core, op.rd, value.into());
-            return Ok(());
-        }
-        Kind::VldrLit => {
-            let value = bus.load_strict::<u32>(op.imm)?;
-            set_s(core, op.rd, value.into());
-            return Ok(());
-        }
-        Kind::Vstr => {
-            let value = s(core, op.rd) as u32;
-            return bus.store_strict::<u32>(core.reg(op.rn).wrapping_add(op.imm), value);
-        }
-        _ => {}
-    }
     let (n, m, d) = (s(core, op.rn), s(core, op.rm), s(core, op.rd));
     let fp = &mut core.fpscr;
     let result = match op.kind {

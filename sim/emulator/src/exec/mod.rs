@@ -45,6 +45,8 @@ fn add(core: &mut Core, op: &Op, a: u32, b: u32, carry: u32) -> u32 {
 
 /// Executes an instruction.
 #[inline(always)]
+// Arms that look alike are compiled apart, each for its own kind.
+#[allow(clippy::match_same_arms)]
 pub(crate) fn execute(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Trap> {
     // Logical operations: result, and the carry of the second operand.
     macro_rules! logic_imm {
@@ -299,9 +301,14 @@ pub(crate) fn execute(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Tra
         Kind::It => core.it = op.imm as u8,
         Kind::Nop | Kind::Sev | Kind::Barrier => {}
 
-        Kind::Vldr | Kind::VldrLit | Kind::Vstr | Kind::Vadd | Kind::Vsub | Kind::Vmul | Kind::Vmla | Kind::Vmls | Kind::Vfma => {
-            fp::common(core, bus, op)?;
-        }
+        Kind::Vldr => fp::transfer(core, bus, op)?,
+        Kind::Vstr => fp::transfer(core, bus, op)?,
+        Kind::Vldm | Kind::Vstm | Kind::VldrLit => fp::transfer(core, bus, op)?,
+        Kind::Vadd => fp::common(core, bus, op)?,
+        Kind::Vmul => fp::common(core, bus, op)?,
+        Kind::Vfma => fp::common(core, bus, op)?,
+        Kind::Vmla => fp::common(core, bus, op)?,
+        Kind::Vsub | Kind::Vmls => fp::common(core, bus, op)?,
         Kind::Ldm | Kind::LdmDb | Kind::Stm | Kind::StmDb | Kind::Ldrd | Kind::Strd | Kind::LdrdLit => {
             transfer::several(core, bus, op)?;
         }

@@ -1,22 +1,13 @@
-//! Collecting: cycles by address, and a tree of calls that follows BL, BLX and returns.
+//! Collecting: a tree of calls that follows BL, BLX and returns. Counts by address are the timing model's.
 
 use std::collections::HashMap;
 
 use crate::observer::{Observer, Retired};
 use crate::op::Kind;
-use crate::timing::Timing;
+use crate::timing::{Counts, Timing};
 
 /// Calls deeper than this are attributed to the deepest frame.
 const DEEPEST: usize = 512;
-
-/// What happened at one address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Instructions executed.
-    pub instructions: u64,
-    /// Their cycles, with rules and memory.
-    pub cycles: u64,
-}
 
 /// A node of the call tree: a function entered at `entry` from its parent.
 #[derive(Debug, Clone)]
@@ -38,21 +29,11 @@ struct Frame {
 /// What was collected.
 #[derive(Debug, Clone, Default)]
 pub struct Profile {
-    /// Counts by window and slot, with the address.
-    addresses: Vec<Vec<(u32, Counts)>>,
     pub(super) nodes: Vec<Node>,
     frames: Vec<Frame>,
 }
 
 impl Profile {
-    /// Counts by address, for those that were executed, by address.
-    #[must_use]
-    pub fn by_address(&self) -> Vec<(u32, Counts)> {
-        let mut all: Vec<_> = self.addresses.iter().flatten().filter(|(_, c)| c.instructions > 0).copied().collect();
-        all.sort_unstable_by_key(|(address, _)| *address);
-        all
-    }
-
     fn child(&mut self, parent: usize, entry: u32) -> usize {
         if let Some(&child) = self.nodes[parent].children.get(&entry) {
             return child;
@@ -107,19 +88,7 @@ impl<'a> Profiler<'a> {
 impl Observer for Profiler<'_> {
     #[inline(always)]
     fn retire(&mut self, r: &Retired) -> u64 {
-        let cycles = self.timing.retire(r).memory;
-        let windows = &mut self.profile.addresses;
-        if windows.len() <= r.window {
-            windows.resize(r.window + 1, Vec::new());
-        }
-        let window = &mut windows[r.window];
-        if window.len() <= r.slot {
-            window.resize((r.slot + 1).next_multiple_of(1024), (0, Counts::default()));
-        }
-        let entry = &mut window[r.slot];
-        entry.0 = r.pc;
-        entry.1.instructions += 1;
-        entry.1.cycles += cycles;
+        let cycles = self.timing.retire(r);
         let node = &mut self.profile.nodes[self.current].counts;
         node.instructions += 1;
         node.cycles += cycles;

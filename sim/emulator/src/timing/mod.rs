@@ -4,11 +4,12 @@
 //! *Memory* adds the board's wait states and caches. Figures are data (`configs/cores`), each with its source.
 
 mod class;
+mod clock;
 mod memory;
 mod pipeline;
 mod table;
 mod traits;
 
 pub use class::Class;
-pub use pipeline::{Columns, Timing};
+pub use clock::{Columns, Counts, Timing};
 pub use table::{CORE_NAMES, ClassRow, CoreTable, Rule, Rules, Tag};

@@ -32,6 +32,8 @@ pub(super) const ACCESSES: u16 = 2048;
 pub(super) const BRANCHES: u16 = 4096;
 /// Cycles depend on operands.
 pub(super) const VARIES: u16 = 8192;
+/// Rules may change what the instruction costs, or what later ones do.
+pub(super) const INTERACTS: u16 = 1 << 14;
 /// Derived; an unset record is not.
 pub(super) const KNOWN: u16 = 1 << 15;
 
@@ -161,6 +163,11 @@ impl Traits {
             }
         };
         set(BRANCHES, branches);
+        let touched = SINGLE_LOAD | SINGLE_STORE | UNALIGNED_WIDE | FLOAT | PAIRS | ACCESSES | VARIES;
+        let late = self.latency > self.issue;
+        if self.flags & touched != 0 || late {
+            self.flags |= INTERACTS;
+        }
     }
 
     /// Which registers an instruction reads and writes, and to what end.

@@ -1,0 +1,234 @@
+//! The clock: adds up the three columns, one retired instruction at a time, and remembers them by address.
+
+use std::collections::BTreeMap;
+
+use super::class::Class;
+use super::memory::Memory;
+use super::pipeline::Pipeline;
+use super::table::CoreTable;
+use super::traits::{ACCESSES, LOADS, Traits, UNALIGNED_WIDE};
+use crate::machine::Machine;
+use crate::observer::Retired;
+
+/// Cycles under the three models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Columns {
+    /// The classes' cycles alone.
+    pub table: u64,
+    /// With the pipeline rules.
+    pub rules: u64,
+    /// With wait states and caches too.
+    pub memory: u64,
+}
+
+impl std::ops::AddAssign for Columns {
+    fn add_assign(&mut self, other: Self) {
+        self.table += other.table;
+        self.rules += other.rules;
+        self.memory += other.memory;
+    }
+}
+
+impl std::ops::Sub for Columns {
+    type Output = Columns;
+    fn sub(self, other: Self) -> Self {
+        Columns { table: self.table - other.table, rules: self.rules - other.rules, memory: self.memory - other.memory }
+    }
+}
+
+/// What happened at one address, or in one function or line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Counts {
+    /// Instructions executed, those skipped in IT blocks included.
+    pub instructions: u64,
+    /// Their cycles, with rules and memory.
+    pub cycles: u64,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.instructions += other.instructions;
+        self.cycles += other.cycles;
+    }
+}
+
+/// One address of decoded code: its record, and what it has cost.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    traits: Traits,
+    pc: u32,
+    count: u64,
+    taken: u64,
+    rules: u64,
+    stall: u64,
+    skipped: u64,
+    skipped_cycles: u64,
+}
+
+const EMPTY: Slot =
+    Slot { traits: Traits::UNKNOWN, pc: 0, count: 0, taken: 0, rules: 0, stall: 0, skipped: 0, skipped_cycles: 0 };
+
+/// The timing model of one machine, with its state.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    table: CoreTable,
+    pipeline: Pipeline,
+    memory: Memory,
+    exceptions: [u64; 2],
+    /// Records by window and slot of the decoded code.
+    slots: Vec<Vec<Slot>>,
+    generation: u64,
+    table_cycles: u64,
+    memory_cycles: u64,
+    /// What slots held before code changed.
+    earlier_classes: BTreeMap<Class, (u64, Columns)>,
+    earlier_addresses: BTreeMap<u32, Counts>,
+}
+
+impl Timing {
+    /// A model at clock zero.
+    #[must_use]
+    pub fn new(table: CoreTable, machine: &Machine) -> Self {
+        let cycles = |rule: &Option<super::table::Rule>| rule.as_ref().map_or(0, |r| r.cycles.into());
+        Timing {
+            pipeline: Pipeline::new(&table.rules),
+            memory: Memory::new(machine),
+            exceptions: [cycles(&table.rules.exception_return), cycles(&table.rules.exception_entry)],
+            slots: Vec::new(),
+            generation: 0,
+            table_cycles: 0,
+            memory_cycles: 0,
+            earlier_classes: BTreeMap::new(),
+            earlier_addresses: BTreeMap::new(),
+            table,
+        }
+    }
+
+    /// Cycles so far.
+    #[must_use]
+    pub fn columns(&self) -> Columns {
+        Columns { table: self.table_cycles, rules: self.pipeline.now, memory: self.memory_cycles }
+    }
+
+    /// The core's table.
+    #[must_use]
+    pub fn table(&self) -> &CoreTable {
+        &self.table
+    }
+
+    /// Instructions and cycles by class, for the classes that occurred. What exceptions took is in no class.
+    #[must_use]
+    pub fn by_class(&self) -> Vec<(Class, u64, Columns)> {
+        let mut classes = self.earlier_classes.clone();
+        gather_classes(self.slots.iter().flatten(), &mut classes);
+        classes.into_iter().map(|(class, (count, columns))| (class, count, columns)).collect()
+    }
+
+    /// Counts by address, for those that were executed.
+    #[must_use]
+    pub fn by_address(&self) -> BTreeMap<u32, Counts> {
+        let mut addresses = self.earlier_addresses.clone();
+        gather_addresses(self.slots.iter().flatten(), &mut addresses);
+        addresses
+    }
+
+    #[inline(never)]
+    fn derive(&mut self, r: &Retired) {
+        if self.generation != r.generation {
+            gather_classes(self.slots.iter().flatten(), &mut self.earlier_classes);
+            gather_addresses(self.slots.iter().flatten(), &mut self.earlier_addresses);
+            self.slots.clear();
+            self.generation = r.generation;
+        }
+        if self.slots.len() <= r.window {
+            self.slots.resize(r.window + 1, Vec::new());
+        }
+        let window = &mut self.slots[r.window];
+        if window.len() <= r.slot {
+            window.resize((r.slot + 1).next_multiple_of(1024), EMPTY);
+        }
+        let slot = &mut window[r.slot];
+        slot.traits = Traits::of(r.op, r.pc, &self.table);
+        slot.pc = r.pc;
+    }
+
+    /// Accounts for one instruction; returns its cycles with rules and memory.
+    #[inline(always)]
+    pub(crate) fn retire(&mut self, r: &Retired) -> u64 {
+        let known = self.generation == r.generation
+            && self.slots.get(r.window).and_then(|w| w.get(r.slot)).is_some_and(|s| s.traits.flags != 0);
+        if !known {
+            self.derive(r);
+        }
+        let slot = &mut self.slots[r.window][r.slot];
+        if r.skipped {
+            let cost = skip(&self.table, &mut self.pipeline, r);
+            slot.skipped += 1;
+            slot.skipped_cycles += cost;
+            self.table_cycles += cost;
+            self.memory_cycles += cost;
+            return cost;
+        }
+        let t = &slot.traits;
+        let taken = if r.branched { u64::from(t.taken) } else { 0 };
+        let rules = self.pipeline.step(t, r, taken);
+        let mut stall = 0;
+        if !self.memory.is_idle() {
+            stall = self.memory.fetch(r.pc, r.op.size, self.memory_cycles);
+            if t.flags & ACCESSES != 0 {
+                stall += self.memory.data(r.accessed, t.words, t.flags & LOADS != 0);
+            }
+            slot.stall += stall;
+        }
+        self.table_cycles += u64::from(t.table) + taken;
+        self.memory_cycles += rules + stall;
+        slot.count += 1;
+        slot.taken += u64::from(r.branched);
+        slot.rules += rules;
+        rules + stall
+    }
+
+    /// Accounts for taking an exception or returning from one.
+    pub(crate) fn exception(&mut self, entry: bool) -> u64 {
+        let cycles = self.exceptions[usize::from(entry)];
+        self.table_cycles += cycles;
+        self.memory_cycles += cycles;
+        self.pipeline.refill(cycles);
+        cycles
+    }
+}
+
+/// An instruction of an IT block whose condition failed.
+#[inline(never)]
+fn skip(table: &CoreTable, pipeline: &mut Pipeline, r: &Retired) -> u64 {
+    let cycles = table.row(Class::Skipped).map_or(1, |row| row.cycles.min(255) as u16);
+    let wide = if r.op.size == 4 && r.pc & 2 != 0 { UNALIGNED_WIDE } else { 0 };
+    let traits = Traits { class: Class::Skipped, issue: cycles, latency: cycles, flags: wide, ..Traits::UNKNOWN };
+    pipeline.step(&traits, r, 0)
+}
+
+fn gather_classes<'a>(slots: impl Iterator<Item = &'a Slot>, classes: &mut BTreeMap<Class, (u64, Columns)>) {
+    for slot in slots.filter(|s| s.count + s.skipped > 0) {
+        if slot.count > 0 {
+            let table = slot.count * u64::from(slot.traits.table) + slot.taken * u64::from(slot.traits.taken);
+            let row = classes.entry(slot.traits.class).or_default();
+            row.0 += slot.count;
+            row.1 += Columns { table, rules: slot.rules, memory: slot.rules + slot.stall };
+        }
+        if slot.skipped > 0 {
+            let cycles = slot.skipped_cycles;
+            let row = classes.entry(Class::Skipped).or_default();
+            row.0 += slot.skipped;
+            row.1 += Columns { table: cycles, rules: cycles, memory: cycles };
+        }
+    }
+}
+
+fn gather_addresses<'a>(slots: impl Iterator<Item = &'a Slot>, addresses: &mut BTreeMap<u32, Counts>) {
+    for slot in slots.filter(|s| s.count + s.skipped > 0) {
+        *addresses.entry(slot.pc).or_default() += Counts {
+            instructions: slot.count + slot.skipped,
+            cycles: slot.rules + slot.stall + slot.skipped_cycles,
+        };
+    }
+}
