@@ -1,33 +1,20 @@
 //! Every kernel against a plain f64 reference: forward values, and gradients against central
-//! differences of that reference; and the orders of summation that the documentation promises.
+//! differences of that reference.
 
 mod reference;
 
 use reference::{
-    assert_close, assert_same_bits, choose, dot, gradient, sparse_values, values, wide,
+    assert_close, assert_same_bits, collect, dot, geometry, gradient, sparse_values, values, wide,
 };
 use runtime_shared::kernels::activation::Activation;
 use runtime_shared::kernels::conv2d::{self, Conv2d};
 use runtime_shared::kernels::loss::{Loss, predict};
 use runtime_shared::kernels::pool::{self, Pool2d};
-use runtime_shared::kernels::update::{Hyper, Rule, Sink, apply, sum_of_squares};
 use runtime_shared::kernels::{Shape, bias, dense, depthwise, dropout, elementwise, softmax};
 use runtime_shared::rng::Rng;
 
 const FORWARD: f64 = 1e-5;
 const BACKWARD: f64 = 1e-4;
-
-/// The gradient that a kernel delivers, gathered by an accumulating sink that starts at zero.
-fn collect(len: usize, deliver: impl FnOnce(&mut Sink<'_>)) -> Vec<f32> {
-    let mut sum = vec![0.0; len];
-    let mut sink = Sink {
-        weights: &mut [],
-        rule: Rule::Accumulate(&mut sum),
-        hyper: Hyper::sgd(0.1),
-    };
-    deliver(&mut sink);
-    sum
-}
 
 #[test]
 fn dense_matches_the_reference() {
@@ -83,48 +70,6 @@ fn dense_matches_the_reference() {
                 dot(&reference::dense(&wx, &ww, b, outputs), &delta)
             });
             assert_close("dense db", &db, &expected, BACKWARD);
-        }
-    }
-}
-
-/// A random geometry: strides, padding (also only on one side), kernels as large as the input, pools
-/// that do not divide.
-fn geometry(rng: &mut Rng, pooled: bool) -> Conv2d {
-    loop {
-        let input = Shape {
-            h: choose(rng, &[1, 3, 4, 5, 7, 8]),
-            w: choose(rng, &[1, 3, 4, 6, 9, 11]),
-            c: choose(rng, &[1, 2, 3, 4, 5]),
-        };
-        let kernel = choose(rng, &[(1, 1), (3, 3), (2, 3), (5, 5), (input.h, input.w)]);
-        let stride = choose(rng, &[(1, 1), (1, 1), (2, 2), (2, 1), (1, 3)]);
-        let pad = choose(rng, &[(0, 0), (0, 0), (1, 1), (0, 1), (2, 2)]);
-        let pool = if pooled {
-            choose(rng, &[(2, 2), (2, 3), (3, 1), (1, 2)])
-        } else {
-            (1, 1)
-        };
-        let after = (choose(rng, &[0, pad.0]), choose(rng, &[0, pad.1]));
-        let size = |input: usize, k: usize, stride: usize, pad: usize| {
-            (input + pad)
-                .checked_sub(k)
-                .map_or(0, |room| room / stride + 1)
-        };
-        let output = Shape {
-            h: size(input.h, kernel.0, stride.0, pad.0 + after.0),
-            w: size(input.w, kernel.1, stride.1, pad.1 + after.1),
-            c: choose(rng, &[1, 2, 3, 4, 5, 7, 8, 13, 16]),
-        };
-        let g = Conv2d {
-            input,
-            output,
-            kernel,
-            stride,
-            pad,
-            pool,
-        };
-        if pad.0 < kernel.0 && pad.1 < kernel.1 && !g.pooled().is_empty() {
-            return g;
         }
     }
 }
@@ -286,10 +231,12 @@ fn the_first_of_equal_maxima_wins() {
     );
 }
 
+type Function = fn(f64) -> f64;
+
 #[test]
 fn activations_match_their_derivatives() {
     let mut rng = Rng::new(5);
-    let functions: [(Activation, fn(f64) -> f64); 6] = [
+    let functions: [(Activation, Function); 6] = [
         (Activation::None, |x| x),
         (Activation::Relu, |x| x.max(0.0)),
         (Activation::Relu6, |x| x.clamp(0.0, 6.0)),
@@ -454,260 +401,4 @@ fn dropout_keeps_the_expected_share_and_mean() {
     let mut delta = vec![1.0; n];
     dropout::backward(&mut delta, &mask, rate);
     assert_eq!(delta, x);
-}
-
-/// PyTorch's `SGD(momentum, weight_decay)` and `Adam(weight_decay)` after `clip_grad_value_`, in the
-/// form of its documentation.
-struct Optimiser {
-    hyper: Hyper,
-    adam: bool,
-    first: Vec<f64>,
-    second: Vec<f64>,
-    step: i32,
-}
-
-impl Optimiser {
-    fn step(&mut self, w: &mut [f64], gradient: &[f32]) {
-        let h = self.hyper;
-        let wide = f64::from;
-        self.step += 1;
-        for (i, (w, &g)) in w.iter_mut().zip(gradient).enumerate() {
-            let mut g = wide(g) * wide(h.scale);
-            g = g.clamp(-wide(h.clip_value), wide(h.clip_value));
-            g += wide(h.weight_decay) * *w;
-            if self.adam {
-                self.first[i] += (g - self.first[i]) * (1.0 - wide(h.beta1));
-                self.second[i] = wide(h.beta2) * self.second[i] + (1.0 - wide(h.beta2)) * g.powi(2);
-                let correction1 = 1.0 - wide(h.beta1).powi(self.step);
-                let correction2 = 1.0 - wide(h.beta2).powi(self.step);
-                let denominator = self.second[i].sqrt() / correction2.sqrt() + wide(h.epsilon);
-                *w -= wide(h.learning_rate) / correction1 * self.first[i] / denominator;
-            } else {
-                self.first[i] = wide(h.beta1) * self.first[i] + g;
-                *w -= wide(h.learning_rate) * self.first[i];
-            }
-        }
-    }
-}
-
-#[test]
-fn update_rules_follow_their_references() {
-    let mut rng = Rng::new(10);
-    let n = 23;
-    for kind in ["sgd", "momentum", "adam"] {
-        for (weight_decay, clip_value, scale) in [
-            (0.0, f32::INFINITY, 1.0),
-            (0.01, f32::INFINITY, 1.0),
-            (0.0, 0.5, 0.7),
-            (0.1, 0.4, 0.9),
-        ] {
-            let mut hyper = Hyper {
-                learning_rate: 0.05,
-                weight_decay,
-                clip_value,
-                scale,
-                beta1: if kind == "sgd" { 0.0 } else { 0.9 },
-                beta2: 0.999,
-                epsilon: 1e-8,
-                ..Hyper::sgd(0.05)
-            };
-            let start = values(&mut rng, n);
-            let mut expected = wide(&start);
-            let zeros = vec![0.0; n];
-            let mut optimiser = Optimiser {
-                hyper,
-                adam: kind == "adam",
-                first: zeros.clone(),
-                second: zeros,
-                step: 0,
-            };
-            // Delivered at once, in two strided halves; and deferred.
-            let (mut direct, mut deferred) = (start.clone(), start);
-            let mut states = vec![vec![0.0f32; n]; 4];
-            for step in 1..=8 {
-                hyper.correction1 = 1.0 / (1.0 - 0.9f32.powi(step));
-                hyper.correction2 = 1.0 / (1.0 - 0.999f32.powi(step));
-                let mut g = values(&mut rng, n);
-                optimiser.step(&mut expected, &g);
-                let [a, b, c, d] = &mut states[..] else {
-                    unreachable!()
-                };
-                let rule = |first, second| match kind {
-                    "sgd" => Rule::Sgd,
-                    "momentum" => Rule::Momentum(first),
-                    _ => Rule::Adam { first, second },
-                };
-                let mut sink = Sink {
-                    weights: &mut direct,
-                    rule: rule(a, b),
-                    hyper,
-                };
-                let half =
-                    |from: usize| g.iter().copied().skip(from).step_by(2).collect::<Vec<_>>();
-                sink.push(0, 2, &half(0));
-                sink.push(1, 2, &half(1));
-                apply(&mut deferred, &mut g, rule(c, d), hyper);
-                assert!(g.iter().all(|g| *g == 0.0), "apply zeroes the gradient");
-            }
-            let what = format!("{kind}, {hyper:?}");
-            assert_close(&what, &direct, &expected, 1e-5);
-            assert_same_bits(&what, &direct, &deferred);
-        }
-    }
-}
-
-#[test]
-fn an_outer_product_is_its_elements() {
-    let mut rng = Rng::new(11);
-    let (inputs, outputs) = (7, 13);
-    let x = sparse_values(&mut rng, inputs);
-    let delta = values(&mut rng, outputs);
-    let start = values(&mut rng, inputs * outputs);
-    let plain = Hyper::sgd(0.1);
-    let decayed = Hyper {
-        weight_decay: 0.01,
-        ..plain
-    };
-    let clipped = Hyper {
-        clip_value: 0.2,
-        scale: 0.5,
-        ..plain
-    };
-    for hyper in [plain, decayed, clipped] {
-        for skip in [false, true] {
-            let mut expected = wide(&start);
-            let zeros = vec![0.0; start.len()];
-            let mut optimiser = Optimiser {
-                hyper,
-                adam: false,
-                first: zeros.clone(),
-                second: zeros,
-                step: 0,
-            };
-            let products: Vec<f32> = (0..start.len())
-                .map(|i| x[i / outputs] * delta[i % outputs])
-                .collect();
-            optimiser.step(&mut expected, &products);
-
-            let mut w = start.clone();
-            let mut sink = Sink {
-                weights: &mut w,
-                rule: Rule::Sgd,
-                hyper,
-            };
-            dense::backward_weights(&x, &delta, &mut sink, &mut vec![0.0; outputs], skip);
-            assert_close("dense update", &w, &expected, 1e-6);
-            let mut rows = start.clone();
-            let mut sink = Sink {
-                weights: &mut rows,
-                rule: Rule::Sgd,
-                hyper,
-            };
-            for (i, &x) in x.iter().enumerate() {
-                sink.push_outer(i * outputs, x, &delta);
-            }
-            assert_same_bits("row by row", &rows, &w);
-        }
-    }
-    let summed = collect(start.len(), |sink| {
-        for (i, &x) in x.iter().enumerate() {
-            sink.push_outer(i * outputs, x, &delta);
-        }
-    });
-    for (i, sum) in summed.iter().enumerate() {
-        assert_eq!(*sum, x[i / outputs] * delta[i % outputs]);
-    }
-}
-
-#[test]
-fn sums_of_squares_are_exact_to_rounding() {
-    let mut rng = Rng::new(12);
-    for n in [0, 1, 7, 8, 9, 1000] {
-        let x = values(&mut rng, n);
-        let expected: f64 = wide(&x).iter().map(|x| x * x).sum();
-        assert_close("norm", &[sum_of_squares(&x)], &[expected], 1e-6);
-    }
-}
-
-/// The documented order of a dot product: four lanes, then a tree.
-fn lanes(a: impl Iterator<Item = f32>, b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 4];
-    for (j, (a, b)) in a.zip(b).enumerate() {
-        lanes[j % 4] += a * b;
-    }
-    (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
-}
-
-#[test]
-fn summation_orders_are_as_documented() {
-    let mut rng = Rng::new(13);
-    for (inputs, outputs) in [(9, 31), (6, 4), (5, 7), (784, 32)] {
-        let x = values(&mut rng, inputs);
-        let w = values(&mut rng, inputs * outputs);
-        let b = values(&mut rng, outputs);
-        let (mut y, mut expected) = (vec![0.0; outputs], b.clone());
-        dense::forward(&x, &w, &b, &mut y, false);
-        for i in 0..inputs {
-            for o in 0..outputs {
-                expected[o] += x[i] * w[i * outputs + o];
-            }
-        }
-        assert_same_bits("dense forward", &y, &expected);
-        let mut dx = vec![0.0; inputs];
-        dense::backward_input(&b, &w, &mut dx);
-        let expected: Vec<f32> = (0..inputs)
-            .map(|i| lanes(b.iter().copied(), &w[i * outputs..][..outputs]))
-            .collect();
-        assert_same_bits("dense dx", &dx, &expected);
-    }
-    for case in 0..60 {
-        let g = geometry(&mut rng, case % 2 == 1);
-        let (ci, co, pooled) = (g.input.c, g.output.c, g.pooled());
-        let x = values(&mut rng, g.input.len());
-        let w = values(&mut rng, g.weights());
-        let b = values(&mut rng, co);
-        let delta = sparse_values(&mut rng, pooled.len());
-        let mut y = vec![0.0; pooled.len()];
-        let mut argmax = vec![0u8; if g.pool == (1, 1) { 0 } else { y.len() }];
-        conv2d::forward(&g, &x, &w, &b, &mut y, &mut argmax);
-        let (mut dx, mut expected_dx) = (vec![0.0; x.len()], vec![0.0f32; x.len()]);
-        conv2d::backward_input(&g, &delta, &argmax, &w, &mut dx);
-        let mut expected_dw = vec![0.0f32; w.len()];
-        let dw = collect(w.len(), |sink| {
-            let mut tile = vec![0.0; conv2d::tile_len(&g)];
-            conv2d::backward_weights(&g, &x, &delta, &argmax, sink, &mut tile);
-        });
-        for p in 0..pooled.h * pooled.w {
-            for o in 0..co {
-                let at = p * co + o;
-                let winner = usize::from(argmax.get(at).copied().unwrap_or(0));
-                let oy = p / pooled.w * g.pool.0 + winner / g.pool.1;
-                let ox = p % pooled.w * g.pool.1 + winner % g.pool.1;
-                let mut sum = b[o];
-                for tap in 0..g.kernel.0 * g.kernel.1 * ci {
-                    let (ky, kx, i) = (tap / ci / g.kernel.1, tap / ci % g.kernel.1, tap % ci);
-                    let (iy, ix) = (oy * g.stride.0 + ky, ox * g.stride.1 + kx);
-                    let (Some(iy), Some(ix)) = (iy.checked_sub(g.pad.0), ix.checked_sub(g.pad.1))
-                    else {
-                        continue;
-                    };
-                    if iy >= g.input.h || ix >= g.input.w {
-                        continue;
-                    }
-                    let from = (iy * g.input.w + ix) * ci + i;
-                    sum += x[from] * w[tap * co + o];
-                    expected_dw[tap * co + o] += x[from] * delta[at];
-                    if !argmax.is_empty() {
-                        expected_dx[from] += delta[at] * w[tap * co + o];
-                    } else if o == 0 {
-                        let deltas = delta[at..][..co].iter().copied();
-                        expected_dx[from] += lanes(deltas, &w[tap * co..][..co]);
-                    }
-                }
-                assert_same_bits("conv forward", &[y[at]], &[sum]);
-            }
-        }
-        assert_same_bits("conv dx", &dx, &expected_dx);
-        assert_same_bits("conv dw", &dw, &expected_dw);
-    }
 }

@@ -15,7 +15,7 @@ use super::block::{
     accumulate, add_dots, axpy, bias, chunk, chunk_mut, in_blocks, is_zero, part, part_mut,
 };
 use super::update::Sink;
-use super::window::Axis;
+use super::window::{Axis, Field};
 
 /// The geometry of a convolution. Bottom and right padding follow from `output`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,44 +75,7 @@ impl Conv2d {
     /// Where to read for one output position.
     #[inline(always)]
     pub(super) fn field(&self, oy: usize, ox: usize) -> Field {
-        let (rows, columns) = (self.rows().taps(oy), self.columns().taps(ox));
-        let c = self.input.c;
-        // With an empty range the starts mean nothing, but nothing is read from them either.
-        let row = (oy * self.stride.0 + rows.start).saturating_sub(self.pad.0);
-        let column = (ox * self.stride.1 + columns.start).saturating_sub(self.pad.1);
-        Field {
-            rows: rows.len(),
-            len: columns.len() * c,
-            input: (row * self.input.w + column) * c,
-            tap: (rows.start * self.kernel.1 + columns.start) * c,
-            input_step: self.input.w * c,
-            tap_step: self.kernel.1 * c,
-        }
-    }
-}
-
-/// The part of a kernel that falls on the input at one output position: `rows` segments of `len`
-/// neighbours each. Positions in the input count elements; taps count (ky, kx, ci).
-pub(super) struct Field {
-    rows: usize,
-    len: usize,
-    input: usize,
-    tap: usize,
-    input_step: usize,
-    tap_step: usize,
-}
-
-impl Field {
-    /// (start in the input, first tap, length) of each segment, ascending.
-    #[inline(always)]
-    pub(super) fn segments(&self) -> impl Iterator<Item = (usize, usize, usize)> {
-        let (mut input, mut tap) = (self.input, self.tap);
-        (0..self.rows).map(move |_| {
-            let segment = (input, tap, self.len);
-            input += self.input_step;
-            tap += self.tap_step;
-            segment
-        })
+        Field::new(self.rows(), self.columns(), self.input.c, (oy, ox))
     }
 }
 
@@ -172,8 +135,8 @@ impl<const N: usize> Block<'_, N> {
                     let field = g.field(oy, first);
                     let starts = from_fn(|p| field.input + p * step);
                     let acc = self.quad(&field, starts);
-                    for p in 0..QUAD {
-                        *chunk_mut(y, out + (first + p) * g.output.c) = acc[p];
+                    for (p, acc) in acc.iter().enumerate() {
+                        *chunk_mut(y, out + (first + p) * g.output.c) = *acc;
                     }
                     ox = first + QUAD;
                 } else {
@@ -224,6 +187,7 @@ impl<const N: usize> Block<'_, N> {
 
     /// The outputs at four positions whose fields are `field`, shifted to start at `starts`. A weight
     /// is loaded once for four products, an input once for `N`.
+    #[expect(clippy::needless_range_loop, reason = "t walks four inputs at once")]
     #[inline(never)]
     fn quad(&self, field: &Field, mut starts: [usize; QUAD]) -> [[f32; N]; QUAD] {
         let (w, outputs) = (self.w, self.g.output.c);
@@ -258,6 +222,7 @@ impl<const N: usize> Block<'_, N> {
 }
 
 /// Raises the maxima `y` to the outputs `acc` at the window's positions `index`.
+#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a NaN must not be lost")]
 #[inline(always)]
 fn raise<const N: usize>(
     y: &mut [f32; N],
@@ -269,7 +234,6 @@ fn raise<const N: usize>(
     let mut winner = [NONE; N];
     for p in 0..QUAD {
         for j in 0..N {
-            // Not `>`, so that a NaN is not lost.
             let better = !(acc[p][j] <= y[j]);
             y[j] = if better { acc[p][j] } else { y[j] };
             winner[j] = if better { index[p] as u32 } else { winner[j] };
@@ -287,8 +251,8 @@ fn raise<const N: usize>(
 /// `delta` is `g.pooled()`, `argmax` what [`forward`] recorded. From zero, each element adds the
 /// contributions of output positions in ascending order (rows, then columns; with a pool those of its
 /// windows). Without a pool a position contributes the dot product over the output channels, in the
-/// lanes of [`dense::backward_input`](super::dense::backward_input); with a pool each channel, ascending, contributes on
-/// its own, and deltas of zero are skipped.
+/// lanes of [`dense::backward_input`](super::dense::backward_input); with a pool each channel,
+/// ascending, contributes on its own, and deltas of zero are skipped.
 pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &mut [f32]) {
     dx.fill(0.0);
     let outputs = g.output.c;

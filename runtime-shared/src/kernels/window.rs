@@ -1,4 +1,4 @@
-//! Which elements of a padded axis a sliding window covers.
+//! Which elements of a padded image a sliding window covers.
 
 use core::ops::Range;
 
@@ -49,6 +49,50 @@ impl Axis {
             None => 0,
         };
         start..end.max(start)
+    }
+}
+
+/// The part of a kernel that falls on the input at one output position: `rows` segments of `len`
+/// neighbours each. Positions in the input count elements; taps count (ky, kx, channel).
+pub(super) struct Field {
+    rows: usize,
+    len: usize,
+    /// Where the first segment starts in the input.
+    pub input: usize,
+    tap: usize,
+    /// From one segment to the next in the input.
+    pub input_step: usize,
+    tap_step: usize,
+}
+
+impl Field {
+    /// The field of output (`oy`, `ox`) of an image with `c` channels.
+    #[inline(always)]
+    pub fn new(rows: Axis, columns: Axis, c: usize, (oy, ox): (usize, usize)) -> Self {
+        let (ky, kx) = (rows.taps(oy), columns.taps(ox));
+        // With an empty range the starts mean nothing, but nothing is read from them either.
+        let iy = (oy * rows.stride + ky.start).saturating_sub(rows.pad);
+        let ix = (ox * columns.stride + kx.start).saturating_sub(columns.pad);
+        Self {
+            rows: ky.len(),
+            len: kx.len() * c,
+            input: (iy * columns.input + ix) * c,
+            tap: (ky.start * columns.kernel + kx.start) * c,
+            input_step: columns.input * c,
+            tap_step: columns.kernel * c,
+        }
+    }
+
+    /// (start in the input, first tap, length) of each segment, ascending.
+    #[inline(always)]
+    pub fn segments(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let (mut input, mut tap) = (self.input, self.tap);
+        (0..self.rows).map(move |_| {
+            let segment = (input, tap, self.len);
+            input += self.input_step;
+            tap += self.tap_step;
+            segment
+        })
     }
 }
 

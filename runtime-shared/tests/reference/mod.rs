@@ -1,9 +1,11 @@
 //! Layers in f64, index by index, written to be obviously right and nothing else; and the tools to
-//! compare a kernel with them.
+//! compare a kernel with them. Each test file uses a part of it.
+#![allow(dead_code)]
 
 use runtime_shared::kernels::Shape;
 use runtime_shared::kernels::conv2d::Conv2d;
 use runtime_shared::kernels::pool::Pool2d;
+use runtime_shared::kernels::update::{Hyper, Rule, Sink};
 use runtime_shared::rng::Rng;
 
 pub fn dense(x: &[f64], w: &[f64], b: &[f64], outputs: usize) -> Vec<f64> {
@@ -178,4 +180,58 @@ pub fn assert_close(what: &str, got: &[f32], expected: &[f64], tolerance: f64) {
 pub fn assert_same_bits(what: &str, got: &[f32], expected: &[f32]) {
     let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(got), bits(expected), "{what}: {got:?} != {expected:?}");
+}
+
+/// The gradient that a kernel delivers, gathered by an accumulating sink that starts at zero.
+pub fn collect(len: usize, deliver: impl FnOnce(&mut Sink<'_>)) -> Vec<f32> {
+    let mut sum = vec![0.0; len];
+    let mut sink = Sink {
+        weights: &mut [],
+        rule: Rule::Accumulate(&mut sum),
+        hyper: Hyper::sgd(0.1),
+    };
+    deliver(&mut sink);
+    sum
+}
+
+/// A random geometry: strides, padding (also only on one side), kernels as large as the input, pools
+/// that do not divide.
+pub fn geometry(rng: &mut Rng, pooled: bool) -> Conv2d {
+    loop {
+        let input = Shape {
+            h: choose(rng, &[1, 3, 4, 5, 7, 8]),
+            w: choose(rng, &[1, 3, 4, 6, 9, 11]),
+            c: choose(rng, &[1, 2, 3, 4, 5]),
+        };
+        let kernel = choose(rng, &[(1, 1), (3, 3), (2, 3), (5, 5), (input.h, input.w)]);
+        let stride = choose(rng, &[(1, 1), (1, 1), (2, 2), (2, 1), (1, 3)]);
+        let pad = choose(rng, &[(0, 0), (0, 0), (1, 1), (0, 1), (2, 2)]);
+        let pool = if pooled {
+            choose(rng, &[(2, 2), (2, 3), (3, 1), (1, 2)])
+        } else {
+            (1, 1)
+        };
+        let after = (choose(rng, &[0, pad.0]), choose(rng, &[0, pad.1]));
+        let size = |input: usize, k: usize, stride: usize, pad: usize| {
+            (input + pad)
+                .checked_sub(k)
+                .map_or(0, |room| room / stride + 1)
+        };
+        let output = Shape {
+            h: size(input.h, kernel.0, stride.0, pad.0 + after.0),
+            w: size(input.w, kernel.1, stride.1, pad.1 + after.1),
+            c: choose(rng, &[1, 2, 3, 4, 5, 7, 8, 13, 16]),
+        };
+        let g = Conv2d {
+            input,
+            output,
+            kernel,
+            stride,
+            pad,
+            pool,
+        };
+        if pad.0 < kernel.0 && pad.1 < kernel.1 && !g.pooled().is_empty() {
+            return g;
+        }
+    }
 }
