@@ -81,10 +81,10 @@ pub(super) fn special(core: &mut Core, bus: &mut Bus, op: &Op) {
             match op.imm & 0xff {
                 number @ 0..=3 => {
                     let _ = number;
-                    if op.shift & 2 != 0 {
+                    if op.amount & 2 != 0 {
                         core.set_apsr(value);
                     }
-                    if op.shift & 1 != 0 {
+                    if op.amount & 1 != 0 {
                         core.set_ge(value);
                     }
                 }
