@@ -39,7 +39,7 @@ pub fn t_quantile(freedom: u32) -> f64 {
 }
 
 /// A(t|ν), the probability of a Student variable within ±t: the finite sums of Abramowitz & Stegun,
-/// Handbook of Mathematical Functions, 26.7.3 (odd ν) and 26.7.4 (even ν). [S]
+/// Handbook of Mathematical Functions, 26.7.3 (odd ν) and 26.7.4 (even ν). \[S\]
 fn probability_within(t: f64, freedom: u32) -> f64 {
     let angle = (t / f64::from(freedom).sqrt()).atan();
     let (sin, cos) = angle.sin_cos();
