@@ -6,7 +6,6 @@
 use crate::graph::Op;
 use crate::options::LossSpec;
 use crate::stage::{Stage, StageId};
-use runtime_shared::kernels::Shape;
 use runtime_shared::kernels::activation::Activation;
 use runtime_shared::kernels::conv2d;
 use runtime_shared::program::call::SKIP_ZEROS;
@@ -249,11 +248,6 @@ impl Lowering<'_> {
             _ => rectifies(stage.activation),
         }
     }
-
-    fn input_shape(&self, id: StageId) -> Shape {
-        let stage = &self.stages[self.stages[id].inputs[0]];
-        stage.shape
-    }
 }
 
 struct Forward<'a> {
@@ -306,7 +300,7 @@ impl<'a> Forward<'a> {
                 let y = self.listing.floats(len, activation, name);
                 let mut call = Call::new(Kernel::Dense);
                 call.activation = lowering.activation(id);
-                call.dims[0] = lowering.input_shape(id).len() as u16;
+                call.dims[0] = stage.input.len() as u16;
                 call.dims[1] = len as u16;
                 call.flags = if lowering.has_zeros(stage.inputs[0]) { SKIP_ZEROS } else { 0 };
                 self.listing.emit(id, call, &[x, weights, bias, y]);
@@ -362,7 +356,12 @@ impl<'a> Forward<'a> {
             }
             Op::Add => {
                 let y = self.listing.floats(len, activation, name);
-                let other = self.values[stage.inputs[1]];
+                let mut other = self.values[stage.inputs[1]];
+                // The operands of a call lie apart, even if they are the same numbers.
+                if other == x && matches!(x, Symbol::Temporary(_)) {
+                    other = self.listing.floats(len, activation, name);
+                    self.listing.emit(id, flat(Kernel::Copy, len), &[x, other]);
+                }
                 self.listing.emit(id, flat(Kernel::Add, len), &[x, other, y]);
                 y
             }
@@ -392,7 +391,7 @@ impl<'a> Forward<'a> {
 
     fn windowed(&self, kernel: Kernel, id: StageId) -> Call {
         let mut call = Call::new(kernel);
-        if let Some(g) = self.lowering.stages[id].geometry(self.lowering.input_shape(id)) {
+        if let Some(g) = self.lowering.stages[id].geometry() {
             call.set_conv2d(&g);
         }
         call
@@ -474,10 +473,9 @@ impl Backward<'_> {
             let call = Call { activation: fused, ..flat(Kernel::ActivationBackward, len) };
             listing.emit(id, call, &[y, delta]);
         }
-        let input = lowering.input_shape(id);
         let windowed = |kernel| {
             let mut call = Call::new(kernel);
-            if let Some(g) = stage.geometry(input) {
+            if let Some(g) = stage.geometry() {
                 call.set_conv2d(&g);
             }
             call
@@ -486,7 +484,7 @@ impl Backward<'_> {
             Op::Dense { .. } => {
                 let dense = |kernel| {
                     let mut call = Call::new(kernel);
-                    call.dims[0] = input.len() as u16;
+                    call.dims[0] = stage.input.len() as u16;
                     call.dims[1] = len as u16;
                     call
                 };

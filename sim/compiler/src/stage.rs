@@ -25,6 +25,8 @@ pub struct Stage {
     pub pool: (usize, usize),
     /// What it reads.
     pub inputs: Vec<StageId>,
+    /// The shape in which it sees the first of them: a flattened image is a vector to what follows.
+    pub input: Shape,
     /// The shape of its output.
     pub shape: Shape,
     /// What of it is trained.
@@ -33,7 +35,8 @@ pub struct Stage {
 
 impl Stage {
     /// The geometry of a windowed kernel.
-    pub fn geometry(&self, input: Shape) -> Option<Conv2d> {
+    pub fn geometry(&self) -> Option<Conv2d> {
+        let input = self.input;
         let window = match &self.op {
             Op::Conv2d { window, .. } | Op::Depthwise { window, .. } => window,
             Op::MaxPool(window) | Op::AveragePool(window) => window,
@@ -62,7 +65,7 @@ pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
     let mut stage_of: Vec<StageId> = Vec::new();
     for (id, node) in graph.nodes().iter().enumerate() {
         let inputs: Vec<StageId> = node.inputs.iter().map(|&i| stage_of[i]).collect();
-        let alone = inputs.len() == 1 && consumers(graph, node.inputs[0]) == 1;
+        let alone = inputs.len() == 1 && only_consumed_once(graph, node.inputs[0]);
         if let [before] = inputs[..]
             && alone
             && before == stages.len() - 1
@@ -83,6 +86,7 @@ pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
             activation: Activation::None,
             pool: (1, 1),
             inputs,
+            input: node.inputs.first().map_or(node.shape, |&i| graph.nodes()[i].shape),
             shape: node.shape,
             trained: trained[id],
         });
@@ -90,8 +94,14 @@ pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
     stages
 }
 
-fn consumers(graph: &Graph, id: NodeId) -> usize {
-    graph.nodes().iter().flat_map(|n| &n.inputs).filter(|&&i| i == id).count()
+/// Whether `id` has one consumer, and so has what lies under it where it only flattens.
+fn only_consumed_once(graph: &Graph, id: NodeId) -> bool {
+    let once = graph.nodes().iter().flat_map(|n| &n.inputs).filter(|&&i| i == id).count() == 1;
+    let node = &graph.nodes()[id];
+    once && match node.op {
+        Op::Flatten => only_consumed_once(graph, node.inputs[0]),
+        _ => true,
+    }
 }
 
 /// Takes `op` into the stage before it, if that gives the same numbers.
