@@ -2,7 +2,7 @@
 
 use crate::kernels::update::{Hyper, Rule, Sink};
 use crate::kernels::{
-    bias, conv2d, dense, depthwise, dropout, elementwise, loss::{Loss, predict}, pool, softmax, update,
+    bias, conv2d, dense, depthwise, dropout, elementwise, loss::{Loss, predict_above}, pool, softmax, update,
 };
 use crate::program::call::{OPERANDS, SKIP_ZEROS};
 use crate::program::{Call, Kernel, List, Place, Program, RuleKind};
@@ -242,7 +242,8 @@ fn execute(call: &Call, o: &mut Operands<'_>, context: &mut Context) -> u32 {
                 2 => Loss::BinaryCrossEntropy,
                 _ => Loss::Damped,
             };
-            context.prediction = predict(o.read(0));
+            let threshold = if loss == Loss::Mse { 0.5 } else { 0.0 };
+            context.prediction = predict_above(o.read(0), threshold);
             context.loss = loss.evaluate(o.read(0), context.label, delta, context.loss_scale);
         }
         Kernel::Apply => {

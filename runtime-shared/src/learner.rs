@@ -6,7 +6,7 @@
 use crate::buffer::{Buffer, CLASS_COUNT_BYTES, Policy};
 use crate::detector::PageHinkleyTest;
 use crate::exec::{self, Context, Fault, Probe};
-use crate::kernels::loss::predict;
+use crate::kernels::loss::predict_above;
 use crate::kernels::update::Hyper;
 use crate::program::{Field, List, Program};
 use crate::schedule::Schedule;
@@ -280,11 +280,8 @@ impl<'a> Learner<'a> {
     }
 
     fn predict(&self) -> usize {
-        let outputs = self.outputs();
-        match (outputs, self.program.get(Field::OutputsAreProbabilities)) {
-            (&[p], 1) => usize::from(p > 0.5),
-            _ => predict(outputs),
-        }
+        let probabilities = self.program.get(Field::OutputsAreProbabilities) == 1;
+        predict_above(self.outputs(), if probabilities { 0.5 } else { 0.0 })
     }
 
     fn policy(&self) -> Policy {

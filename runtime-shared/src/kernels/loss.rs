@@ -59,8 +59,14 @@ impl Loss {
 /// The predicted class: the index of the largest output, the first of equals. A single output is a
 /// logit: class 1 above zero.
 pub fn predict(outputs: &[f32]) -> usize {
-    if let &[logit] = outputs {
-        return usize::from(logit > 0.0);
+    predict_above(outputs, 0.0)
+}
+
+/// As [`predict`], but a single output means class 1 above `threshold`: one half for what was trained
+/// towards 0 and 1.
+pub fn predict_above(outputs: &[f32], threshold: f32) -> usize {
+    if let &[output] = outputs {
+        return usize::from(output > threshold);
     }
     let mut best = (0, f32::NEG_INFINITY);
     for (i, &y) in outputs.iter().enumerate() {
