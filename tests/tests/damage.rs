@@ -251,10 +251,10 @@ fn write(image: &mut [u8], word: usize, value: u32) {
 /// copied over another; then a checksum that holds.
 fn mutate(rng: &mut Rng, image: &mut [u8]) {
     for _ in 0..=rng.below(4) {
-        let calls: u32 = [Field::InferCount, Field::LearnCount, Field::ApplyCount]
-            .iter()
-            .map(|&f| read(image, f as usize))
-            .sum();
+        let counts = [Field::InferCount, Field::LearnCount, Field::ApplyCount];
+        let calls = counts.iter().fold(0, |sum: u32, &f| {
+            sum.saturating_add(read(image, f as usize))
+        });
         let first_call = read(image, Field::InferAt as usize) as usize / 4;
         let table = read(image, Field::ParametersAt as usize) as usize / 4;
         let call = first_call + 16 * rng.below(calls.min(64)) as usize;

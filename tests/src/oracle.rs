@@ -1,0 +1,244 @@
+//! Networks evaluated in f64 straight from the graph: a second opinion that shares no code with the
+//! compiler's passes or the core's kernels.
+
+use runtime_shared::kernels::Shape;
+use runtime_shared::kernels::activation::Activation;
+use runtime_shared::rng::Rng;
+use sim_compiler::graph::{Graph, NodeId, Op, Window};
+use sim_compiler::lower::Part;
+use sim_compiler::{LossSpec, Options};
+
+/// A graph with its parameters widened to f64, so that they can be moved by very little.
+#[derive(Clone, Debug)]
+pub struct Oracle<'g> {
+    graph: &'g Graph,
+    weights: Vec<Vec<f64>>,
+    biases: Vec<Vec<f64>>,
+}
+
+impl<'g> Oracle<'g> {
+    /// The network of `graph`.
+    pub fn new(graph: &'g Graph) -> Self {
+        let wide = |x: &[f32]| x.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+        let parameters = graph.nodes().iter().map(|n| n.op.parameters());
+        Self {
+            graph,
+            weights: parameters
+                .clone()
+                .map(|p| p.map_or(Vec::new(), |(w, _)| wide(w)))
+                .collect(),
+            biases: parameters
+                .map(|p| p.and_then(|(_, b)| b).map_or(Vec::new(), wide))
+                .collect(),
+        }
+    }
+
+    /// A parameter tensor, to be moved.
+    pub fn parameter_mut(&mut self, node: NodeId, part: Part) -> &mut Vec<f64> {
+        match part {
+            Part::Weights => &mut self.weights[node],
+            Part::Bias => &mut self.biases[node],
+        }
+    }
+
+    /// The outputs for `sample`; those that the loss is taken of, so without the softmax or sigmoid that
+    /// is part of it. `dropout` draws the masks of the layers in order, as training does.
+    pub fn outputs(&self, options: &Options, sample: &[u8], mut dropout: Option<Rng>) -> Vec<f64> {
+        let nodes = self.graph.nodes();
+        let mut values: Vec<Vec<f64>> = Vec::new();
+        for (id, node) in nodes.iter().enumerate() {
+            let input = |i: usize| -> &[f64] { &values[node.inputs[i]] };
+            let shape = |i: usize| nodes[node.inputs[i]].shape;
+            let in_loss = id + 1 == nodes.len() && is_part_of(options.loss, &node.op);
+            let value = match &node.op {
+                _ if in_loss => input(0).to_vec(),
+                Op::Input => pixels(sample, &options.normalisation),
+                Op::Dense { .. } => self.dense(id, input(0), node.shape.c),
+                Op::Conv2d { window, .. } => self.conv(id, window, input(0), shape(0), node.shape),
+                Op::Depthwise { window, .. } => self.depthwise(id, window, input(0), shape(0)),
+                Op::MaxPool(window) => pool(window, input(0), shape(0), |w| {
+                    w.iter().copied().fold(f64::MIN, f64::max)
+                }),
+                Op::AveragePool(window) => pool(window, input(0), shape(0), |w| {
+                    w.iter().sum::<f64>() / w.len() as f64
+                }),
+                Op::Activation(kind) => input(0).iter().map(|&x| activate(*kind, x)).collect(),
+                Op::Softmax => softmax(input(0)),
+                Op::Add => input(0).iter().zip(input(1)).map(|(a, b)| a + b).collect(),
+                Op::Flatten => input(0).to_vec(),
+                Op::BatchNorm { scale, shift } => {
+                    let channel = scale.iter().zip(shift).cycle();
+                    let pairs = input(0).iter().zip(channel);
+                    pairs
+                        .map(|(x, (&a, &b))| x * f64::from(a) + f64::from(b))
+                        .collect()
+                }
+                Op::Dropout(rate) => match &mut dropout {
+                    Some(rng) if *rate > 0.0 => {
+                        let mut keep = || {
+                            if rng.unit() < *rate {
+                                0.0
+                            } else {
+                                1.0 / (1.0 - f64::from(*rate))
+                            }
+                        };
+                        input(0).iter().map(|x| x * keep()).collect()
+                    }
+                    _ => input(0).to_vec(),
+                },
+            };
+            values.push(value);
+        }
+        values.pop().unwrap_or_default()
+    }
+
+    /// The loss of one sample; not for the damped update, whose gradient is not that of its loss.
+    pub fn loss(
+        &self,
+        options: &Options,
+        sample: &[u8],
+        label: usize,
+        dropout: Option<Rng>,
+    ) -> f64 {
+        let y = self.outputs(options, sample, dropout);
+        let target = |i: usize| match y.len() {
+            1 => label as f64,
+            _ => f64::from(u8::from(i == label)),
+        };
+        let mean = |term: &dyn Fn(f64, f64) -> f64| {
+            y.iter()
+                .enumerate()
+                .map(|(i, &y)| term(y, target(i)))
+                .sum::<f64>()
+                / y.len() as f64
+        };
+        match options.loss {
+            LossSpec::CrossEntropy | LossSpec::Damped => -softmax(&y)[label].ln(),
+            LossSpec::Mse => mean(&|y, t| (y - t) * (y - t)),
+            LossSpec::BinaryCrossEntropy => mean(&|y, t| {
+                -(t * activate(Activation::Sigmoid, y).ln()
+                    + (1.0 - t) * activate(Activation::Sigmoid, -y).ln())
+            }),
+        }
+    }
+
+    fn bias(&self, id: NodeId, channel: usize) -> f64 {
+        self.biases[id].get(channel).copied().unwrap_or(0.0)
+    }
+
+    fn dense(&self, id: NodeId, x: &[f64], units: usize) -> Vec<f64> {
+        let w = &self.weights[id];
+        let unit = |o: usize| {
+            self.bias(id, o)
+                + x.iter()
+                    .enumerate()
+                    .map(|(i, x)| x * w[i * units + o])
+                    .sum::<f64>()
+        };
+        (0..units).map(unit).collect()
+    }
+
+    fn conv(&self, id: NodeId, window: &Window, x: &[f64], from: Shape, to: Shape) -> Vec<f64> {
+        let w = &self.weights[id];
+        let mut y = Vec::new();
+        for position in positions(window) {
+            for o in 0..to.c {
+                let taps = covered(window, from, position);
+                let tap = |(k, at): (usize, usize)| {
+                    (0..from.c)
+                        .map(|c| x[at * from.c + c] * w[(k * from.c + c) * to.c + o])
+                        .sum::<f64>()
+                };
+                y.push(self.bias(id, o) + taps.into_iter().map(tap).sum::<f64>());
+            }
+        }
+        y
+    }
+
+    fn depthwise(&self, id: NodeId, window: &Window, x: &[f64], from: Shape) -> Vec<f64> {
+        let w = &self.weights[id];
+        let mut y = Vec::new();
+        for position in positions(window) {
+            for c in 0..from.c {
+                let taps = covered(window, from, position);
+                let tap = |(k, at): (usize, usize)| x[at * from.c + c] * w[k * from.c + c];
+                y.push(self.bias(id, c) + taps.into_iter().map(tap).sum::<f64>());
+            }
+        }
+        y
+    }
+}
+
+fn is_part_of(loss: LossSpec, op: &Op) -> bool {
+    match op {
+        Op::Softmax => matches!(loss, LossSpec::CrossEntropy | LossSpec::Damped),
+        Op::Activation(Activation::Sigmoid) => loss == LossSpec::BinaryCrossEntropy,
+        _ => false,
+    }
+}
+
+fn pixels(sample: &[u8], normalisation: &[(f32, f32)]) -> Vec<f64> {
+    let pairs = sample.iter().zip(normalisation.iter().cycle());
+    pairs
+        .map(|(&b, &(scale, shift))| f64::from(b) * f64::from(scale) + f64::from(shift))
+        .collect()
+}
+
+fn positions(window: &Window) -> Vec<(usize, usize)> {
+    let (h, w) = window.output;
+    (0..h).flat_map(|y| (0..w).map(move |x| (y, x))).collect()
+}
+
+/// What of the window at an output position lies on the image: place in the window, place in the image.
+fn covered(window: &Window, from: Shape, (oy, ox): (usize, usize)) -> Vec<(usize, usize)> {
+    let mut taps = Vec::new();
+    for ky in 0..window.kernel.0 {
+        for kx in 0..window.kernel.1 {
+            let y = (oy * window.stride.0 + ky)
+                .checked_sub(window.pad.0)
+                .filter(|&y| y < from.h);
+            let x = (ox * window.stride.1 + kx)
+                .checked_sub(window.pad.1)
+                .filter(|&x| x < from.w);
+            if let (Some(y), Some(x)) = (y, x) {
+                taps.push((ky * window.kernel.1 + kx, y * from.w + x));
+            }
+        }
+    }
+    taps
+}
+
+fn pool(window: &Window, x: &[f64], from: Shape, reduce: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+    let mut y = Vec::new();
+    for position in positions(window) {
+        for c in 0..from.c {
+            let taps = covered(window, from, position);
+            let values: Vec<f64> = taps.iter().map(|(_, at)| x[at * from.c + c]).collect();
+            y.push(reduce(&values));
+        }
+    }
+    y
+}
+
+fn activate(kind: Activation, x: f64) -> f64 {
+    match kind {
+        Activation::None => x,
+        Activation::Relu => x.max(0.0),
+        Activation::Relu6 => x.clamp(0.0, 6.0),
+        Activation::LeakyRelu(slope) => {
+            if x > 0.0 {
+                x
+            } else {
+                f64::from(slope) * x
+            }
+        }
+        Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Activation::Tanh => x.tanh(),
+    }
+}
+
+fn softmax(x: &[f64]) -> Vec<f64> {
+    let max = x.iter().copied().fold(f64::MIN, f64::max);
+    let sum: f64 = x.iter().map(|x| (x - max).exp()).sum();
+    x.iter().map(|x| (x - max).exp() / sum).collect()
+}

@@ -1,0 +1,378 @@
+//! Random small networks: every layer, every padding, residuals, and whatever may follow what.
+
+use runtime_shared::kernels::Shape;
+use runtime_shared::rng::Rng;
+use sim_compiler::graph::Op;
+use sim_compiler::network::{
+    ActivationLayerSpec, ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, DenseSpec,
+    DepthwiseSpec, DropoutSpec, LayerSpec, PaddingSpec, PlainSpec, PoolSpec, Size,
+};
+use sim_compiler::{Graph, LossSpec, NetworkSpec, Online, Options, Scheme, Training};
+
+/// A network with weights, options to compile it with, and a sample to show it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// As it would be written in a config.
+    pub spec: NetworkSpec,
+    /// With random weights and biases.
+    pub graph: Graph,
+    /// Scheme, loss and normalisation are random.
+    pub options: Options,
+    /// Random bytes, many of them zero.
+    pub sample: Vec<u8>,
+    /// A class that the outputs know.
+    pub label: usize,
+}
+
+/// The case that `seed` decides.
+///
+/// # Panics
+/// Where a network that should be sound does not build.
+pub fn case(seed: u64) -> Case {
+    let mut rng = Rng::new(seed);
+    let input = Shape {
+        h: 4 + pick(&mut rng, 4),
+        w: 4 + pick(&mut rng, 4),
+        c: 1 + pick(&mut rng, 3),
+    };
+    let outputs = [1, 2, 3, 5][pick(&mut rng, 4)];
+    let mut builder = Builder {
+        layers: Vec::new(),
+        input,
+        rng,
+    };
+    for _ in 0..1 + pick(&mut builder.rng, 6) {
+        builder.image_layer();
+    }
+    if pick(&mut builder.rng, 2) == 0 {
+        builder.offer(LayerSpec::Flatten(PlainSpec::default()));
+    }
+    for _ in 0..pick(&mut builder.rng, 3) {
+        builder.vector_layer();
+    }
+    let dense = DenseSpec {
+        name: None,
+        units: outputs,
+        activation: ActivationSpec::Linear,
+        bias: pick(&mut builder.rng, 4) > 0,
+    };
+    // An image that is too large for a dense layer loses its last layers.
+    while !builder.offer(LayerSpec::Dense(dense.clone())) {
+        builder.layers.pop();
+    }
+    let loss = builder.ending(outputs);
+    let Builder {
+        layers, mut rng, ..
+    } = builder;
+    let spec = NetworkSpec { layers };
+    let mut graph = spec.build(input, seed).expect("each layer was tried");
+    let weighted: Vec<_> = graph.weighted().collect();
+    for &id in &weighted {
+        if let Some((_, Some(bias))) = graph.op_mut(id).parameters_mut() {
+            bias.iter_mut().for_each(|b| *b = rng.unit() - 0.5);
+        }
+    }
+    let scheme = match pick(&mut rng, 5) {
+        0 | 1 => Scheme::Full,
+        2 => Scheme::Last(1 + pick(&mut rng, weighted.len())),
+        3 if graph
+            .nodes()
+            .iter()
+            .any(|n| n.op.parameters().is_some_and(|(_, b)| b.is_some())) =>
+        {
+            Scheme::Bias
+        }
+        _ => Scheme::Layers(vec![
+            graph.nodes()[weighted[pick(&mut rng, weighted.len())]]
+                .name
+                .clone(),
+        ]),
+    };
+    let pair = |rng: &mut Rng| ((0.5 + rng.unit()) / 128.0, -rng.unit());
+    let normalisation = match pick(&mut rng, 3) {
+        0 => vec![(1.0 / 255.0, 0.0)],
+        1 => vec![pair(&mut rng)],
+        _ => (0..input.c).map(|_| pair(&mut rng)).collect(),
+    };
+    let sample = (0..input.len())
+        .map(|_| {
+            if rng.below(5) < 2 {
+                0
+            } else {
+                rng.next_u32() as u8
+            }
+        })
+        .collect();
+    let label = pick(&mut rng, outputs.max(2));
+    let training = Training::sgd(0.05);
+    let options = Options {
+        scheme,
+        loss,
+        training,
+        online: Online::default(),
+        normalisation,
+        seed,
+    };
+    Case {
+        spec,
+        graph,
+        options,
+        sample,
+        label,
+    }
+}
+
+fn pick(rng: &mut Rng, n: usize) -> usize {
+    rng.below(n as u32) as usize
+}
+
+struct Builder {
+    layers: Vec<LayerSpec>,
+    input: Shape,
+    rng: Rng,
+}
+
+impl Builder {
+    /// Appends `layer` if the network still builds with it and stays small; says whether it does.
+    fn offer(&mut self, layer: LayerSpec) -> bool {
+        self.layers.push(layer);
+        let built = NetworkSpec {
+            layers: self.layers.clone(),
+        }
+        .build(self.input, 0);
+        let fits = built.is_ok_and(|g| {
+            g.parameter_count() <= 1200 && g.nodes().iter().all(|n| n.shape.len() <= 400)
+        });
+        if !fits {
+            self.layers.pop();
+        }
+        fits
+    }
+
+    fn activation(&mut self) -> ActivationSpec {
+        let slope = 0.05 + 0.4 * self.rng.unit();
+        [
+            ActivationSpec::Linear,
+            ActivationSpec::Relu,
+            ActivationSpec::Relu,
+            ActivationSpec::Relu6,
+            ActivationSpec::LeakyRelu(slope),
+            ActivationSpec::Sigmoid,
+            ActivationSpec::Tanh,
+        ][pick(&mut self.rng, 7)]
+    }
+
+    fn padding(&mut self) -> PaddingSpec {
+        [
+            PaddingSpec::Valid,
+            PaddingSpec::Same,
+            PaddingSpec::Same,
+            PaddingSpec::Explicit(1),
+        ][pick(&mut self.rng, 4)]
+    }
+
+    fn size(&mut self, most: usize) -> Size {
+        Size(1 + pick(&mut self.rng, most), 1 + pick(&mut self.rng, most))
+    }
+
+    fn image_layer(&mut self) {
+        let activation = self.activation();
+        let padding = self.padding();
+        let (kernel, stride) = (self.size(3), self.size(2));
+        let bias = pick(&mut self.rng, 4) > 0;
+        let name = None;
+        match pick(&mut self.rng, 12) {
+            0..=2 => {
+                let filters = 1 + pick(&mut self.rng, 4);
+                self.offer(LayerSpec::Conv2d(ConvSpec {
+                    name,
+                    filters,
+                    kernel,
+                    stride,
+                    padding,
+                    activation,
+                    bias,
+                }));
+            }
+            3 => {
+                // The shape stays, so that a residual may follow.
+                let filters = self.channels();
+                let (stride, padding) = (Size(1, 1), PaddingSpec::Same);
+                self.offer(LayerSpec::Conv2d(ConvSpec {
+                    name,
+                    filters,
+                    kernel,
+                    stride,
+                    padding,
+                    activation,
+                    bias,
+                }));
+            }
+            4 => {
+                self.offer(LayerSpec::DepthwiseConv2d(DepthwiseSpec {
+                    name,
+                    kernel,
+                    stride,
+                    padding,
+                    activation,
+                    bias,
+                }));
+            }
+            5 => {
+                let size = Size(2, 2);
+                self.offer(LayerSpec::MaxPool(PoolSpec {
+                    name,
+                    size,
+                    stride: None,
+                    padding: PaddingSpec::Valid,
+                }));
+            }
+            6 => {
+                let size = self.size(3);
+                self.offer(LayerSpec::MaxPool(PoolSpec {
+                    name,
+                    size,
+                    stride: Some(stride),
+                    padding,
+                }));
+            }
+            7 => {
+                let size = self.size(3);
+                self.offer(LayerSpec::AveragePool(PoolSpec {
+                    name,
+                    size,
+                    stride: Some(stride),
+                    padding,
+                }));
+            }
+            8 => self.batch_norm(),
+            9 => self.in_place(),
+            _ => self.residual(),
+        }
+    }
+
+    fn vector_layer(&mut self) {
+        let activation = self.activation();
+        match pick(&mut self.rng, 8) {
+            0..=3 => {
+                let bias = pick(&mut self.rng, 4) > 0;
+                let units = 2 + pick(&mut self.rng, 7);
+                self.offer(LayerSpec::Dense(DenseSpec {
+                    name: None,
+                    units,
+                    activation,
+                    bias,
+                }));
+            }
+            4 => self.residual(),
+            5 => self.batch_norm(),
+            6 => {
+                self.offer(LayerSpec::GlobalAveragePool(PlainSpec::default()));
+            }
+            _ => self.in_place(),
+        }
+    }
+
+    /// What works on its input where it lies, and what moves nothing.
+    fn in_place(&mut self) {
+        let name = None;
+        let kind = self.activation();
+        match pick(&mut self.rng, 8) {
+            0..=3 => {
+                self.offer(LayerSpec::Activation(ActivationLayerSpec { name, kind }));
+            }
+            4 => {
+                self.offer(LayerSpec::Softmax(PlainSpec::default()));
+            }
+            5 => {
+                self.offer(LayerSpec::Flatten(PlainSpec::default()));
+            }
+            _ => {
+                let rate = [0.0, 0.2, 0.5][pick(&mut self.rng, 3)];
+                self.offer(LayerSpec::Dropout(DropoutSpec { name, rate }));
+            }
+        }
+    }
+
+    fn channels(&self) -> usize {
+        let built = NetworkSpec {
+            layers: self.layers.clone(),
+        }
+        .build(self.input, 0);
+        built.map_or(self.input.c, |g| g.nodes()[g.output()].shape.c)
+    }
+
+    fn batch_norm(&mut self) {
+        let channels = self.channels();
+        let mut row = |low: f32, high: f32| {
+            Some(
+                (0..channels)
+                    .map(|_| low + (high - low) * self.rng.unit())
+                    .collect(),
+            )
+        };
+        let spec = BatchNormSpec {
+            name: None,
+            gamma: row(-1.5, 1.5),
+            beta: row(-0.5, 0.5),
+            mean: row(-0.5, 0.5),
+            variance: row(0.3, 2.0),
+            epsilon: 1e-3,
+        };
+        self.offer(LayerSpec::BatchNorm(spec));
+    }
+
+    /// Adds an earlier output of the same shape, if there is one; the last layer itself is one.
+    fn residual(&mut self) {
+        let Ok(graph) = (NetworkSpec {
+            layers: self.layers.clone(),
+        })
+        .build(self.input, 0) else {
+            return;
+        };
+        let last = &graph.nodes()[graph.output()];
+        let alike = graph
+            .nodes()
+            .iter()
+            .filter(|n| n.shape == last.shape && !matches!(n.op, Op::Input));
+        let names: Vec<String> = alike
+            .map(|n| n.name.trim_end_matches(".activation").to_owned())
+            .collect();
+        if !names.is_empty() {
+            let with = names[pick(&mut self.rng, names.len())].clone();
+            self.offer(LayerSpec::Add(AddSpec { name: None, with }));
+        }
+    }
+
+    /// A loss that fits `outputs` outputs, and perhaps the layer that belongs to it.
+    fn ending(&mut self, outputs: usize) -> LossSpec {
+        let kinds: &[LossSpec] = match outputs {
+            1 => &[LossSpec::BinaryCrossEntropy, LossSpec::Mse],
+            _ => &[
+                LossSpec::CrossEntropy,
+                LossSpec::CrossEntropy,
+                LossSpec::BinaryCrossEntropy,
+                LossSpec::Mse,
+            ],
+        };
+        let loss = kinds[pick(&mut self.rng, kinds.len())];
+        let softmax = LayerSpec::Softmax(PlainSpec::default());
+        let sigmoid = LayerSpec::Activation(ActivationLayerSpec {
+            name: None,
+            kind: ActivationSpec::Sigmoid,
+        });
+        if pick(&mut self.rng, 2) == 0 {
+            let ends = match loss {
+                LossSpec::CrossEntropy => Some(softmax),
+                LossSpec::BinaryCrossEntropy => Some(sigmoid),
+                LossSpec::Mse if outputs > 1 && pick(&mut self.rng, 2) == 0 => Some(softmax),
+                LossSpec::Mse => Some(sigmoid),
+                LossSpec::Damped => None,
+            };
+            if let Some(layer) = ends {
+                self.offer(layer);
+            }
+        }
+        loss
+    }
+}
