@@ -43,7 +43,33 @@ impl<'g> Oracle<'g> {
 
     /// The outputs for `sample`; those that the loss is taken of, so without the softmax or sigmoid that
     /// is part of it. `dropout` draws the masks of the layers in order, as training does.
-    pub fn outputs(&self, options: &Options, sample: &[u8], mut dropout: Option<Rng>) -> Vec<f64> {
+    pub fn outputs(&self, options: &Options, sample: &[u8], dropout: Option<Rng>) -> Vec<f64> {
+        self.values(options, sample, dropout)
+            .pop()
+            .unwrap_or_default()
+    }
+
+    /// How far the surest probability of the network is from 1: of a softmax, or of a sigmoid at the end.
+    /// Subtracting what is close to 1 from 1 costs digits.
+    pub fn doubt(&self, options: &Options, sample: &[u8], dropout: Option<Rng>) -> f64 {
+        let values = self.values(options, sample, dropout);
+        let nodes = self.graph.nodes().iter().zip(&values).enumerate();
+        let probabilities = nodes.filter(|(id, (node, _))| {
+            let last = id + 1 == values.len();
+            match node.op {
+                Op::Softmax => !(last && is_part_of(options.loss, &node.op)),
+                Op::Activation(Activation::Sigmoid) => last && !is_part_of(options.loss, &node.op),
+                _ => false,
+            }
+        });
+        probabilities
+            .flat_map(|(_, (_, v))| v)
+            .map(|p| 1.0 - p)
+            .fold(1.0, f64::min)
+    }
+
+    /// What each node computes.
+    fn values(&self, options: &Options, sample: &[u8], mut dropout: Option<Rng>) -> Vec<Vec<f64>> {
         let nodes = self.graph.nodes();
         let mut values: Vec<Vec<f64>> = Vec::new();
         for (id, node) in nodes.iter().enumerate() {
@@ -89,7 +115,7 @@ impl<'g> Oracle<'g> {
             };
             values.push(value);
         }
-        values.pop().unwrap_or_default()
+        values
     }
 
     /// The loss of one sample; not for the damped update, whose gradient is not that of its loss.
