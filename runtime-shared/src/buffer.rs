@@ -138,11 +138,11 @@ impl<'m> Buffer<'m> {
                 }
                 let nth = state.rng.below(members) as usize;
                 let slot = (0..state.stored).filter(|&i| self.get(i as usize).1 == largest).nth(nth)?;
-                write_word(self.counts, largest * CLASS_COUNT_BYTES + 4, members - 1);
+                write_word(self.counts, largest * CLASS_COUNT_BYTES + 4, members.saturating_sub(1));
                 slot
             }
         };
-        let members = held(self.counts, label) + 1;
+        let members = held(self.counts, label).saturating_add(1);
         write_word(self.counts, label * CLASS_COUNT_BYTES + 4, members);
         Some(slot)
     }

@@ -42,7 +42,7 @@ impl Default for PageHinkley {
 impl PageHinkley {
     /// Takes the next value; true when a drift is detected, upon which the statistic starts anew.
     pub fn update(&mut self, x: f32, test: &PageHinkleyTest) -> bool {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.mean += (x - self.mean) / self.count as f32;
         self.sum = test.alpha * self.sum + (x - self.mean - test.delta);
         if self.sum < self.minimum {

@@ -352,7 +352,7 @@ impl<'a> Learner<'a> {
         let every = self.program.get(Field::TriggerEvery);
         match self.program.get(Field::Trigger) {
             1 => {
-                state.waiting += 1;
+                state.waiting = state.waiting.saturating_add(1);
                 let fires = state.waiting >= every;
                 if fires {
                     state.waiting = 0;
