@@ -148,10 +148,7 @@ fn nothing_is_allocated_and_nothing_else_is_written() {
         let extracted = learner.extract(&sample).map(<[f32]>::len).ok();
         let classified = learner.classify(&features).is_ok();
         learner.reset();
-        let resumed = {
-            drop(learner);
-            Learner::resume(program, room).is_ok()
-        };
+        let resumed = Learner::resume(program, room).is_ok();
         let after = asked();
 
         assert_eq!(before, after, "allocations with {options:?}");
@@ -202,12 +199,11 @@ fn the_arena_of_another_program_is_refused() {
     );
     let mut arena = Arena::new(a.size(Field::ArenaBytes).max(b.size(Field::ArenaBytes)));
     assert!(Learner::resume(a, arena.bytes_mut()).is_err(), "rubbish");
-    drop(Learner::new(a, arena.bytes_mut()).expect("the arena fits"));
+    Learner::new(a, arena.bytes_mut()).expect("the arena fits");
     assert!(Learner::resume(b, arena.bytes_mut()).is_err(), "another's");
     assert!(Learner::resume(a, arena.bytes_mut()).is_ok(), "its own");
 }
 
-/// A reader of the scheme that trains least, so that frozen prefixes are among what is tested.
 #[test]
 fn stored_features_and_raw_samples_are_both_among_the_programs() {
     let (mut features, mut raw) = (0, 0);

@@ -341,7 +341,6 @@ fn exercise(program: Program<'_>, rng: &mut Rng) {
     let mut learner =
         Learner::new(program, arena.bytes_mut()).expect("the arena is as large as it asks");
     act(&mut learner, rng);
-    drop(learner);
     // An arena in which anything may have happened, the learner's own words included.
     let bytes = arena.bytes_mut();
     for _ in 0..rng.below(20) {

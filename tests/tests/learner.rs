@@ -57,12 +57,11 @@ fn with<R>(graph: &Graph, options: &Options, body: impl FnOnce(&mut Learner<'_>)
     let mut arena = Arena::new(program.size(Field::ArenaBytes));
     let mut learner = Learner::new(program, arena.bytes_mut()).expect("the arena fits");
     let result = body(&mut learner);
-    drop(learner);
     assert!(arena.is_intact());
     result
 }
 
-/// Notes from where in the arena each replayed sample was read.
+/// Counts the samples that are replayed.
 #[derive(Default)]
 struct Replays(usize);
 
@@ -255,7 +254,7 @@ fn a_draw_replays_as_many_as_it_says_and_all_slots_alike() {
             .collect();
         assert_eq!(counts, [6; 20]);
     });
-    // With 64 pixels in as many slots, what moves is what was drawn.
+    // Each slot lights a row of weights of its own: what moves is what was drawn.
     let online = Online {
         policy: PolicySpec::Fifo,
         slots: 8,

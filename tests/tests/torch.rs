@@ -119,7 +119,6 @@ fn train(fixture: &Fixture, options: &Options, online: bool, report: &mut Report
         &flat(&outputs(&mut learner)),
         &flat(&fixture.outputs_at_end),
     );
-    drop(learner);
     assert!(arena.is_intact());
 }
 
