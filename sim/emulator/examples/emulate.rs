@@ -10,7 +10,11 @@ struct Console;
 
 impl Host for Console {
     fn write(&mut self, handle: u32, bytes: &[u8]) -> usize {
-        let written = if handle == 2 { std::io::stderr().write(bytes) } else { std::io::stdout().write(bytes) };
+        let written = if handle == 2 {
+            std::io::stderr().write(bytes)
+        } else {
+            std::io::stdout().write(bytes)
+        };
         written.unwrap_or(0)
     }
     fn read(&mut self, _: u32, _: &mut [u8]) -> usize {
@@ -20,7 +24,9 @@ impl Host for Console {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("usage: emulate IMAGE [CORE] [count|time|profile]")?;
+    let path = arguments
+        .next()
+        .ok_or("usage: emulate IMAGE [CORE] [count|time|profile]")?;
     let machine = Machine::generic(&arguments.next().unwrap_or_else(|| "cortex-m4f".to_owned()));
     let mode = match arguments.next().as_deref() {
         Some("profile") => Mode::Profile,
@@ -37,11 +43,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds = started.elapsed().as_secs_f64();
     println!("{stop}");
     let instructions = emulator.instructions();
-    println!("{instructions} instructions, {:.1} million a second", instructions as f64 / seconds / 1e6);
-    println!("{:?}, {} bytes of stack", emulator.cycles(), emulator.stack_high_water());
+    println!(
+        "{instructions} instructions, {:.1} million a second",
+        instructions as f64 / seconds / 1e6
+    );
+    println!(
+        "{:?}, {} bytes of stack",
+        emulator.cycles(),
+        emulator.stack_high_water()
+    );
     if mode == Mode::Profile {
         for row in profile::by_function(&emulator).iter().take(20) {
-            println!("{:>12} cycles {:>12} instructions  {}", row.counts.cycles, row.counts.instructions, row.name);
+            println!(
+                "{:>12} cycles {:>12} instructions  {}",
+                row.counts.cycles, row.counts.instructions, row.name
+            );
         }
     }
     Ok(())

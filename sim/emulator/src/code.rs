@@ -38,20 +38,39 @@ impl Code {
             .regions
             .iter()
             .enumerate()
-            .map(|(region, r)| Window { base: r.base, size: r.data.len() as u32, region, offset: 0, ops: Vec::new() })
+            .map(|(region, r)| Window {
+                base: r.base,
+                size: r.data.len() as u32,
+                region,
+                offset: 0,
+                ops: Vec::new(),
+            })
             .collect();
         for alias in &machine.aliases {
             if let Some((region, offset)) = bus.locate(alias.target) {
-                let size = (bus.regions[region].data.len() - offset).min(alias.size as usize) as u32;
-                windows.push(Window { base: alias.base, size, region, offset, ops: Vec::new() });
+                let size =
+                    (bus.regions[region].data.len() - offset).min(alias.size as usize) as u32;
+                windows.push(Window {
+                    base: alias.base,
+                    size,
+                    region,
+                    offset,
+                    ops: Vec::new(),
+                });
             }
         }
-        Code { windows, marked: BTreeSet::new(), features: features.clone() }
+        Code {
+            windows,
+            marked: BTreeSet::new(),
+            features: features.clone(),
+        }
     }
 
     /// The window that holds an address.
     pub fn window_of(&self, address: u32) -> Option<usize> {
-        self.windows.iter().position(|w| address.wrapping_sub(w.base) < w.size)
+        self.windows
+            .iter()
+            .position(|w| address.wrapping_sub(w.base) < w.size)
     }
 
     /// The instruction at an address, decoded afresh, whatever its slot holds; with its encoding.
@@ -59,10 +78,17 @@ impl Code {
         let window = &self.windows[self.window_of(address)?];
         let at = window.offset + address.wrapping_sub(window.base) as usize;
         let data = &bus.regions[window.region].data;
-        let half = |at: usize| data.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+        let half = |at: usize| {
+            data.get(at..at + 2)
+                .map(|b| u16::from_le_bytes([b[0], b[1]]))
+        };
         let first = half(at)?;
         let second = half(at + 2).unwrap_or(0);
-        let encoding = if is_wide(first) { u32::from(first) << 16 | u32::from(second) } else { first.into() };
+        let encoding = if is_wide(first) {
+            u32::from(first) << 16 | u32::from(second)
+        } else {
+            first.into()
+        };
         Some((decode(first, second, address, &self.features), encoding))
     }
 
@@ -76,7 +102,9 @@ impl Code {
         let window = &mut self.windows[index];
         let slot = (address.wrapping_sub(window.base) / 2) as usize;
         if slot >= window.ops.len() {
-            let wanted = (slot + 1).next_multiple_of(STEP).min((window.size as usize).div_ceil(2));
+            let wanted = (slot + 1)
+                .next_multiple_of(STEP)
+                .min((window.size as usize).div_ceil(2));
             window.ops.resize(wanted.max(slot + 1), Op::UNDECODED);
         }
         window.ops[slot] = op;

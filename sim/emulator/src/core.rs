@@ -156,7 +156,11 @@ impl Core {
 
     /// Main and process stack pointers.
     pub(crate) fn stack_pointers(&self) -> (u32, u32) {
-        if self.uses_psp() { (self.other_sp, self.r[13]) } else { (self.r[13], self.other_sp) }
+        if self.uses_psp() {
+            (self.other_sp, self.r[13])
+        } else {
+            (self.r[13], self.other_sp)
+        }
     }
 
     /// Switches mode, stack selection or both, keeping each stack pointer.
@@ -164,6 +168,10 @@ impl Core {
         let (msp, psp) = self.stack_pointers();
         self.ipsr = ipsr;
         self.control = control;
-        (self.r[13], self.other_sp) = if self.uses_psp() { (psp, msp) } else { (msp, psp) };
+        (self.r[13], self.other_sp) = if self.uses_psp() {
+            (psp, msp)
+        } else {
+            (msp, psp)
+        };
     }
 }

@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use crate::op::{DOUBLE, Kind, Op, PRE_INDEX, S, VARIANT, WRITE_BACK};
 
-const CONDITIONS: [&str; 15] = ["eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le", ""];
+const CONDITIONS: [&str; 15] = [
+    "eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le", "",
+];
 
 /// An instruction in assembler notation. Branch targets and literals are absolute addresses.
 #[must_use]
@@ -23,12 +25,16 @@ pub fn disassemble(op: &Op, encoding: u32) -> String {
         K::Adr => format!("adr {d}, 0x{imm:x}"),
         K::TstImm | K::TeqImm | K::CmpImm | K::CmnImm => format!("{text} {n}, #{imm}"),
         K::TstReg | K::TeqReg | K::CmpReg | K::CmnReg => format!("{text} {n}, {m}"),
-        K::TstShift | K::TeqShift | K::CmpShift | K::CmnShift => format!("{text} {n}, {m}{}", shift(op)),
+        K::TstShift | K::TeqShift | K::CmpShift | K::CmnShift => {
+            format!("{text} {n}, {m}{}", shift(op))
+        }
         K::MovReg | K::MvnReg => format!("{text}{s} {d}, {m}"),
         K::MovShift | K::MvnShift => format!("{text}{s} {d}, {m}{}", shift(op)),
         k if k >= K::AndImm && k <= K::CmnImm => format!("{text}{s} {d}, {n}, #{imm}"),
         k if k >= K::AndReg && k <= K::CmnReg => format!("{text}{s} {d}, {n}, {m}"),
-        k if k >= K::AndShift && k <= K::CmnShift => format!("{text}{s} {d}, {n}, {m}{}", shift(op)),
+        k if k >= K::AndShift && k <= K::CmnShift => {
+            format!("{text}{s} {d}, {n}, {m}{}", shift(op))
+        }
         K::ShiftReg => format!("{}{s} {d}, {n}, {m}", SHIFTS[usize::from(op.shift & 3)]),
         K::B | K::Bl => format!("{text} 0x{imm:x}"),
         K::BCond => format!("b{} 0x{imm:x}", CONDITIONS[usize::from(op.shift).min(14)]),
@@ -41,31 +47,54 @@ pub fn disassemble(op: &Op, encoding: u32) -> String {
         k if k >= K::LdrLit && k <= K::LdrshLit => format!("{text} {d}, [0x{imm:x}]"),
         K::LdrdLit => format!("ldrd {d}, {a}, [0x{imm:x}]"),
         k if k >= K::LdrReg && k <= K::StrhReg => {
-            let scale = if op.amount == 0 { String::new() } else { format!(", lsl #{}", op.amount) };
+            let scale = if op.amount == 0 {
+                String::new()
+            } else {
+                format!(", lsl #{}", op.amount)
+            };
             format!("{text} {d}, [{n}, {m}{scale}]")
         }
         k if k >= K::LdrImm && k <= K::StrhImm => format!("{text} {d}, [{n}{}]", offset(imm)),
         k if k >= K::LdrIndexed && k <= K::StrhIndexed => format!("{text} {d}, {}", indexed(op)),
         K::Ldrd | K::Strd => format!("{text} {d}, {a}, {}", indexed(op)),
         K::Ldm | K::LdmDb | K::Stm | K::StmDb => multiple(op),
-        K::Ldrex | K::Lda => format!("{text} {d}, [{n}{}]", offset(imm)),
-        K::Stl => format!("{text} {d}, [{n}]"),
-        K::Strex => format!("{text} {a}, {d}, [{n}{}]", offset(imm)),
-        K::Sxtb | K::Sxth | K::Uxtb | K::Uxth | K::Sxtb16 | K::Uxtb16 => format!("{text} {d}, {m}{}", rotation(op)),
-        K::Sxtab | K::Sxtah | K::Uxtab | K::Uxtah | K::Sxtab16 | K::Uxtab16 => format!("{text} {d}, {n}, {m}{}", rotation(op)),
+        K::Ldrex | K::Lda | K::Stl => format!("{} {d}, [{n}{}]", ordered(op), offset(imm)),
+        K::Strex => format!("{} {a}, {d}, [{n}{}]", ordered(op), offset(imm)),
+        K::Sxtb | K::Sxth | K::Uxtb | K::Uxth | K::Sxtb16 | K::Uxtb16 => {
+            format!("{text} {d}, {m}{}", rotation(op))
+        }
+        K::Sxtab | K::Sxtah | K::Uxtab | K::Uxtah | K::Sxtab16 | K::Uxtab16 => {
+            format!("{text} {d}, {n}, {m}{}", rotation(op))
+        }
         K::Rev | K::Rev16 | K::Revsh | K::Rbit | K::Clz => format!("{text} {d}, {m}"),
         K::Bfi | K::Sbfx | K::Ubfx => format!("{text} {d}, {n}, #{imm}, #{}", op.amount),
         K::Bfc => format!("bfc {d}, #{imm}, #{}", op.amount),
-        K::Mla | K::Mls | K::Smlad | K::Smlsd | K::Smmla | K::Smmls | K::Usada8 | K::Smlaxy | K::Smlaw => {
+        K::Mla
+        | K::Mls
+        | K::Smlad
+        | K::Smlsd
+        | K::Smmla
+        | K::Smmls
+        | K::Usada8
+        | K::Smlaxy
+        | K::Smlaw => {
             format!("{}{} {d}, {n}, {m}, {a}", text, halves(op))
         }
-        K::Smull | K::Umull | K::Smlal | K::Umlal | K::Umaal | K::Smlalxy | K::Smlald | K::Smlsld => {
+        K::Smull
+        | K::Umull
+        | K::Smlal
+        | K::Umlal
+        | K::Umaal
+        | K::Smlalxy
+        | K::Smlald
+        | K::Smlsld => {
             format!("{}{} {d}, {a}, {n}, {m}", text, halves(op))
         }
         K::Mul => format!("mul{s} {d}, {n}, {m}"),
         K::Parallel => {
             let prefix = ["s", "q", "sh", "?", "u", "uq", "uh", "?"][usize::from(op.amount & 7)];
-            let operation = ["add8", "add16", "asx", "?", "sub8", "sub16", "sax", "?"][usize::from(op.shift & 7)];
+            let operation = ["add8", "add16", "asx", "?", "sub8", "sub16", "sax", "?"]
+                [usize::from(op.shift & 7)];
             format!("{prefix}{operation} {d}, {n}, {m}")
         }
         K::Qadd | K::Qdadd | K::Qsub | K::Qdsub => format!("{text} {d}, {m}, {n}"),
@@ -76,7 +105,12 @@ pub fn disassemble(op: &Op, encoding: u32) -> String {
         K::It => it(imm),
         K::Barrier => ["dsb", "dmb", "isb"][(imm.wrapping_sub(4) % 3) as usize].to_owned(),
         K::Bkpt | K::Svc => format!("{text} #{imm}"),
-        K::Cps => format!("cps{} {}{}", if op.has(VARIANT) { "id" } else { "ie" }, if imm & 2 != 0 { "i" } else { "" }, if imm & 1 != 0 { "f" } else { "" }),
+        K::Cps => format!(
+            "cps{} {}{}",
+            if op.has(VARIANT) { "id" } else { "ie" },
+            if imm & 2 != 0 { "i" } else { "" },
+            if imm & 1 != 0 { "f" } else { "" }
+        ),
         K::Mrs => format!("mrs {d}, #{imm}"),
         K::Msr => format!("msr #{imm}, {n}"),
         K::Tt => format!("tt {d}, {n}"),
@@ -105,7 +139,11 @@ fn shift(op: &Op) -> String {
 }
 
 fn rotation(op: &Op) -> String {
-    if op.amount == 0 { String::new() } else { format!(", ror #{}", op.amount) }
+    if op.amount == 0 {
+        String::new()
+    } else {
+        format!(", ror #{}", op.amount)
+    }
 }
 
 fn offset(imm: u32) -> String {
@@ -130,17 +168,43 @@ fn multiple(op: &Op) -> String {
     match (op.kind, op.rn, op.has(WRITE_BACK)) {
         (Kind::Ldm, 13, true) => format!("pop {{{}}}", list.join(", ")),
         (Kind::StmDb, 13, true) => format!("push {{{}}}", list.join(", ")),
-        _ => format!("{} {}{back}, {{{}}}", op.kind.mnemonic(), name(op.rn), list.join(", ")),
+        _ => format!(
+            "{} {}{back}, {{{}}}",
+            op.kind.mnemonic(),
+            name(op.rn),
+            list.join(", ")
+        ),
     }
+}
+
+/// Exclusive and ordered accesses: the mnemonic with its width, and whether it acquires or releases.
+fn ordered(op: &Op) -> String {
+    let text = match (op.kind, op.has(VARIANT)) {
+        (Kind::Ldrex, true) => "ldaex",
+        (Kind::Strex, true) => "stlex",
+        (kind, _) => kind.mnemonic(),
+    };
+    let width = match op.amount {
+        1 => "b",
+        2 => "h",
+        _ => "",
+    };
+    format!("{text}{width}")
 }
 
 /// Suffixes of DSP products: which halves, exchanged, rounded.
 fn halves(op: &Op) -> &'static str {
     match op.kind {
-        Kind::Smulxy | Kind::Smlaxy | Kind::Smlalxy => ["bb", "bt", "tb", "tt"][usize::from(op.shift & 3)],
+        Kind::Smulxy | Kind::Smlaxy | Kind::Smlalxy => {
+            ["bb", "bt", "tb", "tt"][usize::from(op.shift & 3)]
+        }
         Kind::Smulw | Kind::Smlaw => ["b", "t"][usize::from(op.shift & 1)],
         Kind::Smmul | Kind::Smmla | Kind::Smmls if op.has(VARIANT) => "r",
-        Kind::Smuad | Kind::Smusd | Kind::Smlad | Kind::Smlsd | Kind::Smlald | Kind::Smlsld if op.has(VARIANT) => "x",
+        Kind::Smuad | Kind::Smusd | Kind::Smlad | Kind::Smlsd | Kind::Smlald | Kind::Smlsld
+            if op.has(VARIANT) =>
+        {
+            "x"
+        }
         _ => "",
     }
 }
@@ -161,26 +225,55 @@ fn float(op: &Op) -> String {
     use Kind as K;
     let double = op.has(DOUBLE);
     let suffix = if double { "f64" } else { "f32" };
-    let f = |r: u8| if double { format!("d{r}") } else { format!("s{r}") };
+    let f = |r: u8| {
+        if double {
+            format!("d{r}")
+        } else {
+            format!("s{r}")
+        }
+    };
     let single = |r: u8| format!("s{r}");
     let (d, n, m) = (f(op.rd), f(op.rn), f(op.rm));
     let text = op.kind.mnemonic();
-    let memory = |r: u8| if double { format!("d{}", r / 2) } else { format!("s{r}") };
-    let core = |r: u8| if r == 15 { "apsr_nzcv".to_owned() } else { name(r) };
+    let memory = |r: u8| {
+        if double {
+            format!("d{}", r / 2)
+        } else {
+            format!("s{r}")
+        }
+    };
+    let core = |r: u8| {
+        if r == 15 {
+            "apsr_nzcv".to_owned()
+        } else {
+            name(r)
+        }
+    };
     let signed = if op.amount & 1 == 1 { "s32" } else { "u32" };
     match op.kind {
-        K::Vldr | K::Vstr => format!("{text} {}, [{}{}]", memory(op.rd), name(op.rn), offset(op.imm)),
+        K::Vldr | K::Vstr => format!(
+            "{text} {}, [{}{}]",
+            memory(op.rd),
+            name(op.rn),
+            offset(op.imm)
+        ),
         K::VldrLit => format!("vldr {}, [0x{:x}]", memory(op.rd), op.imm),
         K::Vldm | K::Vstm => {
             let step = if double { 2 } else { 1 };
-            let list: Vec<String> = (0..op.amount / step).map(|i| memory(op.rd + i * step)).collect();
+            let list: Vec<String> = (0..op.amount / step)
+                .map(|i| memory(op.rd + i * step))
+                .collect();
             let list = list.join(", ");
             match (op.kind, op.rn, op.has(WRITE_BACK), op.has(PRE_INDEX)) {
                 (K::Vldm, 13, true, false) => format!("vpop {{{list}}}"),
                 (K::Vstm, 13, true, true) => format!("vpush {{{list}}}"),
                 (_, _, back, before) => {
                     let mode = if before { "db" } else { "ia" };
-                    format!("{text}{mode} {}{}, {{{list}}}", name(op.rn), if back { "!" } else { "" })
+                    format!(
+                        "{text}{mode} {}{}, {{{list}}}",
+                        name(op.rn),
+                        if back { "!" } else { "" }
+                    )
                 }
             }
         }
@@ -190,11 +283,20 @@ fn float(op: &Op) -> String {
         K::VmovPairFromCore => format!("vmov {}, {}, {}", pair(op), name(op.rd), name(op.ra)),
         K::Vmrs => format!("vmrs {}, fpscr", core(op.rd)),
         K::Vmsr => format!("vmsr fpscr, {}", core(op.rd)),
-        K::VmovImm if double => format!("vmov.f64 {d}, #{:e}", f64::from_bits(u64::from(op.imm) << 32)),
+        K::VmovImm if double => format!(
+            "vmov.f64 {d}, #{:e}",
+            f64::from_bits(u64::from(op.imm) << 32)
+        ),
         K::VmovImm => format!("vmov.f32 {d}, #{:e}", f32::from_bits(op.imm)),
         K::VmovReg | K::Vabs | K::Vneg | K::Vsqrt => format!("{text}.{suffix} {d}, {m}"),
-        K::Vcmp => format!("vcmp{}.{suffix} {d}, {m}", if op.has(VARIANT) { "e" } else { "" }),
-        K::VcmpZero => format!("vcmp{}.{suffix} {d}, #0", if op.has(VARIANT) { "e" } else { "" }),
+        K::Vcmp => format!(
+            "vcmp{}.{suffix} {d}, {m}",
+            if op.has(VARIANT) { "e" } else { "" }
+        ),
+        K::VcmpZero => format!(
+            "vcmp{}.{suffix} {d}, #0",
+            if op.has(VARIANT) { "e" } else { "" }
+        ),
         K::VcvtToInt => {
             let mode = ["n", "p", "m", "", "r", "a"][usize::from(op.shift).min(5)];
             format!("vcvt{mode}.{signed}.{suffix} {}, {m}", single(op.rd))
@@ -203,7 +305,11 @@ fn float(op: &Op) -> String {
         K::VcvtFixed => {
             let width = if op.shift & 4 != 0 { 32 } else { 16 };
             let sign = if op.shift & 1 == 1 { 'u' } else { 's' };
-            let types = if op.shift & 2 != 0 { format!("{sign}{width}.{suffix}") } else { format!("{suffix}.{sign}{width}") };
+            let types = if op.shift & 2 != 0 {
+                format!("{sign}{width}.{suffix}")
+            } else {
+                format!("{suffix}.{sign}{width}")
+            };
             format!("vcvt.{types} {d}, {d}, #{}", op.amount)
         }
         K::VcvtHalf => {
@@ -218,10 +324,17 @@ fn float(op: &Op) -> String {
         K::VcvtPrecision if op.has(VARIANT) => format!("vcvt.f32.f64 s{}, d{}", op.rd, op.rm),
         K::VcvtPrecision => format!("vcvt.f64.f32 d{}, s{}", op.rd, op.rm),
         K::Vrint => {
-            let mode = if op.has(VARIANT) { "x" } else { ["n", "p", "m", "z", "r", "a"][usize::from(op.shift).min(5)] };
+            let mode = if op.has(VARIANT) {
+                "x"
+            } else {
+                ["n", "p", "m", "z", "r", "a"][usize::from(op.shift).min(5)]
+            };
             format!("vrint{mode}.{suffix} {d}, {m}")
         }
-        K::Vsel => format!("vsel{}.{suffix} {d}, {n}, {m}", ["eq", "vs", "ge", "gt"][usize::from(op.shift & 3)]),
+        K::Vsel => format!(
+            "vsel{}.{suffix} {d}, {n}, {m}",
+            ["eq", "vs", "ge", "gt"][usize::from(op.shift & 3)]
+        ),
         _ => format!("{text}.{suffix} {d}, {n}, {m}"),
     }
 }

@@ -203,7 +203,9 @@ impl Emulator {
     /// Cycles so far, in three columns; zero while only instructions are counted.
     #[must_use]
     pub fn cycles(&self) -> Columns {
-        self.timing.as_ref().map_or_else(Columns::default, |t| t.columns())
+        self.timing
+            .as_ref()
+            .map_or_else(Columns::default, |t| t.columns())
     }
 
     /// The timing model and its figures.
@@ -291,8 +293,13 @@ impl Emulator {
     /// [`Error::Outside`] where the image does not fit the board; see [`Emulator::reset`].
     pub fn load(&mut self, image: Image) -> Result<(), Error> {
         for segment in &image.segments {
-            let outside = |_| Error::Outside { address: segment.address, size: segment.bytes.len() as u64 };
-            self.bus.poke(segment.address, &segment.bytes).map_err(outside)?;
+            let outside = |_| Error::Outside {
+                address: segment.address,
+                size: segment.bytes.len() as u64,
+            };
+            self.bus
+                .poke(segment.address, &segment.bytes)
+                .map_err(outside)?;
         }
         self.image = Some(image);
         self.code.clear();
@@ -333,15 +340,32 @@ impl Emulator {
 
     /// Where the vector table of the image lies, and what it says.
     fn start_state(&self) -> Result<(u32, u32, u32), Error> {
-        let vectors = |at: u32| Some((self.read_word(at).ok()?, self.read_word(at.wrapping_add(4)).ok()?));
+        let vectors = |at: u32| {
+            Some((
+                self.read_word(at).ok()?,
+                self.read_word(at.wrapping_add(4)).ok()?,
+            ))
+        };
         let in_ram = |a: u32| {
-            self.bus.regions.iter().any(|r| r.writable && a.wrapping_sub(r.base) as usize <= r.data.len() && a != r.base)
+            self.bus.regions.iter().any(|r| {
+                r.writable && a.wrapping_sub(r.base) as usize <= r.data.len() && a != r.base
+            })
         };
         let image = self.image.as_ref();
-        let candidates = image.map(|i| i.vector_candidates(&self.machine)).unwrap_or_default();
-        for at in candidates.iter().copied().chain(self.machine.flash.first().map(|f| f.base)) {
+        let candidates = image
+            .map(|i| i.vector_candidates(&self.machine))
+            .unwrap_or_default();
+        for at in candidates
+            .iter()
+            .copied()
+            .chain(self.machine.flash.first().map(|f| f.base))
+        {
             if let Some((sp, pc)) = vectors(at) {
-                if pc & 1 == 1 && self.code.window_of(pc & !1).is_some() && in_ram(sp) && sp & 3 == 0 {
+                if pc & 1 == 1
+                    && self.code.window_of(pc & !1).is_some()
+                    && in_ram(sp)
+                    && sp & 3 == 0
+                {
                     return Ok((sp, pc, at));
                 }
             }
@@ -350,7 +374,11 @@ impl Emulator {
         let base = self.machine.flash.first().map_or(0, |f| f.base);
         if let Some(entry) = image.and_then(|i| i.entry) {
             let top = self.machine.ram.first().map_or(0, |r| r.base + r.size);
-            return if self.code.window_of(entry & !1).is_some() { Ok((top, entry, base)) } else { Err(Error::Entry(entry)) };
+            return if self.code.window_of(entry & !1).is_some() {
+                Ok((top, entry, base))
+            } else {
+                Err(Error::Entry(entry))
+            };
         }
         match vectors(base) {
             Some((sp, _)) if !in_ram(sp) => Err(Error::StackPointer(sp)),
@@ -443,7 +471,8 @@ impl Emulator {
             Mode::Profile => {
                 let mut profile = self.profile.take().unwrap_or_default();
                 let stop = {
-                    let mut both = crate::profile::Profiler::new(&mut profile, &mut timing, self.core.pc);
+                    let mut both =
+                        crate::profile::Profiler::new(&mut profile, &mut timing, self.core.pc);
                     self.execute_with(&mut both, limit, until)
                 };
                 self.profile = Some(profile);
@@ -455,7 +484,12 @@ impl Emulator {
     }
 
     /// The run loop.
-    fn execute_with<O: Observer>(&mut self, observer: &mut O, limit: u64, until: Option<u32>) -> Stop {
+    fn execute_with<O: Observer>(
+        &mut self,
+        observer: &mut O,
+        limit: u64,
+        until: Option<u32>,
+    ) -> Stop {
         let mut left = limit;
         let mut first = true;
         let mut deadline = 0;
@@ -595,7 +629,12 @@ impl Emulator {
         }
         if let Some(mut hook) = self.hooks.remove(&pc) {
             let (instructions, clock) = (self.instructions, self.bus.clock);
-            let action = hook(&mut HookContext { core: &mut self.core, bus: &mut self.bus, instructions, clock });
+            let action = hook(&mut HookContext {
+                core: &mut self.core,
+                bus: &mut self.bus,
+                instructions,
+                clock,
+            });
             self.hooks.insert(pc, hook);
             match action {
                 HookAction::Continue if self.core.pc == pc => {}
@@ -620,14 +659,20 @@ impl Emulator {
             self.generation += 1;
         }
         if asked & events::RESET != 0 {
-            self.reset().map_err(|_| self.fault(self.core.pc, Cause::UnmappedFetch(0)))?;
+            self.reset()
+                .map_err(|_| self.fault(self.core.pc, Cause::UnmappedFetch(0)))?;
         }
         self.bus.system.advance(self.bus.clock);
-        let pending = self.bus.system.next(self.core.primask, self.core.faultmask, self.core.basepri);
+        let pending =
+            self.bus
+                .system
+                .next(self.core.primask, self.core.faultmask, self.core.basepri);
         if let Some(number) = pending {
             let pc = self.core.pc;
             self.asleep = false;
-            if let Err(Trap::Fault(cause)) = exceptions::enter(&mut self.core, &mut self.bus, number) {
+            if let Err(Trap::Fault(cause)) =
+                exceptions::enter(&mut self.core, &mut self.bus, number)
+            {
                 return Err(self.fault(pc, cause));
             }
             self.bus.clock += observer.exception(true);
@@ -645,7 +690,10 @@ impl Emulator {
             }
             Trap::Svc => {
                 self.bus.system.pend(crate::system::SVCALL);
-                let next = self.bus.system.next(self.core.primask, self.core.faultmask, self.core.basepri);
+                let next =
+                    self.bus
+                        .system
+                        .next(self.core.primask, self.core.faultmask, self.core.basepri);
                 if next.is_none() {
                     self.core.pc = pc;
                     return Err(self.fault(pc, Cause::Escalated));
@@ -657,12 +705,18 @@ impl Emulator {
             Trap::Breakpoint(number) => Err(Stop::Breakpoint { pc, number }),
             Trap::Wait => self.sleep(pc),
             Trap::ExceptionReturn(value) => {
-                if let Err(Trap::Fault(cause)) = exceptions::leave(&mut self.core, &mut self.bus, value) {
+                if let Err(Trap::Fault(cause)) =
+                    exceptions::leave(&mut self.core, &mut self.bus, value)
+                {
                     return Err(self.fault(pc, cause));
                 }
                 self.bus.clock += observer.exception(false);
                 self.bus.events |= events::EXCEPTIONS;
-                if self.bus.system.sleeps_on_exit() && self.core.ipsr == 0 { self.sleep(pc) } else { Ok(()) }
+                if self.bus.system.sleeps_on_exit() && self.core.ipsr == 0 {
+                    self.sleep(pc)
+                } else {
+                    Ok(())
+                }
             }
             Trap::Undecoded | Trap::Hook => Err(self.fault(pc, Cause::Undefined)),
         }
@@ -687,7 +741,11 @@ impl Emulator {
     fn semihosting_call(&mut self) -> Result<(), Stop> {
         let ram = self.machine.ram.first();
         let (ram_base, ram_end) = ram.map_or((0, 0), |r| (r.base, r.base.wrapping_add(r.size)));
-        let heap_base = self.image.as_ref().and_then(|i| i.heap_start()).unwrap_or(ram_base);
+        let heap_base = self
+            .image
+            .as_ref()
+            .and_then(|i| i.heap_start())
+            .unwrap_or(ram_base);
         let around = Surroundings {
             clock: self.bus.clock,
             clock_hz: self.machine.clock_hz,

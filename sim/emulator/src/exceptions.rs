@@ -21,7 +21,9 @@ pub(crate) fn enter(core: &mut Core, bus: &mut Bus, number: u32) -> Result<(), T
     let frame = sp.wrapping_sub(4 * words) & !7;
     let it = u32::from(core.it);
     let xpsr = core.apsr() | core.ipsr | 1 << 24 | padding << 7 | (it & 3) << 25 | (it >> 2) << 10;
-    let basic = [core.r[0], core.r[1], core.r[2], core.r[3], core.r[12], core.r[14], core.pc, xpsr];
+    let basic = [
+        core.r[0], core.r[1], core.r[2], core.r[3], core.r[12], core.r[14], core.pc, xpsr,
+    ];
     for (i, word) in basic.iter().enumerate() {
         bus.store::<u32>(frame.wrapping_add(4 * i as u32), *word)?;
     }
@@ -41,7 +43,10 @@ pub(crate) fn enter(core: &mut Core, bus: &mut Bus, number: u32) -> Result<(), T
     };
     core.r[14] = 0xffff_ffe0 | mode | if with_fp { 0 } else { 0x10 };
     let handler = bus.load::<u32>(bus.system.vtor.wrapping_add(4 * number))?;
-    core.switch(number, core.control & !4 & if core.ipsr == 0 { !2 } else { !0 });
+    core.switch(
+        number,
+        core.control & !4 & if core.ipsr == 0 { !2 } else { !0 },
+    );
     core.it = 0;
     core.exclusive = None;
     if with_fp {
@@ -84,8 +89,9 @@ pub(crate) fn leave(core: &mut Core, bus: &mut Bus, value: u32) -> Result<(), Tr
     // The handler used the main stack; the frame's stack moves behind the frame.
     core.switch(if to_thread { 0 } else { xpsr & 0x1ff }, control);
     core.r[13] = restored;
-    [core.r[0], core.r[1], core.r[2], core.r[3], core.r[12], core.r[14]] =
-        [basic[0], basic[1], basic[2], basic[3], basic[4], basic[5]];
+    [
+        core.r[0], core.r[1], core.r[2], core.r[3], core.r[12], core.r[14],
+    ] = [basic[0], basic[1], basic[2], basic[3], basic[4], basic[5]];
     core.pc = basic[6] & !1;
     core.set_apsr(xpsr);
     core.set_ge(xpsr);

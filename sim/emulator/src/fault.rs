@@ -57,17 +57,34 @@ impl fmt::Display for Cause {
             Cause::UnmappedWrite(a) => write!(f, "writes 0x{a:08x}, where the board has no memory"),
             Cause::WriteToFlash(a) => write!(f, "writes 0x{a:08x}, which is flash"),
             Cause::UnmappedFetch(a) => write!(f, "executes 0x{a:08x}, where the board has no code"),
-            Cause::Unaligned(a) => write!(f, "accesses 0x{a:08x}, which is not aligned as it must be"),
+            Cause::Unaligned(a) => {
+                write!(f, "accesses 0x{a:08x}, which is not aligned as it must be")
+            }
             Cause::Undefined => write!(f, "is not an instruction of this core"),
             Cause::DivisionByZero => write!(f, "divides by zero, and the program asked for a trap"),
             Cause::NoCoprocessor => {
-                write!(f, "uses the floating-point unit before CPACR (0xE000ED88) enables it")
+                write!(
+                    f,
+                    "uses the floating-point unit before CPACR (0xE000ED88) enables it"
+                )
             }
-            Cause::ArmState(a) => write!(f, "branches to 0x{a:08x}, an even address: Cortex-M executes Thumb only"),
-            Cause::BadExceptionReturn(v) => write!(f, "returns from an exception with 0x{v:08x}, which means nothing"),
-            Cause::Escalated => write!(f, "calls the supervisor where its exception cannot be taken"),
+            Cause::ArmState(a) => write!(
+                f,
+                "branches to 0x{a:08x}, an even address: Cortex-M executes Thumb only"
+            ),
+            Cause::BadExceptionReturn(v) => write!(
+                f,
+                "returns from an exception with 0x{v:08x}, which means nothing"
+            ),
+            Cause::Escalated => write!(
+                f,
+                "calls the supervisor where its exception cannot be taken"
+            ),
             Cause::StackOverflow(sp) => {
-                write!(f, "leaves the stack pointer at 0x{sp:08x}, below the limit of the stack: give it more room")
+                write!(
+                    f,
+                    "leaves the stack pointer at 0x{sp:08x}, below the limit of the stack: give it more room"
+                )
             }
         }
     }
@@ -138,9 +155,15 @@ impl fmt::Display for Stop {
             Stop::Exit(code) => write!(f, "the program exited with code {code}"),
             Stop::Returned => write!(f, "the function returned"),
             Stop::Address(a) => write!(f, "address 0x{a:08x} was reached"),
-            Stop::InstructionLimit => write!(f, "the limit of instructions was reached; raise it with --max-instructions"),
+            Stop::InstructionLimit => write!(
+                f,
+                "the limit of instructions was reached; raise it with --max-instructions"
+            ),
             Stop::Breakpoint { pc, number } => write!(f, "breakpoint {number} at 0x{pc:08x}"),
-            Stop::Asleep { pc } => write!(f, "the core sleeps at 0x{pc:08x} and no interrupt can wake it"),
+            Stop::Asleep { pc } => write!(
+                f,
+                "the core sleeps at 0x{pc:08x} and no interrupt can wake it"
+            ),
             Stop::Hook(a) => write!(f, "the hook at 0x{a:08x} asked to stop"),
             Stop::Fault(fault) => write!(f, "{fault}"),
         }
@@ -154,13 +177,19 @@ pub enum Error {
     #[error("the image is not a readable ELF file: {0}")]
     Elf(String),
     /// The image is for another processor.
-    #[error("the image is for {0}, not for a 32-bit little-endian Arm processor; build it for a thumb target")]
+    #[error(
+        "the image is for {0}, not for a 32-bit little-endian Arm processor; build it for a thumb target"
+    )]
     Architecture(String),
     /// The image has nothing to load.
-    #[error("the image has no bytes to load: link it, and give the linked file rather than an object file")]
+    #[error(
+        "the image has no bytes to load: link it, and give the linked file rather than an object file"
+    )]
     Empty,
     /// A part of the image lies outside the board's memories.
-    #[error("{size} bytes of the image belong at 0x{address:08x}, where the board has no memory: link it for this board")]
+    #[error(
+        "{size} bytes of the image belong at 0x{address:08x}, where the board has no memory: link it for this board"
+    )]
     Outside {
         /// Where the bytes belong.
         address: u32,
@@ -171,7 +200,9 @@ pub enum Error {
     #[error("the entry 0x{0:08x} is not in the board's flash or RAM; name another with --entry")]
     Entry(u32),
     /// The initial stack pointer is not in RAM.
-    #[error("the vector table's stack pointer 0x{0:08x} is not in the board's RAM: is the image for this board?")]
+    #[error(
+        "the vector table's stack pointer 0x{0:08x} is not in the board's RAM: is the image for this board?"
+    )]
     StackPointer(u32),
     /// The machine names a core that has no table.
     #[error("there is no core `{0}`; known are {known}", known = crate::timing::CORE_NAMES.join(", "))]
@@ -185,7 +216,9 @@ pub enum Error {
         problem: String,
     },
     /// Two memories of the machine overlap, or one is empty or too large.
-    #[error("memory `{name}` at 0x{base:08x} is empty, wraps around or overlaps another; correct the board's profile")]
+    #[error(
+        "memory `{name}` at 0x{base:08x} is empty, wraps around or overlaps another; correct the board's profile"
+    )]
     MemoryMap {
         /// Name of the bank.
         name: String,

@@ -23,11 +23,16 @@ impl Lines {
         let file = object::File::parse(bytes).ok()?;
         file.section_by_name(".debug_line")?;
         let load = |id: gimli::SectionId| -> Result<Reader, gimli::Error> {
-            let data = file.section_by_name(id.name()).and_then(|s| s.uncompressed_data().ok()).unwrap_or_default();
+            let data = file
+                .section_by_name(id.name())
+                .and_then(|s| s.uncompressed_data().ok())
+                .unwrap_or_default();
             Ok(Reader::new(Rc::from(&*data), gimli::LittleEndian))
         };
         let dwarf = gimli::Dwarf::load(load).ok()?;
-        Some(Lines { context: addr2line::Context::from_dwarf(dwarf).ok()? })
+        Some(Lines {
+            context: addr2line::Context::from_dwarf(dwarf).ok()?,
+        })
     }
 
     /// File and line of an address, as `file:line`.

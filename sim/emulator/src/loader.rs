@@ -23,7 +23,17 @@ const VECTOR_NAMES: &[&str] = &[
 ];
 
 /// Names after which the heap may begin.
-const HEAP_NAMES: &[&str] = &["__heap_start", "__sheap", "__HeapBase", "__end__", "end", "_end", "__ebss", "_ebss", "__bss_end__"];
+const HEAP_NAMES: &[&str] = &[
+    "__heap_start",
+    "__sheap",
+    "__HeapBase",
+    "__end__",
+    "end",
+    "_end",
+    "__ebss",
+    "_ebss",
+    "__bss_end__",
+];
 
 /// Bytes that belong at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +79,16 @@ impl Image {
         if bytes.is_empty() {
             return Err(Error::Empty);
         }
-        let segment = Segment { address, bytes: bytes.to_vec() };
-        Ok(Image { segments: vec![segment], entry: None, symbols: Symbols::default(), file: Vec::new() })
+        let segment = Segment {
+            address,
+            bytes: bytes.to_vec(),
+        };
+        Ok(Image {
+            segments: vec![segment],
+            entry: None,
+            symbols: Symbols::default(),
+            file: Vec::new(),
+        })
     }
 
     /// An ELF file: its loadable segments at their physical addresses, which is where flash programmers and
@@ -81,7 +99,9 @@ impl Image {
     pub fn elf(bytes: &[u8]) -> Result<Self, Error> {
         let wrong = |e: object::Error| Error::Elf(e.to_string());
         let file = object::File::parse(bytes).map_err(wrong)?;
-        let arm = file.architecture() == object::Architecture::Arm && file.is_little_endian() && !file.is_64();
+        let arm = file.architecture() == object::Architecture::Arm
+            && file.is_little_endian()
+            && !file.is_64();
         if !arm {
             return Err(Error::Architecture(format!("{:?}", file.architecture())));
         }
@@ -96,7 +116,10 @@ impl Image {
             }
             let header = segment.elf_program_header();
             let address = object::read::elf::ProgramHeader::p_paddr(header, elf.endian());
-            segments.push(Segment { address, bytes: data.to_vec() });
+            segments.push(Segment {
+                address,
+                bytes: data.to_vec(),
+            });
         }
         if segments.is_empty() {
             return Err(Error::Empty);
@@ -104,7 +127,8 @@ impl Image {
         let symbols = file.symbols().filter_map(|s| {
             let name = s.name().ok()?;
             let mapping = name.starts_with('$');
-            let code = s.kind() == SymbolKind::Text || s.kind() == SymbolKind::Unknown && !s.is_undefined();
+            let code = s.kind() == SymbolKind::Text
+                || s.kind() == SymbolKind::Unknown && !s.is_undefined();
             (!mapping && !name.is_empty() && !s.is_undefined()).then(|| Symbol {
                 name: crate::symbols::demangle(name),
                 address: (s.address() as u32) & if code { !1 } else { !0 },
@@ -114,15 +138,33 @@ impl Image {
         });
         let symbols = Symbols::new(symbols.collect());
         let entry = (file.entry() != 0).then_some(file.entry() as u32);
-        Ok(Image { segments, entry, symbols, file: bytes.to_vec() })
+        Ok(Image {
+            segments,
+            entry,
+            symbols,
+            file: bytes.to_vec(),
+        })
     }
 
     /// Addresses at which the vector table may lie, the likeliest first.
     pub(crate) fn vector_candidates(&self, machine: &Machine) -> Vec<u32> {
-        let mut candidates: Vec<u32> = VECTOR_NAMES.iter().filter_map(|n| self.symbols.named(n)).map(|s| s.address).collect();
+        let mut candidates: Vec<u32> = VECTOR_NAMES
+            .iter()
+            .filter_map(|n| self.symbols.named(n))
+            .map(|s| s.address)
+            .collect();
         if let Ok(file) = object::File::parse(&*self.file) {
-            let named = |s: &str| matches!(s, ".isr_vector" | ".vector_table" | ".vectors" | ".intvecs" | ".interrupts");
-            candidates.extend(file.sections().filter(|s| s.name().is_ok_and(named)).map(|s| s.address() as u32));
+            let named = |s: &str| {
+                matches!(
+                    s,
+                    ".isr_vector" | ".vector_table" | ".vectors" | ".intvecs" | ".interrupts"
+                )
+            };
+            candidates.extend(
+                file.sections()
+                    .filter(|s| s.name().is_ok_and(named))
+                    .map(|s| s.address() as u32),
+            );
         }
         candidates.extend(machine.flash.iter().map(|f| f.base));
         candidates.extend(self.segments.iter().map(|s| s.address));
@@ -133,7 +175,10 @@ impl Image {
 
     /// Where free memory begins, as far as the symbols say.
     pub(crate) fn heap_start(&self) -> Option<u32> {
-        HEAP_NAMES.iter().find_map(|n| self.symbols.named(n)).map(|s| s.address)
+        HEAP_NAMES
+            .iter()
+            .find_map(|n| self.symbols.named(n))
+            .map(|s| s.address)
     }
 
     /// The line tables, where there are any.

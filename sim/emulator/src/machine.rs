@@ -36,7 +36,11 @@ impl Bank {
     /// A memory of `size` bytes at `base`.
     #[must_use]
     pub fn new(name: &str, base: u32, size: u32) -> Self {
-        Bank { name: name.to_owned(), base, size }
+        Bank {
+            name: name.to_owned(),
+            base,
+            size,
+        }
     }
 }
 

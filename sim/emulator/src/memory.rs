@@ -105,22 +105,33 @@ pub struct Bus {
 
 impl std::fmt::Debug for Bus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bus").field("regions", &self.regions.len()).field("clock", &self.clock).finish_non_exhaustive()
+        f.debug_struct("Bus")
+            .field("regions", &self.regions.len())
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
     }
 }
 
 impl Bus {
     /// Lays out a machine's memories: RAM is zero, flash erased.
     pub(crate) fn new(machine: &Machine, features: &crate::Features) -> Result<Self, Error> {
-        let banks = machine.ram.iter().map(|b| (b, true)).chain(machine.flash.iter().map(|b| (b, false)));
+        let banks = machine
+            .ram
+            .iter()
+            .map(|b| (b, true))
+            .chain(machine.flash.iter().map(|b| (b, false)));
         let mut regions: Vec<Region> = Vec::new();
         for (bank, writable) in banks {
             let end = u64::from(bank.base) + u64::from(bank.size);
             let overlaps = regions.iter().any(|r| {
-                u64::from(r.base) < end && u64::from(bank.base) < u64::from(r.base) + r.data.len() as u64
+                u64::from(r.base) < end
+                    && u64::from(bank.base) < u64::from(r.base) + r.data.len() as u64
             });
             if bank.size == 0 || end > 0xe000_0000 || overlaps {
-                return Err(Error::MemoryMap { name: bank.name.clone(), base: bank.base });
+                return Err(Error::MemoryMap {
+                    name: bank.name.clone(),
+                    base: bank.base,
+                });
             }
             regions.push(Region {
                 name: bank.name.clone(),
@@ -244,7 +255,12 @@ impl Bus {
         }
         for (base, size, closure) in &mut self.closures {
             if address.wrapping_sub(*base) < *size {
-                return Ok(W::from_u32(closure(Access { address, bytes, write: None })).to_u32());
+                return Ok(W::from_u32(closure(Access {
+                    address,
+                    bytes,
+                    write: None,
+                }))
+                .to_u32());
             }
         }
         for (peripheral, words) in &self.peripherals {
@@ -257,7 +273,10 @@ impl Bus {
                 return Ok(W::from_u32(word >> (8 * (address & 3))).to_u32());
             }
         }
-        if let Some(target) = self.unalias(address).filter(|&t| self.in_region(t, W::BYTES)) {
+        if let Some(target) = self
+            .unalias(address)
+            .filter(|&t| self.in_region(t, W::BYTES))
+        {
             return self.load_aligned::<W>(target);
         }
         if let Some((word, bit)) = self.bit_banded(address) {
@@ -280,7 +299,10 @@ impl Bus {
             return None;
         }
         let bit_number = (address & 0x01ff_ffff) >> 2;
-        Some(((address & 0xf000_0000) + (bit_number / 32) * 4, bit_number % 32))
+        Some((
+            (address & 0xf000_0000) + (bit_number / 32) * 4,
+            bit_number % 32,
+        ))
     }
 
     /// A store. Words and halfwords may be unaligned where the core allows it.
@@ -345,7 +367,11 @@ impl Bus {
         }
         for (base, size, closure) in &mut self.closures {
             if address.wrapping_sub(*base) < *size {
-                closure(Access { address, bytes, write: Some(value) });
+                closure(Access {
+                    address,
+                    bytes,
+                    write: Some(value),
+                });
                 return Ok(());
             }
         }
@@ -360,7 +386,10 @@ impl Bus {
                 return Ok(());
             }
         }
-        if let Some(target) = self.unalias(address).filter(|&t| self.in_region(t, W::BYTES)) {
+        if let Some(target) = self
+            .unalias(address)
+            .filter(|&t| self.in_region(t, W::BYTES))
+        {
             return self.store_aligned::<W>(target, value);
         }
         if let Some((word, bit)) = self.bit_banded(address) {

@@ -29,9 +29,19 @@ impl Retired<'_> {
     pub fn is_unaligned(&self) -> bool {
         use Kind as K;
         match self.op.kind {
-            K::LdrImm | K::LdrReg | K::LdrIndexed | K::LdrLit | K::StrImm | K::StrReg | K::StrIndexed => true,
-            K::LdrhImm | K::LdrhReg | K::LdrhIndexed | K::LdrhLit | K::LdrshImm | K::LdrshReg => self.accessed & 1 != 0,
-            K::LdrshIndexed | K::LdrshLit | K::StrhImm | K::StrhReg | K::StrhIndexed => self.accessed & 1 != 0,
+            K::LdrImm
+            | K::LdrReg
+            | K::LdrIndexed
+            | K::LdrLit
+            | K::StrImm
+            | K::StrReg
+            | K::StrIndexed => true,
+            K::LdrhImm | K::LdrhReg | K::LdrhIndexed | K::LdrhLit | K::LdrshImm | K::LdrshReg => {
+                self.accessed & 1 != 0
+            }
+            K::LdrshIndexed | K::LdrshLit | K::StrhImm | K::StrhReg | K::StrhIndexed => {
+                self.accessed & 1 != 0
+            }
             _ => false,
         }
     }

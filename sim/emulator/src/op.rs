@@ -54,7 +54,18 @@ impl Op {
     /// An instruction of the given kind and size with all operands zero.
     #[must_use]
     pub const fn new(kind: Kind, size: u8) -> Self {
-        Op { kind, size, flags: 0, rd: 0, rn: 0, rm: 0, ra: 0, imm: 0, shift: 0, amount: 0 }
+        Op {
+            kind,
+            size,
+            flags: 0,
+            rd: 0,
+            rn: 0,
+            rm: 0,
+            ra: 0,
+            imm: 0,
+            shift: 0,
+            amount: 0,
+        }
     }
 
     /// The slot of an address that has not been decoded yet.

@@ -84,10 +84,14 @@ impl Host for MemoryHost {
             2 => self.errors.extend_from_slice(bytes),
             0 | 1 => self.output.extend_from_slice(bytes),
             _ => {
-                let (Some((name, position)), Some(files)) = (self.open.get_mut(&handle), &mut self.files) else {
+                let (Some((name, position)), Some(files)) =
+                    (self.open.get_mut(&handle), &mut self.files)
+                else {
                     return 0;
                 };
-                let Some(file) = files.get_mut(name) else { return 0 };
+                let Some(file) = files.get_mut(name) else {
+                    return 0;
+                };
                 let end = *position + bytes.len();
                 file.resize(file.len().max(end), 0);
                 file[*position..end].copy_from_slice(bytes);
@@ -105,8 +109,14 @@ impl Host for MemoryHost {
             }
             return count;
         }
-        let (Some((name, position)), Some(files)) = (self.open.get_mut(&handle), &self.files) else { return 0 };
-        let rest = files.get(name).and_then(|f| f.get(*position..)).unwrap_or(&[]);
+        let (Some((name, position)), Some(files)) = (self.open.get_mut(&handle), &self.files)
+        else {
+            return 0;
+        };
+        let rest = files
+            .get(name)
+            .and_then(|f| f.get(*position..))
+            .unwrap_or(&[]);
         let count = rest.len().min(bytes.len());
         bytes[..count].copy_from_slice(&rest[..count]);
         *position += count;
@@ -120,7 +130,11 @@ impl Host for MemoryHost {
             1 => drop(files.insert(name.to_owned(), Vec::new())),
             _ => drop(files.entry(name.to_owned()).or_default()),
         }
-        let position = if mode / 4 == 2 { files.get(name).map_or(0, Vec::len) } else { 0 };
+        let position = if mode / 4 == 2 {
+            files.get(name).map_or(0, Vec::len)
+        } else {
+            0
+        };
         let handle = (3..).find(|h| !self.open.contains_key(h))?;
         self.open.insert(handle, (name.to_owned(), position));
         Some(handle)
@@ -131,9 +145,15 @@ impl Host for MemoryHost {
     }
 
     fn seek(&mut self, handle: u32, position: u32) -> bool {
-        let Some(entry) = self.open.get_mut(&handle) else { return false };
+        let Some(entry) = self.open.get_mut(&handle) else {
+            return false;
+        };
         // Beyond the end there is nothing: a program must not make the host allocate at will.
-        let length = self.files.as_ref().and_then(|f| f.get(&entry.0)).map_or(0, Vec::len);
+        let length = self
+            .files
+            .as_ref()
+            .and_then(|f| f.get(&entry.0))
+            .map_or(0, Vec::len);
         entry.1 = (position as usize).min(length);
         position as usize <= length
     }
@@ -176,11 +196,17 @@ const EOF: u32 = u32::MAX;
 const LONGEST: u32 = 1 << 24;
 
 /// Carries out the call whose number is in R0 and whose parameters R1 names.
-pub(crate) fn call(core: &mut Core, bus: &mut Bus, host: &mut dyn Host, around: &Surroundings) -> Outcome {
+pub(crate) fn call(
+    core: &mut Core,
+    bus: &mut Bus,
+    host: &mut dyn Host,
+    around: &Surroundings,
+) -> Outcome {
     let (number, parameter) = (core.r[0], core.r[1]);
     let word = |i: u32| {
         let mut bytes = [0; 4];
-        bus.peek(parameter.wrapping_add(4 * i), &mut bytes).map_or(0, |()| u32::from_le_bytes(bytes))
+        bus.peek(parameter.wrapping_add(4 * i), &mut bytes)
+            .map_or(0, |()| u32::from_le_bytes(bytes))
     };
     let host_handle = |handle: u32| match handle {
         STDIN => 0,
@@ -195,12 +221,20 @@ pub(crate) fn call(core: &mut Core, bus: &mut Bus, host: &mut dyn Host, around: 
                 (CONSOLE, 0..=3) => STDIN,
                 (CONSOLE, 4..=7) => STDOUT,
                 (CONSOLE, _) => STDERR,
-                (name, mode @ 0..=11) => host.open(name, mode).map_or(EOF, |h| h.wrapping_add(FILES)),
+                (name, mode @ 0..=11) => {
+                    host.open(name, mode).map_or(EOF, |h| h.wrapping_add(FILES))
+                }
                 _ => EOF,
             }
         }
         0x02 if word(0) <= STDERR => 0,
-        0x02 => if host.close(host_handle(word(0))) { 0 } else { EOF },
+        0x02 => {
+            if host.close(host_handle(word(0))) {
+                0
+            } else {
+                EOF
+            }
+        }
         0x03 => {
             host.write(1, &bytes(bus, parameter, 1));
             core.r[0]
@@ -219,16 +253,32 @@ pub(crate) fn call(core: &mut Core, bus: &mut Bus, host: &mut dyn Host, around: 
             let (address, length) = (word(1), word(2).min(LONGEST));
             let mut data = vec![0; length as usize];
             let count = host.read(host_handle(word(0)), &mut data).min(data.len());
-            if bus.poke(address, &data[..count]).is_ok() { length - count as u32 } else { length }
+            if bus.poke(address, &data[..count]).is_ok() {
+                length - count as u32
+            } else {
+                length
+            }
         }
         0x07 => {
             let mut byte = [0];
-            if host.read(0, &mut byte) == 1 { byte[0].into() } else { EOF }
+            if host.read(0, &mut byte) == 1 {
+                byte[0].into()
+            } else {
+                EOF
+            }
         }
         0x08 => u32::from((word(0) as i32) < 0),
         0x09 => u32::from((STDIN..=STDERR).contains(&word(0))),
-        0x0a => if host.seek(host_handle(word(0)), word(1)) { 0 } else { EOF },
-        0x0c => host.length(host_handle(word(0))).unwrap_or(if word(0) <= STDERR { 0 } else { EOF }),
+        0x0a => {
+            if host.seek(host_handle(word(0)), word(1)) {
+                0
+            } else {
+                EOF
+            }
+        }
+        0x0c => host
+            .length(host_handle(word(0)))
+            .unwrap_or(if word(0) <= STDERR { 0 } else { EOF }),
         0x10 => (around.clock.saturating_mul(100) / around.clock_hz.max(1)) as u32,
         0x11 => host.seconds(),
         // No call here sets an error number worth keeping.
@@ -244,10 +294,20 @@ pub(crate) fn call(core: &mut Core, bus: &mut Bus, host: &mut dyn Host, around: 
             // ADP_Stopped_ApplicationExit is success; there is no code on 32-bit targets.
             return Outcome::Exit(if parameter == 0x2_0026 { 0 } else { 1 });
         }
-        0x20 => return Outcome::Exit(if word(0) == 0x2_0026 { word(1) as i32 } else { 1 }),
+        0x20 => {
+            return Outcome::Exit(if word(0) == 0x2_0026 {
+                word(1) as i32
+            } else {
+                1
+            });
+        }
         0x30 => {
             let raw = around.clock.to_le_bytes();
-            if bus.poke(parameter, &raw).is_ok() { 0 } else { EOF }
+            if bus.poke(parameter, &raw).is_ok() {
+                0
+            } else {
+                EOF
+            }
         }
         0x31 => around.clock_hz as u32,
         _ => EOF,
@@ -289,6 +349,8 @@ fn command_line(bus: &mut Bus, block: u32, buffer: u32, size: u32, host: &dyn Ho
         return EOF;
     }
     let length = (line.len() - 1) as u32;
-    let written = bus.poke(buffer, &line).and_then(|()| bus.poke(block.wrapping_add(4), &length.to_le_bytes()));
+    let written = bus
+        .poke(buffer, &line)
+        .and_then(|()| bus.poke(block.wrapping_add(4), &length.to_le_bytes()));
     if written.is_ok() { 0 } else { EOF }
 }

@@ -37,7 +37,11 @@ impl Symbols {
     #[must_use]
     pub fn at(&self, address: u32) -> Option<&Symbol> {
         let behind = self.sorted.partition_point(|s| s.address <= address);
-        let mut functions = self.sorted[..behind].iter().rev().filter(|s| s.function).take(16);
+        let mut functions = self.sorted[..behind]
+            .iter()
+            .rev()
+            .filter(|s| s.function)
+            .take(16);
         functions.find(|s| s.size == 0 || address - s.address < s.size)
     }
 
@@ -70,7 +74,9 @@ fn legacy_path(name: &str) -> Option<String> {
         parts.push(unescape(part));
         rest = rest.get(digits + length..)?;
     }
-    let hash = |p: &String| p.len() == 17 && p.starts_with('h') && p[1..].bytes().all(|b| b.is_ascii_hexdigit());
+    let hash = |p: &String| {
+        p.len() == 17 && p.starts_with('h') && p[1..].bytes().all(|b| b.is_ascii_hexdigit())
+    };
     if parts.last().is_some_and(hash) {
         parts.pop();
     }
@@ -95,8 +101,12 @@ fn unescape(part: &str) -> String {
         ("$C$", ","),
         ("..", "::"),
     ];
-    let part = part.strip_prefix("_$").map_or_else(|| part.to_owned(), |rest| format!("${rest}"));
-    ESCAPES.iter().fold(part, |text, (from, to)| text.replace(from, to))
+    let part = part
+        .strip_prefix("_$")
+        .map_or_else(|| part.to_owned(), |rest| format!("${rest}"));
+    ESCAPES
+        .iter()
+        .fold(part, |text, (from, to)| text.replace(from, to))
 }
 
 #[cfg(test)]
@@ -105,7 +115,12 @@ mod tests {
 
     #[test]
     fn the_function_of_an_address() {
-        let symbol = |name: &str, address, size| Symbol { name: name.to_owned(), address, size, function: true };
+        let symbol = |name: &str, address, size| Symbol {
+            name: name.to_owned(),
+            address,
+            size,
+            function: true,
+        };
         let symbols = Symbols::new(vec![symbol("b", 0x20, 8), symbol("a", 0x10, 8)]);
         assert_eq!(symbols.at(0x12).unwrap().name, "a");
         assert_eq!(symbols.at(0x27).unwrap().name, "b");
@@ -115,9 +130,18 @@ mod tests {
 
     #[test]
     fn rust_paths_lose_their_hash() {
-        assert_eq!(demangle("_ZN4core3ptr8write_at17h0123456789abcdefE"), "core::ptr::write_at");
-        assert_eq!(demangle("_ZN44_$LT$$RF$T$u20$as$u20$core..fmt..Display$GT$3fmt17h0123456789abcdefE"), "<&T as core::fmt::Display>::fmt");
+        assert_eq!(
+            demangle("_ZN4core3ptr8write_at17h0123456789abcdefE"),
+            "core::ptr::write_at"
+        );
+        assert_eq!(
+            demangle("_ZN44_$LT$$RF$T$u20$as$u20$core..fmt..Display$GT$3fmt17h0123456789abcdefE"),
+            "<&T as core::fmt::Display>::fmt"
+        );
         assert_eq!(demangle("memcpy"), "memcpy");
-        assert_eq!(demangle("_ZN99999999999999999999x"), "_ZN99999999999999999999x");
+        assert_eq!(
+            demangle("_ZN99999999999999999999x"),
+            "_ZN99999999999999999999x"
+        );
     }
 }

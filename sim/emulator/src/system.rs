@@ -65,7 +65,11 @@ impl System {
             systick_origin: 0,
             systick_fired: false,
             vtor: 0,
-            ccr: if features.mainline { 1 << 9 } else { 1 << 9 | CCR_UNALIGN_TRP },
+            ccr: if features.mainline {
+                1 << 9
+            } else {
+                1 << 9 | CCR_UNALIGN_TRP
+            },
             scr: 0,
             shcsr: 0,
             cpacr: 0,
@@ -139,7 +143,11 @@ impl System {
 
     /// The priority that running code has, before masks.
     fn active_priority(&self) -> i32 {
-        (1..EXCEPTIONS).filter(|&n| self.exceptions[n].active).map(|n| self.priority(n)).min().unwrap_or(256)
+        (1..EXCEPTIONS)
+            .filter(|&n| self.exceptions[n].active)
+            .map(|n| self.priority(n))
+            .min()
+            .unwrap_or(256)
     }
 
     /// The pending and enabled exception that may pre-empt under the given masks.
@@ -154,13 +162,20 @@ impl System {
         if faultmask {
             limit = limit.min(-1);
         }
-        self.most_urgent().filter(|&(priority, _)| priority < limit).map(|(_, number)| number)
+        self.most_urgent()
+            .filter(|&(priority, _)| priority < limit)
+            .map(|(_, number)| number)
     }
 
     /// Whether an exception would wake a sleeping core: PRIMASK does not hold it back.
     pub(crate) fn wakes(&self, basepri: u8) -> bool {
-        let limit = if basepri == 0 { 256 } else { i32::from(basepri) };
-        self.most_urgent().is_some_and(|(priority, _)| priority < limit.min(self.active_priority()))
+        let limit = if basepri == 0 {
+            256
+        } else {
+            i32::from(basepri)
+        };
+        self.most_urgent()
+            .is_some_and(|(priority, _)| priority < limit.min(self.active_priority()))
     }
 
     fn most_urgent(&self) -> Option<(i32, u32)> {
@@ -173,7 +188,11 @@ impl System {
     /// The clock at which SysTick next reaches zero, if it counts and interrupts.
     pub(crate) fn systick_deadline(&self) -> u64 {
         let counts = self.systick_control & 3 == 3 && self.systick_reload != 0;
-        if counts { self.systick_origin + u64::from(self.systick_reload) + 1 } else { u64::MAX }
+        if counts {
+            self.systick_origin + u64::from(self.systick_reload) + 1
+        } else {
+            u64::MAX
+        }
     }
 
     /// Takes note of the time: pends SysTick if it passed zero.
@@ -193,7 +212,11 @@ impl System {
         }
         let period = u64::from(self.systick_reload) + 1;
         let elapsed = clock.wrapping_sub(self.systick_origin) % period;
-        if elapsed == 0 { 0 } else { (period - elapsed) as u32 }
+        if elapsed == 0 {
+            0
+        } else {
+            (period - elapsed) as u32
+        }
     }
 
     /// Reads a word of the private peripheral bus.
@@ -247,7 +270,11 @@ impl System {
     /// Writes the private peripheral bus; returns the [`events`] that the run loop must see.
     pub(crate) fn write(&mut self, address: u32, value: u32, bytes: u32, clock: u64) -> u32 {
         if bytes < 4 && matches!(address, 0xe000_e400..=0xe000_e4ff | 0xe000_ed18..=0xe000_ed23) {
-            let first = if address < 0xe000_ed00 { address - 0xe000_e400 + 16 } else { address - 0xe000_ed18 + 4 };
+            let first = if address < 0xe000_ed00 {
+                address - 0xe000_e400 + 16
+            } else {
+                address - 0xe000_ed18 + 4
+            };
             for i in 0..bytes {
                 self.set_priority((first + i) as usize, value >> (8 * i));
             }
@@ -256,11 +283,25 @@ impl System {
         match address {
             0xe000_1000 => {
                 // The counter keeps its value while stopped.
-                let count = if self.dwt_control & 1 != 0 { clock.wrapping_sub(self.dwt_origin) } else { self.dwt_origin };
-                self.dwt_control = if self.demcr & DEMCR_TRCENA != 0 { value & 1 } else { 0 };
-                self.dwt_origin = if self.dwt_control & 1 != 0 { clock.wrapping_sub(count) } else { count };
+                let count = if self.dwt_control & 1 != 0 {
+                    clock.wrapping_sub(self.dwt_origin)
+                } else {
+                    self.dwt_origin
+                };
+                self.dwt_control = if self.demcr & DEMCR_TRCENA != 0 {
+                    value & 1
+                } else {
+                    0
+                };
+                self.dwt_origin = if self.dwt_control & 1 != 0 {
+                    clock.wrapping_sub(count)
+                } else {
+                    count
+                };
             }
-            0xe000_1004 if self.dwt_control & 1 != 0 => self.dwt_origin = clock.wrapping_sub(value.into()),
+            0xe000_1004 if self.dwt_control & 1 != 0 => {
+                self.dwt_origin = clock.wrapping_sub(value.into())
+            }
             0xe000_1004 => self.dwt_origin = value.into(),
             0xe000_e010 => {
                 if value & 1 == 1 && self.systick_control & 1 == 0 {
@@ -327,12 +368,18 @@ impl System {
             .unwrap_or(0) as u32;
         let pending = self.most_urgent().map_or(0, |(_, number)| number);
         let is_pending = |n: u32| u32::from(self.exceptions[n as usize].pending);
-        active | pending << 12 | is_pending(SYSTICK) << 26 | is_pending(PENDSV) << 28 | is_pending(NMI) << 31
+        active
+            | pending << 12
+            | is_pending(SYSTICK) << 26
+            | is_pending(PENDSV) << 28
+            | is_pending(NMI) << 31
     }
 
     fn bitmap(&self, address: u32, flag: fn(&Exception) -> bool) -> u32 {
         let first = 16 + (address as usize & 0x3c) * 8;
-        (0..32).filter(|i| self.exceptions.get(first + i).is_some_and(flag)).fold(0, |word, i| word | 1 << i)
+        (0..32)
+            .filter(|i| self.exceptions.get(first + i).is_some_and(flag))
+            .fold(0, |word, i| word | 1 << i)
     }
 
     fn each(&mut self, address: u32, value: u32, change: fn(&mut Exception)) {
@@ -345,7 +392,9 @@ impl System {
     }
 
     fn priorities(&self, first: usize) -> u32 {
-        (0..4).fold(0, |word, i| word | u32::from(self.exceptions.get(first + i).map_or(0, |e| e.priority)) << (8 * i))
+        (0..4).fold(0, |word, i| {
+            word | u32::from(self.exceptions.get(first + i).map_or(0, |e| e.priority)) << (8 * i)
+        })
     }
 
     fn set_priority(&mut self, number: usize, value: u32) {
@@ -388,7 +437,11 @@ mod tests {
         assert_eq!(s.next(true, false, 0), None);
         assert_eq!(s.next(false, false, 0x20), None);
         s.activate(17);
-        assert_eq!(s.next(false, false, 0), None, "a less urgent interrupt waits");
+        assert_eq!(
+            s.next(false, false, 0),
+            None,
+            "a less urgent interrupt waits"
+        );
         s.deactivate(17);
         assert_eq!(s.next(false, false, 0), Some(16));
     }

@@ -57,7 +57,14 @@ fn forms(w: u32) -> Option<Forms> {
 fn compares(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::TstImm | Kind::TeqImm | Kind::CmpImm | Kind::CmnImm | Kind::TstReg | Kind::TeqReg | Kind::CmpReg | Kind::CmnReg
+        Kind::TstImm
+            | Kind::TeqImm
+            | Kind::CmpImm
+            | Kind::CmnImm
+            | Kind::TstReg
+            | Kind::TeqReg
+            | Kind::CmpReg
+            | Kind::CmnReg
     )
 }
 
@@ -65,8 +72,12 @@ fn compares(kind: Kind) -> bool {
 fn registers_allowed(kind: Kind, w: u32) -> bool {
     let (n, d) = (bits(w, 19, 16), bits(w, 11, 8));
     let moves = matches!(kind, Kind::MovImm | Kind::MovReg | Kind::MvnReg);
-    let stack = matches!(kind, Kind::AddImm | Kind::AddReg | Kind::SubImm | Kind::SubReg);
-    let d_allowed = compares(kind) || d != 15 && (d != 13 || stack && n == 13 || kind == Kind::MovReg);
+    let stack = matches!(
+        kind,
+        Kind::AddImm | Kind::AddReg | Kind::SubImm | Kind::SubReg
+    );
+    let d_allowed =
+        compares(kind) || d != 15 && (d != 13 || stack && n == 13 || kind == Kind::MovReg);
     let n_allowed = moves || n != 15;
     d_allowed && n_allowed
 }
@@ -92,7 +103,9 @@ fn imm12(w: u32) -> u32 {
 
 /// A5.3.1: data processing with a modified immediate.
 pub(super) fn modified_immediate(w: u32) -> Op {
-    let Some((kind, reg, _)) = forms(w) else { return undefined(4) };
+    let Some((kind, reg, _)) = forms(w) else {
+        return undefined(4);
+    };
     if !registers_allowed(kind, w) {
         return undefined(4);
     }
@@ -121,11 +134,21 @@ pub(super) fn shifted_register(w: u32, f: &Features) -> Op {
         }
         let top = bit(w, 5);
         let amount = if top && imm5 == 0 { 32 } else { imm5 };
-        return op(if top { Kind::Pkhtb } else { Kind::Pkhbt }).d(d).n(n).m(m).sh(shift, amount);
+        return op(if top { Kind::Pkhtb } else { Kind::Pkhbt })
+            .d(d)
+            .n(n)
+            .m(m)
+            .sh(shift, amount);
     }
-    let Some((_, reg, shifted)) = forms(w) else { return undefined(4) };
+    let Some((_, reg, shifted)) = forms(w) else {
+        return undefined(4);
+    };
     let moves_stack = reg == Kind::MovReg && shift == 0 && imm5 == 0 && !bit(w, 20);
-    if !registers_allowed(reg, w) || m == 15 || m == 13 && !moves_stack || d == 13 && reg == Kind::MovReg && !moves_stack {
+    if !registers_allowed(reg, w)
+        || m == 15
+        || m == 13 && !moves_stack
+        || d == 13 && reg == Kind::MovReg && !moves_stack
+    {
         return undefined(4);
     }
     let (shift, amount) = match (shift, imm5) {
@@ -134,7 +157,12 @@ pub(super) fn shifted_register(w: u32, f: &Features) -> Op {
         other => other,
     };
     let plain = shift == 0 && amount == 0 && d != 13;
-    op(if plain { reg } else { shifted }).d(d).n(n).m(m).sh(shift, amount).with(S, bit(w, 20))
+    op(if plain { reg } else { shifted })
+        .d(d)
+        .n(n)
+        .m(m)
+        .sh(shift, amount)
+        .with(S, bit(w, 20))
 }
 
 /// A5.3.3: plain binary immediates, bit fields and saturation.
@@ -168,19 +196,31 @@ pub(super) fn plain_immediate(w: u32, address: u32) -> Op {
             }
             let kind = if unsigned { Kind::Usat } else { Kind::Ssat };
             let shift = if bit(w, 21) { 2 } else { 0 };
-            op(kind).d(d).n(n).i(last + u32::from(!unsigned)).sh(shift, lsb)
+            op(kind)
+                .d(d)
+                .n(n)
+                .i(last + u32::from(!unsigned))
+                .sh(shift, lsb)
         }
         0b10100 | 0b11100 => {
             if n == 15 || lsb + last > 31 {
                 return undefined(4);
             }
-            op(if bit(w, 23) { Kind::Ubfx } else { Kind::Sbfx }).d(d).n(n).i(lsb).sh(0, last + 1)
+            op(if bit(w, 23) { Kind::Ubfx } else { Kind::Sbfx })
+                .d(d)
+                .n(n)
+                .i(lsb)
+                .sh(0, last + 1)
         }
         0b10110 => {
             if last < lsb {
                 return undefined(4);
             }
-            op(if n == 15 { Kind::Bfc } else { Kind::Bfi }).d(d).n(n).i(lsb).sh(0, last - lsb + 1)
+            op(if n == 15 { Kind::Bfc } else { Kind::Bfi })
+                .d(d)
+                .n(n)
+                .i(lsb)
+                .sh(0, last - lsb + 1)
         }
         _ => undefined(4),
     }
@@ -198,7 +238,11 @@ pub(super) fn branch_and_control(w: u32, address: u32, f: &Features) -> Op {
         let (i1, i2) = (!(bits(w, 13, 13) ^ sign) & 1, !(bits(w, 11, 11) ^ sign) & 1);
         let offset = sign << 24 | i1 << 23 | i2 << 22 | bits(w, 25, 16) << 12 | bits(w, 10, 0) << 1;
         let target = pc.wrapping_add(sign_extend(offset, 25));
-        return if bit(w, 14) { op(Kind::Bl).i(target) } else { op(Kind::B).i(target) };
+        return if bit(w, 14) {
+            op(Kind::Bl).i(target)
+        } else {
+            op(Kind::B).i(target)
+        };
     }
     match bits(w, 26, 20) {
         code if code & 0b0111000 != 0b0111000 => {
@@ -210,11 +254,14 @@ pub(super) fn branch_and_control(w: u32, address: u32, f: &Features) -> Op {
                 | bits(w, 13, 13) << 18
                 | bits(w, 21, 16) << 12
                 | bits(w, 10, 0) << 1;
-            op(Kind::BCond).sh(bits(w, 25, 22), 0).i(pc.wrapping_add(sign_extend(offset, 21)))
+            op(Kind::BCond)
+                .sh(bits(w, 25, 22), 0)
+                .i(pc.wrapping_add(sign_extend(offset, 21)))
         }
         0b0111000 | 0b0111001 => {
             let (n, mask) = (bits(w, 19, 16), bits(w, 11, 8));
-            if n == 13 || n == 15 || bits(w, 7, 0) != 3 && mask & 0b1011 != 0b1000 && mask & 3 != 0 {
+            if n == 13 || n == 15 || bits(w, 7, 0) != 3 && mask & 0b1011 != 0b1000 && mask & 3 != 0
+            {
                 return undefined(4);
             }
             op(Kind::Msr).n(n).i(bits(w, 7, 0)).sh(0, bits(w, 11, 10))
@@ -233,7 +280,11 @@ pub(super) fn branch_and_control(w: u32, address: u32, f: &Features) -> Op {
         },
         0b0111110 | 0b0111111 => {
             let d = bits(w, 11, 8);
-            if d == 13 || d == 15 { undefined(4) } else { op(Kind::Mrs).d(d).i(bits(w, 7, 0)) }
+            if d == 13 || d == 15 {
+                undefined(4)
+            } else {
+                op(Kind::Mrs).d(d).i(bits(w, 7, 0))
+            }
         }
         _ => undefined(4),
     }
@@ -248,7 +299,12 @@ pub(super) fn register(w: u32, f: &Features) -> Op {
     }
     let (op1, op2) = (bits(w, 23, 20), bits(w, 7, 4));
     match (op1, op2) {
-        (0..=7, 0) if n != 15 => op(Kind::ShiftReg).d(d).n(n).m(m).sh(op1 >> 1, 0).with(S, op1 & 1 == 1),
+        (0..=7, 0) if n != 15 => op(Kind::ShiftReg)
+            .d(d)
+            .n(n)
+            .m(m)
+            .sh(op1 >> 1, 0)
+            .with(S, op1 & 1 == 1),
         (0..=5, 8..=15) => {
             const EXTEND: [(Kind, Kind); 6] = [
                 (Kind::Sxtah, Kind::Sxth),
@@ -264,7 +320,11 @@ pub(super) fn register(w: u32, f: &Features) -> Op {
             let (add, plain) = EXTEND[op1 as usize];
             let kind = if n == 15 { plain } else { add };
             let basic = matches!(kind, Kind::Sxth | Kind::Uxth | Kind::Sxtb | Kind::Uxtb);
-            if basic || f.dsp { op(kind).d(d).n(n).m(m).sh(0, 8 * bits(w, 5, 4)) } else { undefined(4) }
+            if basic || f.dsp {
+                op(kind).d(d).n(n).m(m).sh(0, 8 * bits(w, 5, 4))
+            } else {
+                undefined(4)
+            }
         }
         (8..=15, 0..=7) if f.dsp && n != 15 => {
             // Bits 22..20 choose the operation, bits 6..4 the variant (A5.3.13, A5.3.14).
@@ -275,9 +335,16 @@ pub(super) fn register(w: u32, f: &Features) -> Op {
             op(Kind::Parallel).d(d).n(n).m(m).sh(op1 & 7, prefix)
         }
         (8, 8..=11) if f.dsp && n != 15 => {
-            op([Kind::Qadd, Kind::Qdadd, Kind::Qsub, Kind::Qdsub][(op2 & 3) as usize]).d(d).n(n).m(m)
+            op([Kind::Qadd, Kind::Qdadd, Kind::Qsub, Kind::Qdsub][(op2 & 3) as usize])
+                .d(d)
+                .n(n)
+                .m(m)
         }
-        (9, 8..=11) if n == m => op([Kind::Rev, Kind::Rev16, Kind::Rbit, Kind::Revsh][(op2 & 3) as usize]).d(d).m(m),
+        (9, 8..=11) if n == m => {
+            op([Kind::Rev, Kind::Rev16, Kind::Rbit, Kind::Revsh][(op2 & 3) as usize])
+                .d(d)
+                .m(m)
+        }
         (10, 8) if f.dsp && n != 15 => op(Kind::Sel).d(d).n(n).m(m),
         (11, 8) if n == m => op(Kind::Clz).d(d).m(m),
         _ => undefined(4),
@@ -286,7 +353,12 @@ pub(super) fn register(w: u32, f: &Features) -> Op {
 
 /// A5.3.16: 32-bit multiplication, and the sum of absolute differences.
 pub(super) fn multiply(w: u32, f: &Features) -> Op {
-    let (d, n, m, a) = (bits(w, 11, 8), bits(w, 19, 16), bits(w, 3, 0), bits(w, 15, 12));
+    let (d, n, m, a) = (
+        bits(w, 11, 8),
+        bits(w, 19, 16),
+        bits(w, 3, 0),
+        bits(w, 15, 12),
+    );
     let bad = |r: u32| r == 13 || r == 15;
     if bad(d) || bad(n) || bad(m) || a == 13 || bits(w, 7, 6) != 0 {
         return undefined(4);
@@ -313,7 +385,12 @@ pub(super) fn multiply(w: u32, f: &Features) -> Op {
 
 /// A5.3.17: 64-bit multiplication and division. `rd` is the low word, `ra` the high one.
 pub(super) fn long_multiply(w: u32, f: &Features) -> Op {
-    let (low, high, n, m) = (bits(w, 15, 12), bits(w, 11, 8), bits(w, 19, 16), bits(w, 3, 0));
+    let (low, high, n, m) = (
+        bits(w, 15, 12),
+        bits(w, 11, 8),
+        bits(w, 19, 16),
+        bits(w, 3, 0),
+    );
     let bad = |r: u32| r == 13 || r == 15;
     if bad(high) || bad(n) || bad(m) {
         return undefined(4);

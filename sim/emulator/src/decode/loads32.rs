@@ -48,7 +48,11 @@ pub(super) fn pair_or_exclusive(w: u32, address: u32, f: &Features) -> Op {
         }
         if n == 15 {
             let target = (address.wrapping_add(4) & !3).wrapping_add(offset);
-            return if load && !write_back { op(Kind::LdrdLit).d(t).a(t2).n(15).i(target) } else { undefined(4) };
+            return if load && !write_back {
+                op(Kind::LdrdLit).d(t).a(t2).n(15).i(target)
+            } else {
+                undefined(4)
+            };
         }
         if write_back && (n == t || n == t2) {
             return undefined(4);
@@ -70,7 +74,9 @@ pub(super) fn pair_or_exclusive(w: u32, address: u32, f: &Features) -> Op {
         return match load {
             true if !bad(t) && t2 == 15 => op(Kind::Ldrex).d(t).n(n).i(imm).sh(0, 4),
             false if t == 15 && f.v8m && !bad(t2) && bits(w, 5, 0) == 0 => op(Kind::Tt).d(t2).n(n),
-            false if !bad(t) && !bad(t2) && t2 != n && t2 != t => op(Kind::Strex).d(t).n(n).a(t2).i(imm).sh(0, 4),
+            false if !bad(t) && !bad(t2) && t2 != n && t2 != t => {
+                op(Kind::Strex).d(t).n(n).a(t2).i(imm).sh(0, 4)
+            }
             _ => undefined(4),
         };
     }
@@ -80,7 +86,10 @@ pub(super) fn pair_or_exclusive(w: u32, address: u32, f: &Features) -> Op {
         return if n == 13 || bad(m) {
             undefined(4)
         } else {
-            op(if op3 == 0 { Kind::Tbb } else { Kind::Tbh }).n(n).m(m).i(address.wrapping_add(4))
+            op(if op3 == 0 { Kind::Tbb } else { Kind::Tbh })
+                .n(n)
+                .m(m)
+                .i(address.wrapping_add(4))
         };
     }
     let width = 1 << (op3 & 3);
@@ -94,7 +103,12 @@ pub(super) fn pair_or_exclusive(w: u32, address: u32, f: &Features) -> Op {
         (2, true) if f.v8m && d == 15 => op(Kind::Lda).d(t).n(n).sh(0, width),
         (2, false) if f.v8m && d == 15 => op(Kind::Stl).d(t).n(n).sh(0, width),
         (3, true) if f.v8m && d == 15 => op(Kind::Ldrex).d(t).n(n).sh(0, width).with(VARIANT, true),
-        (3, false) if f.v8m && status_allowed => op(Kind::Strex).d(t).n(n).a(d).sh(0, width).with(VARIANT, true),
+        (3, false) if f.v8m && status_allowed => op(Kind::Strex)
+            .d(t)
+            .n(n)
+            .a(d)
+            .sh(0, width)
+            .with(VARIANT, true),
         _ => undefined(4),
     }
 }
@@ -116,7 +130,11 @@ fn address_of(w: u32) -> Address {
     }
     if bits(w, 11, 6) == 0 {
         let m = bits(w, 3, 0);
-        return if m == 13 || m == 15 { Address::Undefined } else { Address::Register(m, bits(w, 5, 4)) };
+        return if m == 13 || m == 15 {
+            Address::Undefined
+        } else {
+            Address::Register(m, bits(w, 5, 4))
+        };
     }
     let imm8 = bits(w, 7, 0);
     let offset = if bit(w, 9) { imm8 } else { imm8.wrapping_neg() };
@@ -133,22 +151,60 @@ fn address_of(w: u32) -> Address {
 /// The four forms of one width: offset, register, indexed, literal.
 type Forms = [Kind; 4];
 const LDR: Forms = [Kind::LdrImm, Kind::LdrReg, Kind::LdrIndexed, Kind::LdrLit];
-const LDRB: Forms = [Kind::LdrbImm, Kind::LdrbReg, Kind::LdrbIndexed, Kind::LdrbLit];
-const LDRH: Forms = [Kind::LdrhImm, Kind::LdrhReg, Kind::LdrhIndexed, Kind::LdrhLit];
-const LDRSB: Forms = [Kind::LdrsbImm, Kind::LdrsbReg, Kind::LdrsbIndexed, Kind::LdrsbLit];
-const LDRSH: Forms = [Kind::LdrshImm, Kind::LdrshReg, Kind::LdrshIndexed, Kind::LdrshLit];
-const STR: Forms = [Kind::StrImm, Kind::StrReg, Kind::StrIndexed, Kind::Undefined];
-const STRB: Forms = [Kind::StrbImm, Kind::StrbReg, Kind::StrbIndexed, Kind::Undefined];
-const STRH: Forms = [Kind::StrhImm, Kind::StrhReg, Kind::StrhIndexed, Kind::Undefined];
+const LDRB: Forms = [
+    Kind::LdrbImm,
+    Kind::LdrbReg,
+    Kind::LdrbIndexed,
+    Kind::LdrbLit,
+];
+const LDRH: Forms = [
+    Kind::LdrhImm,
+    Kind::LdrhReg,
+    Kind::LdrhIndexed,
+    Kind::LdrhLit,
+];
+const LDRSB: Forms = [
+    Kind::LdrsbImm,
+    Kind::LdrsbReg,
+    Kind::LdrsbIndexed,
+    Kind::LdrsbLit,
+];
+const LDRSH: Forms = [
+    Kind::LdrshImm,
+    Kind::LdrshReg,
+    Kind::LdrshIndexed,
+    Kind::LdrshLit,
+];
+const STR: Forms = [
+    Kind::StrImm,
+    Kind::StrReg,
+    Kind::StrIndexed,
+    Kind::Undefined,
+];
+const STRB: Forms = [
+    Kind::StrbImm,
+    Kind::StrbReg,
+    Kind::StrbIndexed,
+    Kind::Undefined,
+];
+const STRH: Forms = [
+    Kind::StrhImm,
+    Kind::StrhReg,
+    Kind::StrhIndexed,
+    Kind::Undefined,
+];
 
 fn single(w: u32, forms: &Forms) -> Op {
     let (n, t) = (bits(w, 19, 16), bits(w, 15, 12));
     match address_of(w) {
         Address::Offset(offset) => op(forms[0]).d(t).n(n).i(offset),
         Address::Register(m, amount) => op(forms[1]).d(t).n(n).m(m).sh(0, amount),
-        Address::Indexed(offset, pre) if n != t => {
-            op(forms[2]).d(t).n(n).i(offset).with(PRE_INDEX, pre).with(WRITE_BACK, true)
-        }
+        Address::Indexed(offset, pre) if n != t => op(forms[2])
+            .d(t)
+            .n(n)
+            .i(offset)
+            .with(PRE_INDEX, pre)
+            .with(WRITE_BACK, true),
         _ => undefined(4),
     }
 }
@@ -183,7 +239,11 @@ pub(super) fn load_single(w: u32, address: u32) -> Op {
     let decoded = if n == 15 {
         let base = address.wrapping_add(4) & !3;
         let imm12 = bits(w, 11, 0);
-        op(forms[3]).d(t).n(15).i(if bit(w, 23) { base.wrapping_add(imm12) } else { base.wrapping_sub(imm12) })
+        op(forms[3]).d(t).n(15).i(if bit(w, 23) {
+            base.wrapping_add(imm12)
+        } else {
+            base.wrapping_sub(imm12)
+        })
     } else {
         single(w, forms)
     };
@@ -192,7 +252,11 @@ pub(super) fn load_single(w: u32, address: u32) -> Op {
         15 if !word => {
             let hint = matches!(decoded.kind, Kind::Undefined) || decoded.flags & WRITE_BACK != 0;
             let unprivileged = n != 15 && !bit(w, 23) && bits(w, 11, 8) == 0b1110;
-            if hint || unprivileged { undefined(4) } else { op(Kind::Nop).i(0x80) }
+            if hint || unprivileged {
+                undefined(4)
+            } else {
+                op(Kind::Nop).i(0x80)
+            }
         }
         13 if !word => undefined(4),
         _ => decoded,

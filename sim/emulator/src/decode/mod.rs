@@ -44,7 +44,11 @@ pub const fn is_wide(first: u16) -> bool {
 #[must_use]
 pub fn decode(first: u16, second: u16, address: u32, features: &Features) -> Op {
     if is_wide(first) {
-        decode_wide(u32::from(first) << 16 | u32::from(second), address, features)
+        decode_wide(
+            u32::from(first) << 16 | u32::from(second),
+            address,
+            features,
+        )
     } else {
         t16::decode(u32::from(first), address, features)
     }
@@ -58,16 +62,24 @@ pub(crate) const fn undefined(size: u8) -> Op {
 fn decode_wide(w: u32, address: u32, f: &Features) -> Op {
     let op = match (bits(w, 28, 27), bits(w, 26, 20)) {
         (0b01, op2) if op2 >> 5 == 0 => {
-            if op2 & 4 == 0 { loads32::multiple(w) } else { loads32::pair_or_exclusive(w, address, f) }
+            if op2 & 4 == 0 {
+                loads32::multiple(w)
+            } else {
+                loads32::pair_or_exclusive(w, address, f)
+            }
         }
         (0b01, op2) if op2 >> 5 == 1 => dp32::shifted_register(w, f),
         (0b01 | 0b11, op2) if op2 >> 6 == 1 => vfp::decode(w, address, f),
         (0b10, op2) if !bit(w, 15) => {
-            if op2 >> 5 & 1 == 0 { dp32::modified_immediate(w) } else { dp32::plain_immediate(w, address) }
+            if op2 >> 5 & 1 == 0 {
+                dp32::modified_immediate(w)
+            } else {
+                dp32::plain_immediate(w, address)
+            }
         }
         (0b10, _) => dp32::branch_and_control(w, address, f),
         (0b11, op2) if op2 & 0b1110001 == 0 => loads32::store_single(w),
-        (0b11, op2) if op2 >> 5 == 0 => loads32::load_single(w, address),
+        (0b11, op2) if op2 >> 5 == 0 && op2 & 1 == 1 => loads32::load_single(w, address),
         (0b11, op2) if op2 >> 4 == 0b010 => dp32::register(w, f),
         (0b11, op2) if op2 >> 3 == 0b0110 => dp32::multiply(w, f),
         (0b11, op2) if op2 >> 3 == 0b0111 => dp32::long_multiply(w, f),
@@ -81,10 +93,22 @@ fn allowed(op: &Op, f: &Features) -> bool {
     if f.mainline {
         return true;
     }
-    let v6m = matches!(op.kind, Kind::Bl | Kind::Barrier | Kind::Mrs | Kind::Msr | Kind::Undefined);
+    let v6m = matches!(
+        op.kind,
+        Kind::Bl | Kind::Barrier | Kind::Mrs | Kind::Msr | Kind::Undefined
+    );
     let v8m_baseline = matches!(
         op.kind,
-        Kind::B | Kind::Ldrex | Kind::Strex | Kind::Clrex | Kind::Lda | Kind::Stl | Kind::Sdiv | Kind::Udiv | Kind::Movt | Kind::Tt
+        Kind::B
+            | Kind::Ldrex
+            | Kind::Strex
+            | Kind::Clrex
+            | Kind::Lda
+            | Kind::Stl
+            | Kind::Sdiv
+            | Kind::Udiv
+            | Kind::Movt
+            | Kind::Tt
     ) || op.kind == Kind::MovImm && op.flags == 0;
     v6m || f.v8m && v8m_baseline
 }

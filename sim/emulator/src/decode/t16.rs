@@ -21,14 +21,24 @@ pub(super) fn decode(h: u32, address: u32, f: &Features) -> Op {
         0b000000..=0b001111 => shift_add_move(h),
         0b010000 => data_processing(h),
         0b010001 => special_data(h, address, f),
-        0b010010 | 0b010011 => op(Kind::LdrLit).d(bits(h, 10, 8)).i((address.wrapping_add(4) & !3) + 4 * bits(h, 7, 0)),
+        0b010010 | 0b010011 => op(Kind::LdrLit)
+            .d(bits(h, 10, 8))
+            .i((address.wrapping_add(4) & !3) + 4 * bits(h, 7, 0)),
         0b010100..=0b100111 => load_store(h),
-        0b101000 | 0b101001 => op(Kind::Adr).d(bits(h, 10, 8)).n(15).i((address.wrapping_add(4) & !3) + 4 * bits(h, 7, 0)),
-        0b101010 | 0b101011 => op(Kind::AddImm).d(bits(h, 10, 8)).n(13).i(4 * bits(h, 7, 0)),
+        0b101000 | 0b101001 => op(Kind::Adr)
+            .d(bits(h, 10, 8))
+            .n(15)
+            .i((address.wrapping_add(4) & !3) + 4 * bits(h, 7, 0)),
+        0b101010 | 0b101011 => op(Kind::AddImm)
+            .d(bits(h, 10, 8))
+            .n(13)
+            .i(4 * bits(h, 7, 0)),
         0b101100..=0b101111 => miscellaneous(h, address, f),
         0b110000..=0b110011 => multiple(h),
         0b110100..=0b110111 => conditional_branch(h, address),
-        0b111000 | 0b111001 => op(Kind::B).i(address.wrapping_add(4).wrapping_add(sign_extend(bits(h, 10, 0) << 1, 12))),
+        0b111000 | 0b111001 => op(Kind::B).i(address
+            .wrapping_add(4)
+            .wrapping_add(sign_extend(bits(h, 10, 0) << 1, 12))),
         _ => undefined(2),
     }
 }
@@ -42,7 +52,10 @@ fn shift_add_move(h: u32) -> Op {
         0b00000..=0b00011 => flagged(Kind::MovShift).d(low).m(mid).sh(0, bits(h, 10, 6)),
         kind @ 0b00100..=0b01011 => {
             let amount = bits(h, 10, 6);
-            flagged(Kind::MovShift).d(low).m(mid).sh(kind >> 2, if amount == 0 { 32 } else { amount })
+            flagged(Kind::MovShift)
+                .d(low)
+                .m(mid)
+                .sh(kind >> 2, if amount == 0 { 32 } else { amount })
         }
         0b01100 => flagged(Kind::AddReg).d(low).n(mid).m(bits(h, 8, 6)),
         0b01101 => flagged(Kind::SubReg).d(low).n(mid).m(bits(h, 8, 6)),
@@ -123,7 +136,10 @@ fn load_store(h: u32) -> Op {
     let load = bit(h, 11);
     let pick = |store, ldr| op(if load { ldr } else { store });
     match bits(h, 15, 12) {
-        0b0101 => op(BY_REGISTER[bits(h, 11, 9) as usize]).d(t).n(n).m(bits(h, 8, 6)),
+        0b0101 => op(BY_REGISTER[bits(h, 11, 9) as usize])
+            .d(t)
+            .n(n)
+            .m(bits(h, 8, 6)),
         0b0110 => pick(Kind::StrImm, Kind::LdrImm).d(t).n(n).i(4 * imm5),
         0b0111 => pick(Kind::StrbImm, Kind::LdrbImm).d(t).n(n).i(imm5),
         0b1000 => pick(Kind::StrhImm, Kind::LdrhImm).d(t).n(n).i(2 * imm5),
@@ -136,17 +152,29 @@ fn miscellaneous(h: u32, address: u32, f: &Features) -> Op {
     let (d, m) = (bits(h, 2, 0), bits(h, 5, 3));
     let unary = |kind| op(kind).d(d).m(m);
     match bits(h, 11, 8) {
-        0b0000 => op(if bit(h, 7) { Kind::SubImm } else { Kind::AddImm }).d(13).n(13).i(4 * bits(h, 6, 0)),
+        0b0000 => op(if bit(h, 7) {
+            Kind::SubImm
+        } else {
+            Kind::AddImm
+        })
+        .d(13)
+        .n(13)
+        .i(4 * bits(h, 6, 0)),
         0b0001 | 0b0011 | 0b1001 | 0b1011 if f.mainline || f.v8m => {
             let offset = bits(h, 9, 9) << 6 | bits(h, 7, 3) << 1;
-            op(if bit(h, 11) { Kind::Cbnz } else { Kind::Cbz }).n(d).i(address.wrapping_add(4).wrapping_add(offset))
+            op(if bit(h, 11) { Kind::Cbnz } else { Kind::Cbz })
+                .n(d)
+                .i(address.wrapping_add(4).wrapping_add(offset))
         }
         0b0010 => unary([Kind::Sxth, Kind::Sxtb, Kind::Uxth, Kind::Uxtb][bits(h, 7, 6) as usize]),
         0b0100 | 0b0101 if h & 0x1ff == 0 => undefined(2),
-        0b0100 | 0b0101 => op(Kind::StmDb).n(13).with(WRITE_BACK, true).i(bits(h, 7, 0) | bits(h, 8, 8) << 14),
-        0b0110 if h & 0xffe8 == 0xb660 && h & 3 != 0 => {
-            op(Kind::Cps).with(VARIANT, bit(h, 4)).i(bits(h, 1, 0) & if f.mainline { 3 } else { 2 })
-        }
+        0b0100 | 0b0101 => op(Kind::StmDb)
+            .n(13)
+            .with(WRITE_BACK, true)
+            .i(bits(h, 7, 0) | bits(h, 8, 8) << 14),
+        0b0110 if h & 0xffe8 == 0xb660 && h & 3 != 0 => op(Kind::Cps)
+            .with(VARIANT, bit(h, 4))
+            .i(bits(h, 1, 0) & if f.mainline { 3 } else { 2 }),
         0b1010 => match bits(h, 7, 6) {
             0b00 => unary(Kind::Rev),
             0b01 => unary(Kind::Rev16),
@@ -154,7 +182,10 @@ fn miscellaneous(h: u32, address: u32, f: &Features) -> Op {
             _ => undefined(2),
         },
         0b1100 | 0b1101 if h & 0x1ff == 0 => undefined(2),
-        0b1100 | 0b1101 => op(Kind::Ldm).n(13).with(WRITE_BACK, true).i(bits(h, 7, 0) | bits(h, 8, 8) << 15),
+        0b1100 | 0b1101 => op(Kind::Ldm)
+            .n(13)
+            .with(WRITE_BACK, true)
+            .i(bits(h, 7, 0) | bits(h, 8, 8) << 15),
         0b1110 => op(Kind::Bkpt).i(bits(h, 7, 0)),
         0b1111 => hint_or_it(h, f),
         _ => undefined(2),
@@ -187,7 +218,10 @@ fn multiple(h: u32) -> Op {
         return undefined(2);
     }
     if bit(h, 11) {
-        op(Kind::Ldm).n(n).i(list).with(WRITE_BACK, list >> n & 1 == 0)
+        op(Kind::Ldm)
+            .n(n)
+            .i(list)
+            .with(WRITE_BACK, list >> n & 1 == 0)
     } else {
         op(Kind::Stm).n(n).i(list).with(WRITE_BACK, true)
     }
@@ -200,7 +234,9 @@ fn conditional_branch(h: u32, address: u32) -> Op {
         14 => undefined(2).i(bits(h, 7, 0)),
         15 => op(Kind::Svc).i(bits(h, 7, 0)),
         condition => {
-            let target = address.wrapping_add(4).wrapping_add(sign_extend(bits(h, 7, 0) << 1, 9));
+            let target = address
+                .wrapping_add(4)
+                .wrapping_add(sign_extend(bits(h, 7, 0) << 1, 9));
             op(Kind::BCond).sh(condition, 0).i(target)
         }
     }

@@ -18,18 +18,30 @@ pub(super) fn vm(w: u32, double: bool) -> u32 {
 }
 
 const fn join(four: u32, one: u32, double: bool) -> u32 {
-    if double { one << 4 | four } else { four << 1 | one }
+    if double {
+        one << 4 | four
+    } else {
+        four << 1 | one
+    }
 }
 
 /// VFPExpandImm to single precision.
 pub(super) fn expand_single(imm8: u32) -> u32 {
-    let exponent = if bit(imm8, 6) { 0b0111_1100 } else { 0b1000_0000 } | bits(imm8, 5, 4);
+    let exponent = if bit(imm8, 6) {
+        0b0111_1100
+    } else {
+        0b1000_0000
+    } | bits(imm8, 5, 4);
     bits(imm8, 7, 7) << 31 | exponent << 23 | bits(imm8, 3, 0) << 19
 }
 
 /// VFPExpandImm to double precision: the high word; the low word is zero.
 pub(super) fn expand_double_high(imm8: u32) -> u32 {
-    let exponent = if bit(imm8, 6) { 0b011_1111_1100 } else { 0b100_0000_0000 } | bits(imm8, 5, 4);
+    let exponent = if bit(imm8, 6) {
+        0b011_1111_1100
+    } else {
+        0b100_0000_0000
+    } | bits(imm8, 5, 4);
     bits(imm8, 7, 7) << 31 | exponent << 20 | bits(imm8, 3, 0) << 16
 }
 
@@ -42,6 +54,9 @@ mod tests {
         assert_eq!(f32::from_bits(expand_single(0x70)), 1.0);
         assert_eq!(f32::from_bits(expand_single(0x00)), 2.0);
         assert_eq!(f32::from_bits(expand_single(0xf8)), -1.5);
-        assert_eq!(f64::from_bits(u64::from(expand_double_high(0x24)) << 32), 10.0);
+        assert_eq!(
+            f64::from_bits(u64::from(expand_double_high(0x24)) << 32),
+            10.0
+        );
     }
 }

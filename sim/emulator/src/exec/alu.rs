@@ -14,7 +14,10 @@ pub(super) fn shift(value: u32, kind: u8, amount: u32, carry: bool) -> (u32, boo
         0 => (0, amount == 32 && value & 1 == 1),
         1 if amount < 32 => (value >> amount, value >> (amount - 1) & 1 == 1),
         1 => (0, amount == 32 && value >> 31 == 1),
-        2 if amount < 32 => ((value as i32 >> amount) as u32, value >> (amount - 1) & 1 == 1),
+        2 if amount < 32 => (
+            (value as i32 >> amount) as u32,
+            value >> (amount - 1) & 1 == 1,
+        ),
         2 => ((value as i32 >> 31) as u32, value >> 31 == 1),
         3 => {
             let result = value.rotate_right(amount & 31);
@@ -60,7 +63,11 @@ pub(super) fn rare(core: &mut Core, op: &Op) {
         }
         Kind::Sdiv => {
             // The one quotient that does not fit wraps (A7.7.127).
-            let quotient = if m == 0 { 0 } else { (n as i32).wrapping_div(m as i32) as u32 };
+            let quotient = if m == 0 {
+                0
+            } else {
+                (n as i32).wrapping_div(m as i32) as u32
+            };
             core.effort = quotient_bits((n as i32).unsigned_abs(), (m as i32).unsigned_abs());
             quotient
         }
@@ -86,5 +93,9 @@ pub(super) fn rare(core: &mut Core, op: &Op) {
 
 /// How many bits of quotient a divider has to produce: the rules for early termination build on it.
 fn quotient_bits(dividend: u32, divisor: u32) -> u32 {
-    if divisor == 0 || dividend < divisor { 0 } else { divisor.leading_zeros() - dividend.leading_zeros() + 1 }
+    if divisor == 0 || dividend < divisor {
+        0
+    } else {
+        divisor.leading_zeros() - dividend.leading_zeros() + 1
+    }
 }

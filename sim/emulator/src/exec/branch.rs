@@ -8,7 +8,11 @@ use crate::op::{Kind, Op, VARIANT};
 /// Moves ITSTATE to the next instruction (ARMv7-M ARM A7.3.3).
 #[inline(always)]
 pub(crate) fn advance_it(it: u8) -> u8 {
-    if it & 7 == 0 { 0 } else { it & 0xe0 | it << 1 & 0x1f }
+    if it & 7 == 0 {
+        0
+    } else {
+        it & 0xe0 | it << 1 & 0x1f
+    }
 }
 
 /// BXWritePC: bit 0 selects Thumb; values from 0xf000_0000 on return from exceptions in handler mode.
@@ -99,7 +103,9 @@ pub(super) fn special(core: &mut Core, bus: &mut Bus, op: &Op) {
                 16 => core.primask = value & 1 != 0,
                 17 => core.basepri = value as u8,
                 // BASEPRI_MAX only ever masks more.
-                18 if value as u8 != 0 && (core.basepri == 0 || (value as u8) < core.basepri) => core.basepri = value as u8,
+                18 if value as u8 != 0 && (core.basepri == 0 || (value as u8) < core.basepri) => {
+                    core.basepri = value as u8
+                }
                 19 => core.faultmask = value & 1 != 0,
                 20 => {
                     let fpca = if bus.system.preserves_fp() { 4 } else { 0 };

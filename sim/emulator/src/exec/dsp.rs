@@ -28,12 +28,17 @@ fn saturate_unsigned(value: i64, width: u32) -> (u32, bool) {
 pub(super) fn execute(core: &mut Core, op: &Op) {
     let (n, m, a) = (core.reg(op.rn), core.reg(op.rm), core.reg(op.ra));
     let [n0, n1] = halves(n);
-    let exchanged = if op.has(VARIANT) { m.rotate_right(16) } else { m };
+    let exchanged = if op.has(VARIANT) {
+        m.rotate_right(16)
+    } else {
+        m
+    };
     let [m0, m1] = halves(exchanged);
     let (product0, product1) = (i64::from(n0) * i64::from(m0), i64::from(n1) * i64::from(m1));
     let long = i64::from(a as i32) << 32 | i64::from(core.reg(op.rd));
     let addend = i64::from(a as i32);
-    let selected = i64::from(halves(n)[usize::from(op.shift >> 1 & 1)]) * i64::from(halves(m)[usize::from(op.shift & 1)]);
+    let selected = i64::from(halves(n)[usize::from(op.shift >> 1 & 1)])
+        * i64::from(halves(m)[usize::from(op.shift & 1)]);
     let by_half = (i64::from(n as i32) * i64::from(halves(m)[usize::from(op.shift & 1)])) >> 16;
     let top = i64::from(n as i32).wrapping_mul(i64::from(m as i32));
     let rounding = if op.has(VARIANT) { 0x8000_0000i64 } else { 0 };
@@ -67,7 +72,14 @@ pub(super) fn execute(core: &mut Core, op: &Op) {
         Kind::Qdadd | Kind::Qdsub => {
             let doubled = i64::from(saturating(core, 2 * i64::from(n as i32)) as i32);
             let m = i64::from(m as i32);
-            saturating(core, if op.kind == Kind::Qdadd { m + doubled } else { m - doubled })
+            saturating(
+                core,
+                if op.kind == Kind::Qdadd {
+                    m + doubled
+                } else {
+                    m - doubled
+                },
+            )
         }
         Kind::Ssat | Kind::Usat => {
             let (shifted, _) = super::alu::shift(n, op.shift, op.amount.into(), false);
@@ -95,16 +107,26 @@ pub(super) fn execute(core: &mut Core, op: &Op) {
             let from = if core.ge >> i & 1 == 1 { n } else { m };
             word | from & 0xff << (8 * i)
         }),
-        Kind::Pkhbt => n & 0xffff | super::alu::shift(m, op.shift, op.amount.into(), false).0 & 0xffff_0000,
-        Kind::Pkhtb => n & 0xffff_0000 | super::alu::shift(m, 2, op.amount.into(), false).0 & 0xffff,
+        Kind::Pkhbt => {
+            n & 0xffff | super::alu::shift(m, op.shift, op.amount.into(), false).0 & 0xffff_0000
+        }
+        Kind::Pkhtb => {
+            n & 0xffff_0000 | super::alu::shift(m, 2, op.amount.into(), false).0 & 0xffff
+        }
         Kind::Sxtab => n.wrapping_add(rotated as i8 as u32),
         Kind::Sxtah => n.wrapping_add(rotated as i16 as u32),
         Kind::Uxtab => n.wrapping_add(rotated & 0xff),
         Kind::Uxtah => n.wrapping_add(rotated & 0xffff),
         Kind::Sxtb16 => join(i32::from(rotated as i8), i32::from((rotated >> 16) as i8)),
         Kind::Uxtb16 => rotated & 0x00ff_00ff,
-        Kind::Sxtab16 => join(n0 + i32::from(rotated as i8), n1 + i32::from((rotated >> 16) as i8)),
-        Kind::Uxtab16 => join(n0 + (rotated & 0xff) as i32, n1 + (rotated >> 16 & 0xff) as i32),
+        Kind::Sxtab16 => join(
+            n0 + i32::from(rotated as i8),
+            n1 + i32::from((rotated >> 16) as i8),
+        ),
+        Kind::Uxtab16 => join(
+            n0 + (rotated & 0xff) as i32,
+            n1 + (rotated >> 16 & 0xff) as i32,
+        ),
         _ => return,
     };
     core.set(op.rd, result);
@@ -129,7 +151,11 @@ fn set_long(core: &mut Core, op: &Op, value: i64) {
 }
 
 fn differences(n: u32, m: u32) -> u32 {
-    n.to_le_bytes().iter().zip(m.to_le_bytes()).map(|(&a, b)| u32::from(a.abs_diff(b))).sum()
+    n.to_le_bytes()
+        .iter()
+        .zip(m.to_le_bytes())
+        .map(|(&a, b)| u32::from(a.abs_diff(b)))
+        .sum()
 }
 
 /// Parallel addition and subtraction: `shift` is the operation, `amount` the prefix
@@ -140,7 +166,11 @@ fn parallel(core: &mut Core, op: &Op, n: u32, m: u32) -> u32 {
     let width = if bytes { 8 } else { 16 };
     let lane = |word: u32, i: u32| -> i32 {
         let raw = word >> (width * i) & ((1 << width) - 1);
-        if unsigned { raw as i32 } else { (raw << (32 - width)) as i32 >> (32 - width) }
+        if unsigned {
+            raw as i32
+        } else {
+            (raw << (32 - width)) as i32 >> (32 - width)
+        }
     };
     let mut result = 0;
     let mut ge = 0;
@@ -156,7 +186,11 @@ fn parallel(core: &mut Core, op: &Op, n: u32, m: u32) -> u32 {
         let value = if subtract { a - b } else { a + b };
         let (kept, flag) = match op.amount & 3 {
             0 => {
-                let flag = if unsigned && !subtract { value >> width != 0 } else { value >= 0 };
+                let flag = if unsigned && !subtract {
+                    value >> width != 0
+                } else {
+                    value >= 0
+                };
                 (value, flag)
             }
             1 if unsigned => (saturate_unsigned(value.into(), width).0 as i32, false),

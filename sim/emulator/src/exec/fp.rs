@@ -101,7 +101,11 @@ pub(super) fn rare(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Trap> 
         Kind::Vldr | Kind::VldrLit | Kind::Vstr | Kind::Vldm | Kind::Vstm => memory(core, bus, op),
         _ => {
             if !moves(core, op) {
-                if op.has(DOUBLE) { arithmetic::<Double>(core, op) } else { arithmetic::<Single>(core, op) }
+                if op.has(DOUBLE) {
+                    arithmetic::<Double>(core, op)
+                } else {
+                    arithmetic::<Single>(core, op)
+                }
             }
             Ok(())
         }
@@ -130,7 +134,11 @@ fn memory(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Trap> {
     }
     bus.last = start;
     if op.has(WRITE_BACK) {
-        let end = if op.has(PRE_INDEX) { below } else { base.wrapping_add(4 * op.imm) };
+        let end = if op.has(PRE_INDEX) {
+            below
+        } else {
+            base.wrapping_add(4 * op.imm)
+        };
         core.set_any(op.rn, end);
     }
     Ok(())
@@ -152,16 +160,26 @@ fn moves(core: &mut Core, op: &Op) -> bool {
             set_s(core, op.rm, first.into());
             set_s(core, op.rm + 1, second.into());
         }
-        Kind::Vmrs if op.rd == 15 => core.set_apsr(core.fpscr.bits() & 0xf000_0000 | u32::from(core.q) << 27),
+        Kind::Vmrs if op.rd == 15 => {
+            core.set_apsr(core.fpscr.bits() & 0xf000_0000 | u32::from(core.q) << 27)
+        }
         Kind::Vmrs => core.set(op.rd, core.fpscr.bits()),
         Kind::Vmsr => core.fpscr = Fpscr::new(core.reg(op.rd)),
         Kind::VmovImm if double => core.set_double(op.rd, u64::from(op.imm) << 32),
         Kind::VmovImm => set_s(core, op.rd, op.imm.into()),
         Kind::VcvtPrecision => {
             let to_single = op.has(VARIANT);
-            let value = if to_single { core.double(op.rm) } else { s(core, op.rm) };
+            let value = if to_single {
+                core.double(op.rm)
+            } else {
+                s(core, op.rm)
+            };
             let result = float::precision(value, to_single, &mut core.fpscr);
-            if to_single { set_s(core, op.rd, result) } else { core.set_double(op.rd, result) }
+            if to_single {
+                set_s(core, op.rd, result)
+            } else {
+                core.set_double(op.rd, result)
+            }
         }
         Kind::VcvtHalf => half(core, op),
         _ => return false,
@@ -223,12 +241,17 @@ fn arithmetic<F: Registers>(core: &mut Core, op: &Op) {
         Kind::VcvtToInt => {
             let value = F::get(core, op.rm);
             let mode = core.fpscr.rounding_of(op.shift);
-            let result = float::float_to_fixed::<F>(value, 0, 32, op.amount & 1 == 0, mode, &mut core.fpscr);
+            let result =
+                float::float_to_fixed::<F>(value, 0, 32, op.amount & 1 == 0, mode, &mut core.fpscr);
             return set_s(core, op.rd, result.into());
         }
         Kind::VcvtFromInt => {
             let raw = s(core, op.rm) as u32;
-            let value = if op.amount & 1 == 1 { i64::from(raw as i32) } else { i64::from(raw) };
+            let value = if op.amount & 1 == 1 {
+                i64::from(raw as i32)
+            } else {
+                i64::from(raw)
+            };
             let mode = core.fpscr.rounding();
             let result = float::fixed_to_float::<F>(value, 0, mode, &mut core.fpscr);
             return F::put(core, op.rd, result);
@@ -236,15 +259,24 @@ fn arithmetic<F: Registers>(core: &mut Core, op: &Op) {
         Kind::VcvtFixed => return fixed::<F>(core, op),
         Kind::Vcmp | Kind::VcmpZero => {
             let a = F::get(core, op.rd);
-            let b = if op.kind == Kind::Vcmp { F::get(core, op.rm) } else { 0 };
+            let b = if op.kind == Kind::Vcmp {
+                F::get(core, op.rm)
+            } else {
+                0
+            };
             let nzcv = float::compare::<F>(a, b, op.has(VARIANT), &mut core.fpscr);
             return core.fpscr.set_nzcv(nzcv);
         }
         _ => {}
     }
-    let (n, m, d) = (F::get(core, op.rn), F::get(core, op.rm), F::get(core, op.rd));
+    let (n, m, d) = (
+        F::get(core, op.rn),
+        F::get(core, op.rm),
+        F::get(core, op.rd),
+    );
     let negated = |value: u64| value ^ F::SIGN;
-    let selects = op.kind == Kind::Vsel && core.condition([0, 6, 10, 12][usize::from(op.shift & 3)]);
+    let selects =
+        op.kind == Kind::Vsel && core.condition([0, 6, 10, 12][usize::from(op.shift & 3)]);
     let fp = &mut core.fpscr;
     let result = match op.kind {
         Kind::VmovReg => m,
@@ -258,8 +290,16 @@ fn arithmetic<F: Registers>(core: &mut Core, op: &Op) {
         Kind::Vsqrt => float::sqrt::<F>(m, fp),
         Kind::Vmla | Kind::Vmls | Kind::Vnmla | Kind::Vnmls => {
             let product = float::mul::<F>(n, m, fp);
-            let product = if matches!(op.kind, Kind::Vmls | Kind::Vnmla) { negated(product) } else { product };
-            let addend = if matches!(op.kind, Kind::Vnmla | Kind::Vnmls) { negated(d) } else { d };
+            let product = if matches!(op.kind, Kind::Vmls | Kind::Vnmla) {
+                negated(product)
+            } else {
+                product
+            };
+            let addend = if matches!(op.kind, Kind::Vnmla | Kind::Vnmls) {
+                negated(d)
+            } else {
+                d
+            };
             float::add::<F>(addend, product, fp)
         }
         Kind::Vfma => float::fma::<F>(d, n, m, fp),
@@ -291,8 +331,19 @@ fn fixed<F: Registers>(core: &mut Core, op: &Op) {
     let fraction = u32::from(op.amount);
     let value = F::get(core, op.rd);
     if op.shift & 2 != 0 {
-        let raw = float::float_to_fixed::<F>(value, fraction, width, unsigned, float::Rounding::Zero, &mut core.fpscr);
-        let extended = if unsigned { u64::from(raw) } else { i64::from(raw as i32) as u64 };
+        let raw = float::float_to_fixed::<F>(
+            value,
+            fraction,
+            width,
+            unsigned,
+            float::Rounding::Zero,
+            &mut core.fpscr,
+        );
+        let extended = if unsigned {
+            u64::from(raw)
+        } else {
+            i64::from(raw as i32) as u64
+        };
         return F::put(core, op.rd, extended & (F::SIGN | (F::SIGN - 1)));
     }
     let raw = value as u32;
@@ -302,6 +353,7 @@ fn fixed<F: Registers>(core: &mut Core, op: &Op) {
         (_, true) => i64::from(raw as u16),
         (_, false) => i64::from(raw as i16),
     };
-    let result = float::fixed_to_float::<F>(value, fraction, float::Rounding::Nearest, &mut core.fpscr);
+    let result =
+        float::fixed_to_float::<F>(value, fraction, float::Rounding::Nearest, &mut core.fpscr);
     F::put(core, op.rd, result);
 }

@@ -27,7 +27,11 @@ fn logical(core: &mut Core, op: &Op, result: u32, carry: bool) {
 /// The carry a logical operation with an immediate leaves.
 #[inline(always)]
 fn immediate_carry(core: &Core, op: &Op) -> bool {
-    if op.has(CARRY) { op.has(CARRY_VALUE) } else { core.c }
+    if op.has(CARRY) {
+        op.has(CARRY_VALUE)
+    } else {
+        core.c
+    }
 }
 
 /// The sum and, where asked for, its flags.
@@ -119,7 +123,8 @@ pub(crate) fn execute(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Tra
     }
     macro_rules! by_reg {
         () => {
-            core.reg(op.rn).wrapping_add(core.reg(op.rm) << (op.amount & 3))
+            core.reg(op.rn)
+                .wrapping_add(core.reg(op.rm) << (op.amount & 3))
         };
     }
     let word = |v: u32| v;
@@ -296,8 +301,14 @@ pub(crate) fn execute(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Tra
                 core.set_nz(result);
             }
         }
-        Kind::Mla => core.set(op.rd, rn!().wrapping_mul(rm!()).wrapping_add(core.reg(op.ra))),
-        Kind::Mls => core.set(op.rd, core.reg(op.ra).wrapping_sub(rn!().wrapping_mul(rm!()))),
+        Kind::Mla => core.set(
+            op.rd,
+            rn!().wrapping_mul(rm!()).wrapping_add(core.reg(op.ra)),
+        ),
+        Kind::Mls => core.set(
+            op.rd,
+            core.reg(op.ra).wrapping_sub(rn!().wrapping_mul(rm!())),
+        ),
         Kind::It => core.it = op.imm as u8,
         Kind::Nop | Kind::Sev | Kind::Barrier => {}
 
@@ -309,7 +320,13 @@ pub(crate) fn execute(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Tra
         Kind::Vfma => fp::common(core, bus, op)?,
         Kind::Vmla => fp::common(core, bus, op)?,
         Kind::Vsub | Kind::Vmls => fp::common(core, bus, op)?,
-        Kind::Ldm | Kind::LdmDb | Kind::Stm | Kind::StmDb | Kind::Ldrd | Kind::Strd | Kind::LdrdLit => {
+        Kind::Ldm
+        | Kind::LdmDb
+        | Kind::Stm
+        | Kind::StmDb
+        | Kind::Ldrd
+        | Kind::Strd
+        | Kind::LdrdLit => {
             transfer::several(core, bus, op)?;
         }
         Kind::Undecoded => return Err(Trap::Undecoded),
@@ -324,7 +341,9 @@ pub(crate) fn execute(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Tra
 #[inline(never)]
 fn rare(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Trap> {
     match op.kind {
-        Kind::Ldrex | Kind::Strex | Kind::Clrex | Kind::Lda | Kind::Stl => transfer::exclusive(core, bus, op),
+        Kind::Ldrex | Kind::Strex | Kind::Clrex | Kind::Lda | Kind::Stl => {
+            transfer::exclusive(core, bus, op)
+        }
         Kind::Wfi | Kind::Wfe => Err(Trap::Wait),
         Kind::Bkpt => Err(Trap::Breakpoint(op.imm as u8)),
         Kind::Svc => Err(Trap::Svc),

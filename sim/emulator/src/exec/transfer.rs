@@ -34,7 +34,12 @@ fn indexed(core: &Core, op: &Op) -> (u32, u32) {
 }
 
 #[inline(always)]
-pub(super) fn load_indexed<W: Word>(core: &mut Core, bus: &mut Bus, op: &Op, extend: fn(u32) -> u32) -> Result<(), Trap> {
+pub(super) fn load_indexed<W: Word>(
+    core: &mut Core,
+    bus: &mut Bus,
+    op: &Op,
+    extend: fn(u32) -> u32,
+) -> Result<(), Trap> {
     let (address, moved) = indexed(core, op);
     let value = extend(bus.load::<W>(address)?);
     core.set_any(op.rn, moved);
@@ -55,9 +60,21 @@ pub(super) fn several(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Tra
     let bytes = 4 * op.imm.count_ones();
     match op.kind {
         Kind::Ldm => load_multiple(core, bus, op, base, base.wrapping_add(bytes)),
-        Kind::LdmDb => load_multiple(core, bus, op, base.wrapping_sub(bytes), base.wrapping_sub(bytes)),
+        Kind::LdmDb => load_multiple(
+            core,
+            bus,
+            op,
+            base.wrapping_sub(bytes),
+            base.wrapping_sub(bytes),
+        ),
         Kind::Stm => store_multiple(core, bus, op, base, base.wrapping_add(bytes)),
-        Kind::StmDb => store_multiple(core, bus, op, base.wrapping_sub(bytes), base.wrapping_sub(bytes)),
+        Kind::StmDb => store_multiple(
+            core,
+            bus,
+            op,
+            base.wrapping_sub(bytes),
+            base.wrapping_sub(bytes),
+        ),
         Kind::LdrdLit => load_pair(core, bus, op, op.imm),
         Kind::Ldrd => {
             let (address, moved) = indexed(core, op);
@@ -82,7 +99,11 @@ pub(super) fn several(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Tra
 }
 
 fn check_aligned(address: u32) -> Result<(), Trap> {
-    if address & 3 == 0 { Ok(()) } else { Err(Trap::Fault(Cause::Unaligned(address))) }
+    if address & 3 == 0 {
+        Ok(())
+    } else {
+        Err(Trap::Fault(Cause::Unaligned(address)))
+    }
 }
 
 fn load_pair(core: &mut Core, bus: &mut Bus, op: &Op, address: u32) -> Result<(), Trap> {
@@ -95,7 +116,13 @@ fn load_pair(core: &mut Core, bus: &mut Bus, op: &Op, address: u32) -> Result<()
     Ok(())
 }
 
-fn load_multiple(core: &mut Core, bus: &mut Bus, op: &Op, start: u32, end: u32) -> Result<(), Trap> {
+fn load_multiple(
+    core: &mut Core,
+    bus: &mut Bus,
+    op: &Op,
+    start: u32,
+    end: u32,
+) -> Result<(), Trap> {
     check_aligned(start)?;
     // All words are read before any register changes, so that a fault leaves the state as it was.
     let mut values = [0; 16];
@@ -117,10 +144,20 @@ fn load_multiple(core: &mut Core, bus: &mut Bus, op: &Op, start: u32, end: u32) 
         core.r[register] = values[register];
         list &= list - 1;
     }
-    if op.imm & 0x8000 != 0 { interworking(core, values[15]) } else { Ok(()) }
+    if op.imm & 0x8000 != 0 {
+        interworking(core, values[15])
+    } else {
+        Ok(())
+    }
 }
 
-fn store_multiple(core: &mut Core, bus: &mut Bus, op: &Op, start: u32, end: u32) -> Result<(), Trap> {
+fn store_multiple(
+    core: &mut Core,
+    bus: &mut Bus,
+    op: &Op,
+    start: u32,
+    end: u32,
+) -> Result<(), Trap> {
     check_aligned(start)?;
     let mut list = op.imm & 0xffff;
     let mut address = start;

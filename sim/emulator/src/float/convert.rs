@@ -1,6 +1,9 @@
 //! Conversions: integers and fixed point, rounding to integral, and between precisions.
 
-use super::soft::{Class, Double, Format, Half, Single, infinity, pack, propagate, rounds_up, shift_out, unpack, zero};
+use super::soft::{
+    Class, Double, Format, Half, Single, infinity, pack, propagate, rounds_up, shift_out, unpack,
+    zero,
+};
 use super::{AHP, DN, Fpscr, IOC, IXC, Rounding};
 
 /// FPToFixed: `value · 2^fraction` as a saturated integer of `width` bits.
@@ -39,9 +42,16 @@ pub fn float_to_fixed<F: Format>(
                 (significand << exponent, false)
             } else {
                 let (whole, half, inexact) = shift_out(significand, exponent.unsigned_abs(), false);
-                (whole + u128::from(rounds_up(mode, u.negative, whole & 1 == 1, half, inexact)), inexact)
+                (
+                    whole + u128::from(rounds_up(mode, u.negative, whole & 1 == 1, half, inexact)),
+                    inexact,
+                )
             };
-            let signed = if u.negative { -(whole as i128) } else { whole as i128 };
+            let signed = if u.negative {
+                -(whole as i128)
+            } else {
+                whole as i128
+            };
             if signed < least || signed > most {
                 return saturate(u.negative, fp);
             }
@@ -58,11 +68,23 @@ pub fn fixed_to_float<F: Format>(value: i64, fraction: u32, mode: Rounding, fp: 
     if value == 0 {
         return 0;
     }
-    pack::<F>(value < 0, -(fraction as i32), value.unsigned_abs().into(), false, mode, fp)
+    pack::<F>(
+        value < 0,
+        -(fraction as i32),
+        value.unsigned_abs().into(),
+        false,
+        mode,
+        fp,
+    )
 }
 
 /// FPRoundInt: to the nearest integral value in the given mode; `exact` raises Inexact.
-pub fn round_to_integral<F: Format>(value: u64, mode: Rounding, exact: bool, fp: &mut Fpscr) -> u64 {
+pub fn round_to_integral<F: Format>(
+    value: u64,
+    mode: Rounding,
+    exact: bool,
+    fp: &mut Fpscr,
+) -> u64 {
     let u = unpack::<F>(value, fp);
     match u.class {
         Class::QuietNan | Class::SignallingNan => propagate::<F>(value, u.class, fp),
@@ -70,8 +92,10 @@ pub fn round_to_integral<F: Format>(value: u64, mode: Rounding, exact: bool, fp:
         Class::Infinity => value,
         Class::Finite if u.exponent >= 0 => value,
         Class::Finite => {
-            let (whole, half, inexact) = shift_out(u.significand.into(), u.exponent.unsigned_abs(), false);
-            let whole = whole + u128::from(rounds_up(mode, u.negative, whole & 1 == 1, half, inexact));
+            let (whole, half, inexact) =
+                shift_out(u.significand.into(), u.exponent.unsigned_abs(), false);
+            let whole =
+                whole + u128::from(rounds_up(mode, u.negative, whole & 1 == 1, half, inexact));
             if inexact && exact {
                 fp.raise(IXC);
             }
@@ -85,14 +109,25 @@ pub fn round_to_integral<F: Format>(value: u64, mode: Rounding, exact: bool, fp:
 
 /// FPConvert between single and double precision.
 pub fn precision(value: u64, to_single: bool, fp: &mut Fpscr) -> u64 {
-    if to_single { convert::<Double, Single>(value, fp) } else { convert::<Single, Double>(value, fp) }
+    if to_single {
+        convert::<Double, Single>(value, fp)
+    } else {
+        convert::<Single, Double>(value, fp)
+    }
 }
 
 /// A half-precision value to a wider format; AHP selects the alternative form without infinities and NaNs.
 pub fn from_half<F: Format>(value: u64, fp: &mut Fpscr) -> u64 {
     if fp.has(AHP) && value >> Half::FRACTION & Half::MAX == Half::MAX {
         let significand = value & 0x3ff | 0x400;
-        return pack::<F>(value & Half::SIGN != 0, 16 - 10, significand.into(), false, Rounding::Nearest, fp);
+        return pack::<F>(
+            value & Half::SIGN != 0,
+            16 - 10,
+            significand.into(),
+            false,
+            Rounding::Nearest,
+            fp,
+        );
     }
     convert::<Half, F>(value, fp)
 }
@@ -128,7 +163,12 @@ pub fn to_half<F: Format>(value: u64, fp: &mut Fpscr) -> u64 {
 }
 
 /// Rounds to the alternative half-precision form; `None` where it does not fit.
-fn pack_alternative(negative: bool, exponent: i32, significand: u128, fp: &mut Fpscr) -> Option<u64> {
+fn pack_alternative(
+    negative: bool,
+    exponent: i32,
+    significand: u128,
+    fp: &mut Fpscr,
+) -> Option<u64> {
     /// Half precision with one exponent more, of which the topmost half is unused.
     struct Wide;
     impl Format for Wide {
@@ -136,7 +176,8 @@ fn pack_alternative(negative: bool, exponent: i32, significand: u128, fp: &mut F
         const EXPONENT: u32 = 6;
         const BIAS: i32 = 15;
     }
-    let bits = pack::<Wide>(negative, exponent, significand, false, fp.rounding(), fp) & !Wide::SIGN;
+    let bits =
+        pack::<Wide>(negative, exponent, significand, false, fp.rounding(), fp) & !Wide::SIGN;
     (bits < 0x8000).then_some(bits)
 }
 
@@ -159,6 +200,13 @@ fn convert<From: Format, To: Format>(value: u64, fp: &mut Fpscr) -> u64 {
         }
         Class::Infinity => infinity::<To>(u.negative),
         Class::Zero => zero::<To>(u.negative),
-        Class::Finite => pack::<To>(u.negative, u.exponent, u.significand.into(), false, fp.rounding(), fp),
+        Class::Finite => pack::<To>(
+            u.negative,
+            u.exponent,
+            u.significand.into(),
+            false,
+            fp.rounding(),
+            fp,
+        ),
     }
 }

@@ -67,7 +67,11 @@ fn slow_add<F: Format>(a: u64, b: u64, fp: &mut Fpscr) -> u64 {
 #[inline(always)]
 pub fn sub<F: Format>(a: u64, b: u64, fp: &mut Fpscr) -> u64 {
     let nan = b & !F::SIGN > F::INFINITY;
-    if nan { slow_add::<F>(a, b, fp) } else { add::<F>(a, b ^ F::SIGN, fp) }
+    if nan {
+        slow_add::<F>(a, b, fp)
+    } else {
+        add::<F>(a, b ^ F::SIGN, fp)
+    }
 }
 
 /// FPMul.
@@ -163,8 +167,16 @@ mod tests {
         *state ^= *state << 17;
         let random = (*state >> 16) as u32;
         match random % 8 {
-            0 => [0, 0x8000_0000, 0x7f80_0000, 0xff80_0000, 0x7fc0_0001, 0x7f80_0001, 0x0080_0000, 1]
-                [(random >> 8) as usize % 8],
+            0 => [
+                0,
+                0x8000_0000,
+                0x7f80_0000,
+                0xff80_0000,
+                0x7fc0_0001,
+                0x7f80_0001,
+                0x0080_0000,
+                1,
+            ][(random >> 8) as usize % 8],
             1 => random & 0x807f_ffff,
             2 | 3 => random & 0x83ff_ffff | 0x3c00_0000,
             4 => (random & 0x3f) << 20 | 0x3f00_0000 | random & 0x8000_0000,
@@ -176,17 +188,48 @@ mod tests {
     fn the_fast_path_equals_the_integers() {
         let mut state = 0x9e37_79b9_7f4a_7c15;
         for _ in 0..400_000 {
-            let [a, b, c] = [operand(&mut state), operand(&mut state), operand(&mut state)].map(u64::from);
-            let mut check = |name: &str, fast: fn(u64, u64, u64, &mut Fpscr) -> u64, slow: fn(u64, u64, u64, &mut Fpscr) -> u64| {
+            let [a, b, c] = [
+                operand(&mut state),
+                operand(&mut state),
+                operand(&mut state),
+            ]
+            .map(u64::from);
+            let check = |name: &str,
+                         fast: fn(u64, u64, u64, &mut Fpscr) -> u64,
+                         slow: fn(u64, u64, u64, &mut Fpscr) -> u64| {
                 let (mut x, mut y) = (Fpscr::new(0), Fpscr::new(0));
                 let pair = (fast(a, b, c, &mut x), slow(a, b, c, &mut y));
-                assert_eq!((pair.0, x), (pair.1, y), "{name} of {a:08x} {b:08x} {c:08x}");
+                assert_eq!(
+                    (pair.0, x),
+                    (pair.1, y),
+                    "{name} of {a:08x} {b:08x} {c:08x}"
+                );
             };
-            check("add", |a, b, _, fp| add::<Single>(a, b, fp), |a, b, _, fp| soft::add::<Single>(a, b, fp));
-            check("mul", |a, b, _, fp| mul::<Single>(a, b, fp), |a, b, _, fp| soft::mul::<Single>(a, b, fp));
-            check("div", |a, b, _, fp| div::<Single>(a, b, fp), |a, b, _, fp| soft::div::<Single>(a, b, fp));
-            check("sqrt", |a, _, _, fp| sqrt::<Single>(a, fp), |a, _, _, fp| soft::sqrt::<Single>(a, fp));
-            check("fma", |a, b, c, fp| fma::<Single>(c, a, b, fp), |a, b, c, fp| soft::fma::<Single>(c, a, b, fp));
+            check(
+                "add",
+                |a, b, _, fp| add::<Single>(a, b, fp),
+                |a, b, _, fp| soft::add::<Single>(a, b, fp),
+            );
+            check(
+                "mul",
+                |a, b, _, fp| mul::<Single>(a, b, fp),
+                |a, b, _, fp| soft::mul::<Single>(a, b, fp),
+            );
+            check(
+                "div",
+                |a, b, _, fp| div::<Single>(a, b, fp),
+                |a, b, _, fp| soft::div::<Single>(a, b, fp),
+            );
+            check(
+                "sqrt",
+                |a, _, _, fp| sqrt::<Single>(a, fp),
+                |a, _, _, fp| soft::sqrt::<Single>(a, fp),
+            );
+            check(
+                "fma",
+                |a, b, c, fp| fma::<Single>(c, a, b, fp),
+                |a, b, c, fp| soft::fma::<Single>(c, a, b, fp),
+            );
         }
     }
 
@@ -197,13 +240,18 @@ mod tests {
             let mut next = || u64::from(operand(&mut state)) << 32 | u64::from(operand(&mut state));
             let (a, b, c) = (next(), next(), next());
             let host = |bits| f64::from_bits(bits);
-            let same = |ours: u64, host: f64| ours == host.to_bits() || host.is_nan() && f64::from_bits(ours).is_nan();
+            let same = |ours: u64, host: f64| {
+                ours == host.to_bits() || host.is_nan() && f64::from_bits(ours).is_nan()
+            };
             let mut fp = Fpscr::new(0);
             assert!(same(add::<Double>(a, b, &mut fp), host(a) + host(b)));
             assert!(same(mul::<Double>(a, b, &mut fp), host(a) * host(b)));
             assert!(same(div::<Double>(a, b, &mut fp), host(a) / host(b)));
             assert!(same(sqrt::<Double>(a, &mut fp), host(a).sqrt()));
-            assert!(same(fma::<Double>(c, a, b, &mut fp), host(a).mul_add(host(b), host(c))));
+            assert!(same(
+                fma::<Double>(c, a, b, &mut fp),
+                host(a).mul_add(host(b), host(c))
+            ));
         }
     }
 }

@@ -9,10 +9,12 @@ mod convert;
 mod fast;
 mod soft;
 
-pub use convert::{fixed_to_float, float_to_fixed, from_half, precision, round_to_integral, to_half};
+pub use convert::{
+    fixed_to_float, float_to_fixed, from_half, precision, round_to_integral, to_half,
+};
 pub use fast::{add, div, fma, mul, sqrt, sub};
-pub use soft::{compare, max_number, min_number};
 pub use soft::{Double, Format, Single};
+pub use soft::{compare, max_number, min_number};
 
 /// Invalid operation, cumulative.
 pub const IOC: u32 = 1;
@@ -60,7 +62,10 @@ impl Fpscr {
     /// A register with the given bits; those that do not exist read as zero.
     #[must_use]
     pub const fn new(bits: u32) -> Self {
-        Fpscr { bits: bits & IMPLEMENTED, special: bits & (RMODE | FZ | DN) != 0 }
+        Fpscr {
+            bits: bits & IMPLEMENTED,
+            special: bits & (RMODE | FZ | DN) != 0,
+        }
     }
 
     /// All bits.

@@ -81,7 +81,12 @@ pub(super) fn unpack<F: Format>(value: u64, fp: &mut Fpscr) -> Unpacked {
     let fraction = value & ((1 << F::FRACTION) - 1);
     let exponent = value >> F::FRACTION & F::MAX;
     let negative = value & F::SIGN != 0;
-    let zero = Unpacked { class: Class::Zero, negative, exponent: 0, significand: 0 };
+    let zero = Unpacked {
+        class: Class::Zero,
+        negative,
+        exponent: 0,
+        significand: 0,
+    };
     if exponent == 0 {
         if fraction == 0 {
             return zero;
@@ -91,7 +96,12 @@ pub(super) fn unpack<F: Format>(value: u64, fp: &mut Fpscr) -> Unpacked {
             return zero;
         }
         let lowest = 1 - F::BIAS - F::FRACTION as i32;
-        return Unpacked { class: Class::Finite, exponent: lowest, significand: fraction, ..zero };
+        return Unpacked {
+            class: Class::Finite,
+            exponent: lowest,
+            significand: fraction,
+            ..zero
+        };
     }
     if exponent == F::MAX {
         let class = match fraction {
@@ -99,7 +109,11 @@ pub(super) fn unpack<F: Format>(value: u64, fp: &mut Fpscr) -> Unpacked {
             _ if fraction & F::QUIET != 0 => Class::QuietNan,
             _ => Class::SignallingNan,
         };
-        return Unpacked { class, significand: fraction, ..zero };
+        return Unpacked {
+            class,
+            significand: fraction,
+            ..zero
+        };
     }
     Unpacked {
         class: Class::Finite,
@@ -127,22 +141,37 @@ pub(super) fn propagate<F: Format>(value: u64, class: Class, fp: &mut Fpscr) -> 
     if class == Class::SignallingNan {
         fp.raise(IOC);
     }
-    if fp.has(DN) { F::DEFAULT_NAN } else { value | F::QUIET }
+    if fp.has(DN) {
+        F::DEFAULT_NAN
+    } else {
+        value | F::QUIET
+    }
 }
 
 /// FPProcessNaNs and FPProcessNaNs3: the first signalling NaN, else the first quiet one.
-fn first_nan<F: Format, const N: usize>(operands: [(u64, Unpacked); N], fp: &mut Fpscr) -> Option<u64> {
+fn first_nan<F: Format, const N: usize>(
+    operands: [(u64, Unpacked); N],
+    fp: &mut Fpscr,
+) -> Option<u64> {
     let of = |class| operands.iter().find(move |(_, u)| u.class == class);
     let (value, unpacked) = of(Class::SignallingNan).or_else(|| of(Class::QuietNan))?;
     Some(propagate::<F>(*value, unpacked.class, fp))
 }
 
 /// Whether rounding moves the magnitude up, given the discarded part against one half.
-pub(super) fn rounds_up(mode: Rounding, negative: bool, odd: bool, half: std::cmp::Ordering, inexact: bool) -> bool {
+pub(super) fn rounds_up(
+    mode: Rounding,
+    negative: bool,
+    odd: bool,
+    half: std::cmp::Ordering,
+    inexact: bool,
+) -> bool {
     use std::cmp::Ordering::{Equal, Greater, Less};
     match (mode, half) {
         (Rounding::Nearest, Equal) => odd,
-        (Rounding::NearestAway, Equal) | (Rounding::Nearest | Rounding::NearestAway, Greater) => true,
+        (Rounding::NearestAway, Equal) | (Rounding::Nearest | Rounding::NearestAway, Greater) => {
+            true
+        }
         (Rounding::Nearest | Rounding::NearestAway, Less) | (Rounding::Zero, _) => false,
         (Rounding::Up, _) => inexact && !negative,
         (Rounding::Down, _) => inexact && negative,
@@ -160,7 +189,11 @@ pub(super) fn shift_out(value: u128, shift: u32, sticky: bool) -> (u128, std::cm
     }
     let lost = value & ((1 << shift) - 1);
     let half = lost.cmp(&(1 << (shift - 1)));
-    let half = if half == Ordering::Equal && sticky { Ordering::Greater } else { half };
+    let half = if half == Ordering::Equal && sticky {
+        Ordering::Greater
+    } else {
+        half
+    };
     (value >> shift, half, lost != 0 || sticky)
 }
 
@@ -184,7 +217,11 @@ pub(super) fn pack<F: Format>(
     let (kept, half, inexact) = if unit >= exponent {
         shift_out(significand, (unit - exponent) as u32, sticky)
     } else {
-        (significand << (exponent - unit), std::cmp::Ordering::Less, sticky)
+        (
+            significand << (exponent - unit),
+            std::cmp::Ordering::Less,
+            sticky,
+        )
     };
     let kept = kept as u64 + u64::from(rounds_up(mode, negative, kept & 1 == 1, half, inexact));
     // Below the normal numbers the biased exponent is that of the unit, without the implicit bit.
@@ -198,7 +235,11 @@ pub(super) fn pack<F: Format>(
             Rounding::Down => negative,
             Rounding::Zero => false,
         };
-        return if to_infinity { infinity::<F>(negative) } else { zero::<F>(negative) | (F::INFINITY - 1) };
+        return if to_infinity {
+            infinity::<F>(negative)
+        } else {
+            zero::<F>(negative) | (F::INFINITY - 1)
+        };
     }
     if inexact {
         fp.raise(if tiny { UFC | IXC } else { IXC });
@@ -216,7 +257,11 @@ struct Term {
 
 fn term(negative: bool, exponent: i32, significand: u128) -> Term {
     let shift = significand.leading_zeros() as i32 - 2;
-    Term { negative, exponent: exponent - shift, significand: significand << shift }
+    Term {
+        negative,
+        exponent: exponent - shift,
+        significand: significand << shift,
+    }
 }
 
 /// The rounded sum of two terms that are not zero.
@@ -226,7 +271,14 @@ fn sum<F: Format>(a: Term, b: Term, fp: &mut Fpscr) -> u64 {
     let (small, _, sticky) = shift_out(b.significand, (a.exponent - b.exponent) as u32, false);
     let mode = fp.rounding();
     if a.negative == b.negative {
-        return pack::<F>(a.negative, a.exponent, a.significand + small, sticky, mode, fp);
+        return pack::<F>(
+            a.negative,
+            a.exponent,
+            a.significand + small,
+            sticky,
+            mode,
+            fp,
+        );
     }
     let difference = a.significand - small - u128::from(sticky);
     if difference == 0 {
@@ -260,7 +312,14 @@ pub(super) fn add<F: Format>(a: u64, b: u64, fp: &mut Fpscr) -> u64 {
 }
 
 fn repack<F: Format>(u: Unpacked, fp: &mut Fpscr) -> u64 {
-    pack::<F>(u.negative, u.exponent, u.significand.into(), false, fp.rounding(), fp)
+    pack::<F>(
+        u.negative,
+        u.exponent,
+        u.significand.into(),
+        false,
+        fp.rounding(),
+        fp,
+    )
 }
 
 /// FPMul.
@@ -276,7 +335,14 @@ pub(super) fn mul<F: Format>(a: u64, b: u64, fp: &mut Fpscr) -> u64 {
         (Class::Zero, _) | (_, Class::Zero) => zero::<F>(negative),
         _ => {
             let product = u128::from(ua.significand) * u128::from(ub.significand);
-            pack::<F>(negative, ua.exponent + ub.exponent, product, false, fp.rounding(), fp)
+            pack::<F>(
+                negative,
+                ua.exponent + ub.exponent,
+                product,
+                false,
+                fp.rounding(),
+                fp,
+            )
         }
     }
 }
@@ -302,7 +368,14 @@ pub(super) fn div<F: Format>(a: u64, b: u64, fp: &mut Fpscr) -> u64 {
             let dividend = u128::from(ua.significand) << shift;
             let divisor = u128::from(ub.significand);
             let exponent = ua.exponent - shift - ub.exponent;
-            pack::<F>(negative, exponent, dividend / divisor, dividend % divisor != 0, fp.rounding(), fp)
+            pack::<F>(
+                negative,
+                exponent,
+                dividend / divisor,
+                dividend % divisor != 0,
+                fp.rounding(),
+                fp,
+            )
         }
     }
 }
@@ -320,15 +393,27 @@ pub(super) fn sqrt<F: Format>(a: u64, fp: &mut Fpscr) -> u64 {
             shift -= (u.exponent - shift) & 1;
             let radicand = u128::from(u.significand) << shift;
             let root = radicand.isqrt();
-            pack::<F>(false, (u.exponent - shift) / 2, root, root * root != radicand, fp.rounding(), fp)
+            pack::<F>(
+                false,
+                (u.exponent - shift) / 2,
+                root,
+                root * root != radicand,
+                fp.rounding(),
+                fp,
+            )
         }
     }
 }
 
 /// FPMulAdd: `addend + a·b`, rounded once.
 pub(super) fn fma<F: Format>(addend: u64, a: u64, b: u64, fp: &mut Fpscr) -> u64 {
-    let (uc, ua, ub) = (unpack::<F>(addend, fp), unpack::<F>(a, fp), unpack::<F>(b, fp));
-    let infinity_by_zero = ua.is(Class::Infinity) && ub.is(Class::Zero) || ua.is(Class::Zero) && ub.is(Class::Infinity);
+    let (uc, ua, ub) = (
+        unpack::<F>(addend, fp),
+        unpack::<F>(a, fp),
+        unpack::<F>(b, fp),
+    );
+    let infinity_by_zero = ua.is(Class::Infinity) && ub.is(Class::Zero)
+        || ua.is(Class::Zero) && ub.is(Class::Infinity);
     if uc.is(Class::QuietNan) && infinity_by_zero {
         return invalid::<F>(fp);
     }
@@ -356,7 +441,11 @@ pub(super) fn fma<F: Format>(addend: u64, a: u64, b: u64, fp: &mut Fpscr) -> u64
         if uc.is(Class::Zero) {
             return pack::<F>(negative, exponent, product, false, fp.rounding(), fp);
         }
-        sum::<F>(term(uc.negative, uc.exponent, uc.significand.into()), term(negative, exponent, product), fp)
+        sum::<F>(
+            term(uc.negative, uc.exponent, uc.significand.into()),
+            term(negative, exponent, product),
+            fp,
+        )
     }
 }
 
@@ -378,7 +467,11 @@ pub fn compare<F: Format>(a: u64, b: u64, signalling: bool, fp: &mut Fpscr) -> u
 
 /// A number's place on the line, with both zeros (and flushed denormals) at zero.
 fn order<F: Format>(value: u64, u: Unpacked) -> i64 {
-    let magnitude = if u.is(Class::Zero) { 0 } else { (value & !F::SIGN) as i64 };
+    let magnitude = if u.is(Class::Zero) {
+        0
+    } else {
+        (value & !F::SIGN) as i64
+    };
     if u.negative { -magnitude } else { magnitude }
 }
 
@@ -397,11 +490,19 @@ fn select_number<F: Format>(a: u64, b: u64, fp: &mut Fpscr, larger: bool) -> u64
     // Of two zeros the positive one is the larger.
     let key = |value, u: Unpacked| (order::<F>(value, u), !u.negative);
     let first = (key(a, ua) > key(b, ub)) == larger;
-    if first { flushed::<F>(a, ua) } else { flushed::<F>(b, ub) }
+    if first {
+        flushed::<F>(a, ua)
+    } else {
+        flushed::<F>(b, ub)
+    }
 }
 
 fn flushed<F: Format>(value: u64, u: Unpacked) -> u64 {
-    if u.is(Class::Zero) { zero::<F>(u.negative) } else { value }
+    if u.is(Class::Zero) {
+        zero::<F>(u.negative)
+    } else {
+        value
+    }
 }
 
 /// FPMaxNum: the larger, a number before a quiet NaN.

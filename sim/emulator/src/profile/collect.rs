@@ -39,7 +39,12 @@ impl Profile {
             return child;
         }
         let child = self.nodes.len();
-        self.nodes.push(Node { entry, parent, children: HashMap::new(), counts: Counts::default() });
+        self.nodes.push(Node {
+            entry,
+            parent,
+            children: HashMap::new(),
+            counts: Counts::default(),
+        });
         self.nodes[parent].children.insert(entry, child);
         child
     }
@@ -59,10 +64,19 @@ pub(crate) struct Profiler<'a> {
 impl<'a> Profiler<'a> {
     pub fn new(profile: &'a mut Profile, timing: &'a mut Timing, pc: u32) -> Self {
         if profile.nodes.is_empty() {
-            profile.nodes.push(Node { entry: pc, parent: 0, children: HashMap::new(), counts: Counts::default() });
+            profile.nodes.push(Node {
+                entry: pc,
+                parent: 0,
+                children: HashMap::new(),
+                counts: Counts::default(),
+            });
         }
         let current = profile.current();
-        Profiler { profile, timing, current }
+        Profiler {
+            profile,
+            timing,
+            current,
+        }
     }
 
     /// Follows calls and returns.
@@ -71,14 +85,24 @@ impl<'a> Profiler<'a> {
         if matches!(r.op.kind, Kind::Bl | Kind::BlxReg) {
             if self.profile.frames.len() < DEEPEST {
                 let node = self.profile.child(self.current, r.next);
-                self.profile.frames.push(Frame { node, returns_to: r.lr & !1, sp: r.sp });
+                self.profile.frames.push(Frame {
+                    node,
+                    returns_to: r.lr & !1,
+                    sp: r.sp,
+                });
                 self.current = node;
             }
             return;
         }
         // A return is a branch to where the caller goes on, with the stack back at its place.
-        let depth = self.profile.frames.iter().rposition(|f| f.returns_to == r.next && r.sp >= f.sp);
-        if let Some(depth) = depth.filter(|_| !matches!(r.op.kind, Kind::B | Kind::BCond | Kind::Cbz | Kind::Cbnz)) {
+        let depth = self
+            .profile
+            .frames
+            .iter()
+            .rposition(|f| f.returns_to == r.next && r.sp >= f.sp);
+        if let Some(depth) =
+            depth.filter(|_| !matches!(r.op.kind, Kind::B | Kind::BCond | Kind::Cbz | Kind::Cbnz))
+        {
             self.profile.frames.truncate(depth);
             self.current = self.profile.current();
         }

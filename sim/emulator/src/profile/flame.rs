@@ -33,7 +33,9 @@ impl Frame {
 pub fn flame_graph(folded: &str, title: &str) -> String {
     let mut root = Frame::default();
     for line in folded.lines() {
-        let Some((stack, cycles)) = line.rsplit_once(' ') else { continue };
+        let Some((stack, cycles)) = line.rsplit_once(' ') else {
+            continue;
+        };
         let mut frame = &mut root;
         for name in stack.split(';') {
             frame = frame.children.entry(name.to_owned()).or_default();
@@ -55,7 +57,15 @@ pub fn flame_graph(folded: &str, title: &str) -> String {
     let scale = (WIDTH - 2.0 * MARGIN) / total.max(1) as f64;
     let mut x = MARGIN;
     for (name, frame) in &root.children {
-        draw(&mut svg, name, frame, x, height - MARGIN - ROW, scale, total);
+        draw(
+            &mut svg,
+            name,
+            frame,
+            x,
+            height - MARGIN - ROW,
+            scale,
+            total,
+        );
         x += frame.total() as f64 * scale;
     }
     svg.push_str("</svg>\n");
@@ -97,12 +107,22 @@ fn draw(svg: &mut String, name: &str, frame: &Frame, x: f64, y: f64, scale: f64,
 
 /// A warm colour that belongs to a name.
 fn colour(name: &str) -> String {
-    let hash = name.bytes().fold(0x811c_9dc5u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
-    format!("#{:02x}{:02x}{:02x}", 220 + hash % 32, 130 + (hash >> 8) % 90, 70 + (hash >> 16) % 50)
+    let hash = name.bytes().fold(0x811c_9dc5u32, |h, b| {
+        (h ^ u32::from(b)).wrapping_mul(0x0100_0193)
+    });
+    format!(
+        "#{:02x}{:02x}{:02x}",
+        220 + hash % 32,
+        130 + (hash >> 8) % 90,
+        70 + (hash >> 16) % 50
+    )
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -116,7 +136,12 @@ mod tests {
             let at = svg.find(&format!("<title>{name} ")).unwrap();
             let rest = &svg[at..];
             let from = rest.find(" width=\"").unwrap() + 8;
-            rest[from..].split('"').next().unwrap().parse::<f64>().unwrap()
+            rest[from..]
+                .split('"')
+                .next()
+                .unwrap()
+                .parse::<f64>()
+                .unwrap()
         };
         assert!((width("a") / width("main") - 0.3).abs() < 1e-3);
         assert!((width("b") / width("main") - 0.7).abs() < 1e-3);

@@ -22,14 +22,26 @@ fn function_name(emulator: &Emulator, address: u32) -> String {
 
 /// The costliest first; among equals by name.
 fn sorted(rows: BTreeMap<String, Counts>) -> Vec<Row> {
-    let mut rows: Vec<Row> = rows.into_iter().map(|(name, counts)| Row { name, counts }).collect();
-    rows.sort_by(|a, b| b.counts.cycles.cmp(&a.counts.cycles).then_with(|| a.name.cmp(&b.name)));
+    let mut rows: Vec<Row> = rows
+        .into_iter()
+        .map(|(name, counts)| Row { name, counts })
+        .collect();
+    rows.sort_by(|a, b| {
+        b.counts
+            .cycles
+            .cmp(&a.counts.cycles)
+            .then_with(|| a.name.cmp(&b.name))
+    });
     rows
 }
 
 fn gather(emulator: &Emulator, name: impl Fn(u32) -> String) -> Vec<Row> {
     let mut rows: BTreeMap<String, Counts> = BTreeMap::new();
-    for (address, counts) in emulator.timing().map(Timing::by_address).unwrap_or_default() {
+    for (address, counts) in emulator
+        .timing()
+        .map(Timing::by_address)
+        .unwrap_or_default()
+    {
         *rows.entry(name(address)).or_default() += counts;
     }
     sorted(rows)
@@ -38,29 +50,48 @@ fn gather(emulator: &Emulator, name: impl Fn(u32) -> String) -> Vec<Row> {
 /// Counts by function, the costliest first. Empty where cycles were not counted.
 #[must_use]
 pub fn by_function(emulator: &Emulator) -> Vec<Row> {
-    if emulator.image.as_ref().is_some_and(|i| !i.symbols.is_empty()) {
+    if emulator
+        .image
+        .as_ref()
+        .is_some_and(|i| !i.symbols.is_empty())
+    {
         return gather(emulator, |address| function_name(emulator, address));
     }
     // Without symbols, functions are where calls lead.
-    let mut entries: Vec<u32> = emulator.profile().map(|p| p.nodes.iter().map(|n| n.entry).collect()).unwrap_or_default();
+    let mut entries: Vec<u32> = emulator
+        .profile()
+        .map(|p| p.nodes.iter().map(|n| n.entry).collect())
+        .unwrap_or_default();
     entries.sort_unstable();
     gather(emulator, |address| {
         let behind = entries.partition_point(|&e| e <= address);
-        behind.checked_sub(1).map_or_else(|| "?".to_owned(), |i| format!("0x{:08x}", entries[i]))
+        behind
+            .checked_sub(1)
+            .map_or_else(|| "?".to_owned(), |i| format!("0x{:08x}", entries[i]))
     })
 }
 
 /// Counts by source line, the costliest first. Empty where cycles were not counted or without line tables.
 #[must_use]
 pub fn by_line(emulator: &Emulator) -> Vec<Row> {
-    let Some(lines) = emulator.image.as_ref().and_then(crate::loader::Image::lines) else { return Vec::new() };
-    gather(emulator, |address| lines.line_of(address).unwrap_or_else(|| "?".to_owned()))
+    let Some(lines) = emulator
+        .image
+        .as_ref()
+        .and_then(crate::loader::Image::lines)
+    else {
+        return Vec::new();
+    };
+    gather(emulator, |address| {
+        lines.line_of(address).unwrap_or_else(|| "?".to_owned())
+    })
 }
 
 /// Call stacks with their own cycles: `main;learn;dense 1234` a line, which flame-graph tools read. Empty without a profile.
 #[must_use]
 pub fn folded(emulator: &Emulator) -> String {
-    let Some(profile) = emulator.profile() else { return String::new() };
+    let Some(profile) = emulator.profile() else {
+        return String::new();
+    };
     let mut lines: BTreeMap<String, u64> = BTreeMap::new();
     for node in profile.nodes.iter().filter(|n| n.counts.cycles > 0) {
         let mut names = vec![function_name(emulator, node.entry)];
@@ -74,5 +105,8 @@ pub fn folded(emulator: &Emulator) -> String {
         let stack: Vec<String> = names.into_iter().map(|n| n.replace(';', ":")).collect();
         *lines.entry(stack.join(";")).or_default() += node.counts.cycles;
     }
-    lines.into_iter().map(|(stack, cycles)| format!("{stack} {cycles}\n")).collect()
+    lines
+        .into_iter()
+        .map(|(stack, cycles)| format!("{stack} {cycles}\n"))
+        .collect()
 }

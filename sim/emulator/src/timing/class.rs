@@ -105,10 +105,22 @@ impl Class {
             k if k >= K::AndImm && k <= K::CmnReg => Class::Alu,
             K::MovShift | K::ShiftReg => Class::Shift,
             k if k >= K::AndShift && k <= K::CmnShift => {
-                if op.amount == 0 { Class::Alu } else { Class::Shift }
+                if op.amount == 0 {
+                    Class::Alu
+                } else {
+                    Class::Shift
+                }
             }
             K::Movt | K::Adr | K::Sxtb | K::Sxth | K::Uxtb | K::Uxth => Class::Alu,
-            K::Rev | K::Rev16 | K::Revsh | K::Rbit | K::Clz | K::Bfi | K::Bfc | K::Sbfx | K::Ubfx => Class::BitField,
+            K::Rev
+            | K::Rev16
+            | K::Revsh
+            | K::Rbit
+            | K::Clz
+            | K::Bfi
+            | K::Bfc
+            | K::Sbfx
+            | K::Ubfx => Class::BitField,
             K::B => Class::Branch,
             K::BCond => Class::BranchConditional,
             K::Bl => Class::BranchLink,
@@ -116,12 +128,25 @@ impl Class {
             K::Cbz | K::Cbnz => Class::CompareBranch,
             K::Tbb | K::Tbh => Class::TableBranch,
             K::StrReg | K::StrbReg | K::StrhReg => Class::StoreRegister,
-            K::StrImm | K::StrbImm | K::StrhImm | K::StrIndexed | K::StrbIndexed | K::StrhIndexed => Class::Store,
+            K::StrImm
+            | K::StrbImm
+            | K::StrhImm
+            | K::StrIndexed
+            | K::StrbIndexed
+            | K::StrhIndexed => Class::Store,
             k if k >= K::LdrImm && k <= K::LdrshLit => {
-                if loads_pc { Class::LoadPc } else { Class::Load }
+                if loads_pc {
+                    Class::LoadPc
+                } else {
+                    Class::Load
+                }
             }
             K::Ldm | K::LdmDb => {
-                if op.imm & 0x8000 != 0 { Class::LoadMultiplePc } else { Class::LoadMultiple }
+                if op.imm & 0x8000 != 0 {
+                    Class::LoadMultiplePc
+                } else {
+                    Class::LoadMultiple
+                }
             }
             K::Stm | K::StmDb => Class::StoreMultiple,
             K::Ldrd | K::LdrdLit => Class::LoadPair,
@@ -133,9 +158,13 @@ impl Class {
             K::Smlal | K::Umlal | K::Umaal => Class::MultiplyAccumulateLong,
             K::Sdiv | K::Udiv => Class::Divide,
             K::Smulxy | K::Smulw | K::Smuad | K::Smusd | K::Smmul => Class::DspMultiply,
-            K::Smlaxy | K::Smlaw | K::Smlad | K::Smlsd | K::Smmla | K::Smmls => Class::DspMultiplyAccumulate,
+            K::Smlaxy | K::Smlaw | K::Smlad | K::Smlsd | K::Smmla | K::Smmls => {
+                Class::DspMultiplyAccumulate
+            }
             K::Smlalxy | K::Smlald | K::Smlsld => Class::DspMultiplyAccumulateLong,
-            K::Qadd | K::Qdadd | K::Qsub | K::Qdsub | K::Ssat | K::Usat | K::Ssat16 | K::Usat16 => Class::Saturate,
+            K::Qadd | K::Qdadd | K::Qsub | K::Qdsub | K::Ssat | K::Usat | K::Ssat16 | K::Usat16 => {
+                Class::Saturate
+            }
             k if k >= K::Usad8 && k <= K::Uxtab16 => Class::Simd,
             K::It => Class::It,
             K::Nop | K::Sev => Class::Nop,
@@ -160,14 +189,19 @@ impl Class {
             K::Vmrs | K::Vmsr => Class::FpStatus,
             K::Vadd | K::Vsub | K::Vmaxnm | K::Vminnm => pick(Class::FpAdd, Class::FpDoubleAdd),
             K::Vmul | K::Vnmul => pick(Class::FpMultiply, Class::FpDoubleMultiply),
-            K::Vmla | K::Vmls | K::Vnmla | K::Vnmls => pick(Class::FpMultiplyAccumulate, Class::FpDoubleFused),
+            K::Vmla | K::Vmls | K::Vnmla | K::Vnmls => {
+                pick(Class::FpMultiplyAccumulate, Class::FpDoubleFused)
+            }
             K::Vfma | K::Vfms | K::Vfnma | K::Vfnms => pick(Class::FpFused, Class::FpDoubleFused),
             K::Vdiv => pick(Class::FpDivide, Class::FpDoubleDivide),
             K::Vsqrt => pick(Class::FpSquareRoot, Class::FpDoubleDivide),
             K::Vcmp | K::VcmpZero => pick(Class::FpCompare, Class::FpDoubleAdd),
-            K::VcvtToInt | K::VcvtFromInt | K::VcvtFixed | K::VcvtHalf | K::VcvtPrecision | K::Vrint => {
-                pick(Class::FpConvert, Class::FpDoubleAdd)
-            }
+            K::VcvtToInt
+            | K::VcvtFromInt
+            | K::VcvtFixed
+            | K::VcvtHalf
+            | K::VcvtPrecision
+            | K::Vrint => pick(Class::FpConvert, Class::FpDoubleAdd),
             _ => Class::FpMove,
         }
     }
@@ -181,7 +215,9 @@ mod tests {
     fn the_names_are_those_of_the_tables() {
         for class in Class::ALL {
             let quoted = format!("\"{}\"", class.name());
-            let read: Class = toml::Value::String(class.name()).try_into().unwrap_or(Class::Nop);
+            let read: Class = toml::Value::String(class.name())
+                .try_into()
+                .unwrap_or(Class::Nop);
             assert_eq!(read, *class, "{quoted}");
         }
     }

@@ -32,7 +32,11 @@ impl std::ops::AddAssign for Columns {
 impl std::ops::Sub for Columns {
     type Output = Columns;
     fn sub(self, other: Self) -> Self {
-        Columns { table: self.table - other.table, rules: self.rules - other.rules, memory: self.memory - other.memory }
+        Columns {
+            table: self.table - other.table,
+            rules: self.rules - other.rules,
+            memory: self.memory - other.memory,
+        }
     }
 }
 
@@ -65,8 +69,16 @@ struct Slot {
     skipped_cycles: u64,
 }
 
-const EMPTY: Slot =
-    Slot { traits: Traits::UNKNOWN, pc: 0, count: 0, taken: 0, rules: 0, stall: 0, skipped: 0, skipped_cycles: 0 };
+const EMPTY: Slot = Slot {
+    traits: Traits::UNKNOWN,
+    pc: 0,
+    count: 0,
+    taken: 0,
+    rules: 0,
+    stall: 0,
+    skipped: 0,
+    skipped_cycles: 0,
+};
 
 /// The timing model of one machine, with its state.
 #[derive(Debug, Clone)]
@@ -89,11 +101,15 @@ impl Timing {
     /// A model at clock zero.
     #[must_use]
     pub fn new(table: CoreTable, machine: &Machine) -> Self {
-        let cycles = |rule: &Option<super::table::Rule>| rule.as_ref().map_or(0, |r| r.cycles.into());
+        let cycles =
+            |rule: &Option<super::table::Rule>| rule.as_ref().map_or(0, |r| r.cycles.into());
         Timing {
             pipeline: Pipeline::new(&table.rules),
             memory: Memory::new(machine),
-            exceptions: [cycles(&table.rules.exception_return), cycles(&table.rules.exception_entry)],
+            exceptions: [
+                cycles(&table.rules.exception_return),
+                cycles(&table.rules.exception_entry),
+            ],
             slots: Vec::new(),
             generation: 0,
             table_cycles: 0,
@@ -107,7 +123,11 @@ impl Timing {
     /// Cycles so far.
     #[must_use]
     pub fn columns(&self) -> Columns {
-        Columns { table: self.table_cycles, rules: self.pipeline.now, memory: self.memory_cycles }
+        Columns {
+            table: self.table_cycles,
+            rules: self.pipeline.now,
+            memory: self.memory_cycles,
+        }
     }
 
     /// The core's table.
@@ -121,7 +141,10 @@ impl Timing {
     pub fn by_class(&self) -> Vec<(Class, u64, Columns)> {
         let mut classes = self.earlier_classes.clone();
         gather_classes(self.slots.iter().flatten(), &mut classes);
-        classes.into_iter().map(|(class, (count, columns))| (class, count, columns)).collect()
+        classes
+            .into_iter()
+            .map(|(class, (count, columns))| (class, count, columns))
+            .collect()
     }
 
     /// Counts by address, for those that were executed.
@@ -156,7 +179,11 @@ impl Timing {
     #[inline(always)]
     pub(crate) fn retire(&mut self, r: &Retired) -> u64 {
         let known = self.generation == r.generation
-            && self.slots.get(r.window).and_then(|w| w.get(r.slot)).is_some_and(|s| s.traits.flags != 0);
+            && self
+                .slots
+                .get(r.window)
+                .and_then(|w| w.get(r.slot))
+                .is_some_and(|s| s.traits.flags != 0);
         if !known {
             self.derive(r);
         }
@@ -201,30 +228,57 @@ impl Timing {
 /// An instruction of an IT block whose condition failed.
 #[inline(never)]
 fn skip(table: &CoreTable, pipeline: &mut Pipeline, r: &Retired) -> u64 {
-    let cycles = table.row(Class::Skipped).map_or(1, |row| row.cycles.min(255) as u16);
-    let wide = if r.op.size == 4 && r.pc & 2 != 0 { UNALIGNED_WIDE } else { 0 };
-    let traits = Traits { class: Class::Skipped, issue: cycles, latency: cycles, flags: wide, ..Traits::UNKNOWN };
+    let cycles = table
+        .row(Class::Skipped)
+        .map_or(1, |row| row.cycles.min(255) as u16);
+    let wide = if r.op.size == 4 && r.pc & 2 != 0 {
+        UNALIGNED_WIDE
+    } else {
+        0
+    };
+    let traits = Traits {
+        class: Class::Skipped,
+        issue: cycles,
+        latency: cycles,
+        flags: wide,
+        ..Traits::UNKNOWN
+    };
     pipeline.step(&traits, r, 0)
 }
 
-fn gather_classes<'a>(slots: impl Iterator<Item = &'a Slot>, classes: &mut BTreeMap<Class, (u64, Columns)>) {
+fn gather_classes<'a>(
+    slots: impl Iterator<Item = &'a Slot>,
+    classes: &mut BTreeMap<Class, (u64, Columns)>,
+) {
     for slot in slots.filter(|s| s.count + s.skipped > 0) {
         if slot.count > 0 {
-            let table = slot.count * u64::from(slot.traits.table) + slot.taken * u64::from(slot.traits.taken);
+            let table = slot.count * u64::from(slot.traits.table)
+                + slot.taken * u64::from(slot.traits.taken);
             let row = classes.entry(slot.traits.class).or_default();
             row.0 += slot.count;
-            row.1 += Columns { table, rules: slot.rules, memory: slot.rules + slot.stall };
+            row.1 += Columns {
+                table,
+                rules: slot.rules,
+                memory: slot.rules + slot.stall,
+            };
         }
         if slot.skipped > 0 {
             let cycles = slot.skipped_cycles;
             let row = classes.entry(Class::Skipped).or_default();
             row.0 += slot.skipped;
-            row.1 += Columns { table: cycles, rules: cycles, memory: cycles };
+            row.1 += Columns {
+                table: cycles,
+                rules: cycles,
+                memory: cycles,
+            };
         }
     }
 }
 
-fn gather_addresses<'a>(slots: impl Iterator<Item = &'a Slot>, addresses: &mut BTreeMap<u32, Counts>) {
+fn gather_addresses<'a>(
+    slots: impl Iterator<Item = &'a Slot>,
+    addresses: &mut BTreeMap<u32, Counts>,
+) {
     for slot in slots.filter(|s| s.count + s.skipped > 0) {
         *addresses.entry(slot.pc).or_default() += Counts {
             instructions: slot.count + slot.skipped,

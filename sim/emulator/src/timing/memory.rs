@@ -27,7 +27,10 @@ impl Lines {
             ways: ways as usize,
             tags: vec![u32::MAX; (sets * ways) as usize],
             victim: vec![0; sets as usize],
-            miss: cache.miss_cycles.unwrap_or(accesses * timing.flash_wait_states).into(),
+            miss: cache
+                .miss_cycles
+                .unwrap_or(accesses * timing.flash_wait_states)
+                .into(),
         }
     }
 
@@ -73,17 +76,33 @@ impl Memory {
         let timing = &machine.timing;
         let line = timing.flash_line_bytes.clamp(4, 256).next_power_of_two();
         let mut flash: Vec<(u32, u32)> = machine.flash.iter().map(|b| (b.base, b.size)).collect();
-        let in_flash = |a: u32| machine.flash.iter().any(|b| a.wrapping_sub(b.base) < b.size);
-        flash.extend(machine.aliases.iter().filter(|a| in_flash(a.target)).map(|a| (a.base, a.size)));
+        let in_flash = |a: u32| {
+            machine
+                .flash
+                .iter()
+                .any(|b| a.wrapping_sub(b.base) < b.size)
+        };
+        flash.extend(
+            machine
+                .aliases
+                .iter()
+                .filter(|a| in_flash(a.target))
+                .map(|a| (a.base, a.size)),
+        );
         let ram = machine.ram.iter().filter_map(|bank| {
-            let (_, wait) = timing.ram_wait_states.iter().find(|(name, _)| *name == bank.name)?;
+            let (_, wait) = timing
+                .ram_wait_states
+                .iter()
+                .find(|(name, _)| *name == bank.name)?;
             Some((bank.base, bank.size, u64::from(*wait)))
         });
         let ram: Vec<_> = ram.collect();
         let lines = |cache: &Option<Cache>| cache.as_ref().map(|c| Lines::new(c, timing));
         Memory {
             flash,
-            idle: timing.flash_wait_states == 0 && ram.iter().all(|r| r.2 == 0) && timing.instruction_cache.is_none(),
+            idle: timing.flash_wait_states == 0
+                && ram.iter().all(|r| r.2 == 0)
+                && timing.instruction_cache.is_none(),
             ram,
             wait: timing.flash_wait_states.into(),
             line_mask: !(line - 1),
@@ -103,11 +122,16 @@ impl Memory {
     }
 
     fn in_flash(&self, address: u32) -> bool {
-        self.flash.iter().any(|&(base, size)| address.wrapping_sub(base) < size)
+        self.flash
+            .iter()
+            .any(|&(base, size)| address.wrapping_sub(base) < size)
     }
 
     fn ram_wait(&self, address: u32) -> u64 {
-        self.ram.iter().find(|&&(base, size, _)| address.wrapping_sub(base) < size).map_or(0, |r| r.2)
+        self.ram
+            .iter()
+            .find(|&&(base, size, _)| address.wrapping_sub(base) < size)
+            .map_or(0, |r| r.2)
     }
 
     /// Stall of fetching `size` bytes at `pc`, given the clock without stalls of this instruction.
@@ -135,7 +159,11 @@ impl Memory {
                 None => self.wait,
             };
             // The prefetched line is on its way since the one before arrived.
-            if self.prefetch && sequential { array.saturating_sub(since) } else { array }
+            if self.prefetch && sequential {
+                array.saturating_sub(since)
+            } else {
+                array
+            }
         };
         self.fetched_at = now + stall;
         stall
@@ -149,7 +177,11 @@ impl Memory {
             let wait = self.ram_wait(address);
             return if load { wait * u64::from(words) } else { 0 };
         }
-        let lines = if self.unified { &mut self.instructions } else { &mut self.data };
+        let lines = if self.unified {
+            &mut self.instructions
+        } else {
+            &mut self.data
+        };
         let mut stall = 0;
         let mut line = u32::MAX;
         for i in 0..u32::from(words) {
@@ -171,12 +203,19 @@ mod tests {
     use super::*;
 
     fn machine(timing: MemoryTiming) -> Machine {
-        Machine { timing, ..Machine::generic("cortex-m4f") }
+        Machine {
+            timing,
+            ..Machine::generic("cortex-m4f")
+        }
     }
 
     #[test]
     fn sequential_code_pays_one_access_a_line() {
-        let timing = MemoryTiming { flash_wait_states: 2, flash_line_bytes: 8, ..MemoryTiming::default() };
+        let timing = MemoryTiming {
+            flash_wait_states: 2,
+            flash_line_bytes: 8,
+            ..MemoryTiming::default()
+        };
         let mut memory = Memory::new(&machine(timing));
         let stalls: u64 = (0..16).map(|i| memory.fetch(2 * i, 2, u64::from(i))).sum();
         assert_eq!(stalls, 4 * 2);
@@ -184,7 +223,12 @@ mod tests {
 
     #[test]
     fn a_cache_holds_a_loop() {
-        let cache = Cache { bytes: 64, line_bytes: 16, ways: 2, miss_cycles: None };
+        let cache = Cache {
+            bytes: 64,
+            line_bytes: 16,
+            ways: 2,
+            miss_cycles: None,
+        };
         let timing = MemoryTiming {
             flash_wait_states: 4,
             flash_line_bytes: 16,
@@ -199,7 +243,11 @@ mod tests {
 
     #[test]
     fn data_in_flash_waits_and_in_ram_does_not() {
-        let timing = MemoryTiming { flash_wait_states: 3, flash_line_bytes: 8, ..MemoryTiming::default() };
+        let timing = MemoryTiming {
+            flash_wait_states: 3,
+            flash_line_bytes: 8,
+            ..MemoryTiming::default()
+        };
         let mut memory = Memory::new(&machine(timing));
         assert_eq!(memory.data(0x100, 4, true), 6);
         assert_eq!(memory.data(0x2000_0000, 4, true), 0);

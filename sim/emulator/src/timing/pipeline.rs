@@ -2,8 +2,8 @@
 
 use super::table::{Rule, Rules};
 use super::traits::{
-    ACCESSES, BRANCHES, BUFFERED_STORE, DATA_PROCESSING, FLOAT, INTERACTS, NARROW, ONE_UNIT, PAIRS, SETS_FLAGS, SINGLE_LOAD,
-    SINGLE_STORE, Traits, UNALIGNED_WIDE, VARIES,
+    ACCESSES, BRANCHES, BUFFERED_STORE, DATA_PROCESSING, FLOAT, INTERACTS, NARROW, ONE_UNIT, PAIRS,
+    SETS_FLAGS, SINGLE_LOAD, SINGLE_STORE, Traits, UNALIGNED_WIDE, VARIES,
 };
 use crate::observer::Retired;
 
@@ -77,13 +77,20 @@ impl Pipeline {
     /// The cycles of one instruction; `taken` are those of its refill.
     #[inline(always)]
     pub fn step(&mut self, t: &Traits, r: &Retired, taken: u64) -> u64 {
-        let plain = t.flags & INTERACTS == 0 && self.pending_until <= self.now && !self.active.dual_issue;
+        let plain =
+            t.flags & INTERACTS == 0 && self.pending_until <= self.now && !self.active.dual_issue;
         let cost = if plain {
             let cost = u64::from(t.issue) + taken;
             self.unaligned_run = 0;
             self.after_multicycle = cost > 1;
-            self.previous =
-                Previous { flags: t.flags, writes: t.writes, fp_writes: 0, branched: r.branched, paired: false, single_cycle: false };
+            self.previous = Previous {
+                flags: t.flags,
+                writes: t.writes,
+                fp_writes: 0,
+                branched: r.branched,
+                paired: false,
+                single_cycle: false,
+            };
             cost
         } else {
             self.interact(t, r, taken)
@@ -195,7 +202,10 @@ impl Pipeline {
     }
 
     fn note_results(&mut self, t: &Traits, start: u64) {
-        let times = [start + u64::from(t.latency), start + u64::from(t.accumulate_latency)];
+        let times = [
+            start + u64::from(t.latency),
+            start + u64::from(t.accumulate_latency),
+        ];
         let mut writes = t.writes & 0x7fff;
         while writes != 0 {
             self.ready[writes.trailing_zeros() as usize & 15] = times;
@@ -212,7 +222,10 @@ impl Pipeline {
     /// The pipeline is refilled by an exception that takes this long.
     pub fn refill(&mut self, cycles: u64) {
         self.now += cycles;
-        self.previous = Previous { branched: true, ..Previous::default() };
+        self.previous = Previous {
+            branched: true,
+            ..Previous::default()
+        };
     }
 }
 
@@ -221,5 +234,10 @@ fn pairs(t: &Traits, previous: &Previous) -> bool {
     let depends = t.reads & previous.writes != 0 || t.fp_reads & previous.fp_writes != 0;
     let clash = t.flags & previous.flags & (ONE_UNIT | SINGLE_STORE) != 0
         || t.flags & previous.flags & FLOAT != 0 && (t.flags | previous.flags) & ACCESSES != 0;
-    t.issue == 1 && previous.single_cycle && !previous.paired && !previous.branched && !depends && !clash
+    t.issue == 1
+        && previous.single_cycle
+        && !previous.paired
+        && !previous.branched
+        && !depends
+        && !clash
 }

@@ -7,7 +7,13 @@ use crate::fault::Error;
 use crate::features::Features;
 
 /// Names of the cores that have a table.
-pub const CORE_NAMES: &[&str] = &["cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33"];
+pub const CORE_NAMES: &[&str] = &[
+    "cortex-m0plus",
+    "cortex-m3",
+    "cortex-m4f",
+    "cortex-m7",
+    "cortex-m33",
+];
 
 const BUILTIN: [&str; 5] = [
     include_str!("../../../../configs/cores/cortex-m0plus.toml"),
@@ -140,7 +146,10 @@ impl CoreTable {
     /// # Errors
     /// [`Error::UnknownCore`] where there is none of that name.
     pub fn builtin(name: &str) -> Result<Self, Error> {
-        let index = CORE_NAMES.iter().position(|&n| n == name).ok_or_else(|| Error::UnknownCore(name.to_owned()))?;
+        let index = CORE_NAMES
+            .iter()
+            .position(|&n| n == name)
+            .ok_or_else(|| Error::UnknownCore(name.to_owned()))?;
         Self::parse(name, BUILTIN[index])
     }
 
@@ -149,17 +158,30 @@ impl CoreTable {
     /// # Errors
     /// [`Error::CoreTable`] where it is malformed, or a class is missing or given twice.
     pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
-        let wrong = |problem: String| Error::CoreTable { core: name.to_owned(), problem };
+        let wrong = |problem: String| Error::CoreTable {
+            core: name.to_owned(),
+            problem,
+        };
         let table: CoreTable = toml::from_str(text).map_err(|e| wrong(e.to_string()))?;
         for class in Class::ALL {
             let rows = table.classes.iter().filter(|r| r.class == *class).count();
             let needed = table.needs(*class);
             if rows > 1 || rows == 0 && needed {
-                return Err(wrong(format!("class `{}` has {rows} rows; it needs exactly one", class.name())));
+                return Err(wrong(format!(
+                    "class `{}` has {rows} rows; it needs exactly one",
+                    class.name()
+                )));
             }
         }
-        if let Some(row) = table.classes.iter().find(|r| r.registers_per_cycle == 0 || r.cycles > 1000) {
-            return Err(wrong(format!("class `{}` has figures out of range", row.class.name())));
+        if let Some(row) = table
+            .classes
+            .iter()
+            .find(|r| r.registers_per_cycle == 0 || r.cycles > 1000)
+        {
+            return Err(wrong(format!(
+                "class `{}` has figures out of range",
+                row.class.name()
+            )));
         }
         Ok(table)
     }
@@ -171,7 +193,10 @@ impl CoreTable {
         match class {
             c if c >= Class::FpDoubleAdd => f.fpu == Fpu::Fpv5Dp,
             c if c >= Class::FpMove => f.has_fpu(),
-            Class::Simd | Class::DspMultiply | Class::DspMultiplyAccumulate | Class::DspMultiplyAccumulateLong => f.dsp,
+            Class::Simd
+            | Class::DspMultiply
+            | Class::DspMultiplyAccumulate
+            | Class::DspMultiplyAccumulateLong => f.dsp,
             Class::Divide
             | Class::MultiplyAccumulate
             | Class::MultiplyLong
@@ -212,7 +237,9 @@ mod tests {
     #[test]
     fn a_missing_class_is_named() {
         let text = BUILTIN[0].replacen("class = \"multiply\"", "class = \"divide\"", 1);
-        let problem = CoreTable::parse("cortex-m0plus", &text).unwrap_err().to_string();
+        let problem = CoreTable::parse("cortex-m0plus", &text)
+            .unwrap_err()
+            .to_string();
         assert!(problem.contains("`multiply` has 0 rows"), "{problem}");
     }
 }

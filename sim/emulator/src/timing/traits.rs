@@ -89,7 +89,11 @@ impl Traits {
     /// Derives the record of an instruction at an address.
     pub fn of(op: &Op, pc: u32, table: &CoreTable) -> Traits {
         let class = Class::of(op);
-        let mut t = Traits { class, flags: KNOWN, ..Traits::UNKNOWN };
+        let mut t = Traits {
+            class,
+            flags: KNOWN,
+            ..Traits::UNKNOWN
+        };
         t.registers(op);
         t.words = match op.kind {
             Kind::Ldm | Kind::LdmDb | Kind::Stm | Kind::StmDb => op.imm.count_ones() as u8,
@@ -107,13 +111,18 @@ impl Traits {
 
     fn cycles(&mut self, row: &ClassRow) {
         let listed = row.per_register * u32::from(self.words).div_ceil(row.registers_per_cycle);
-        let range = row.max_cycles.unwrap_or(row.cycles).saturating_sub(row.cycles);
+        let range = row
+            .max_cycles
+            .unwrap_or(row.cycles)
+            .saturating_sub(row.cycles);
         let small = |v: u32| v.min(1 << 12) as u16;
         // Where cycles depend on operands, the first column knows no better than the middle.
         self.table = small(row.cycles + listed + range.div_ceil(2));
         self.issue = small(row.issue.unwrap_or(row.cycles) + listed);
         self.latency = small(row.latency.map_or(0, |l| l + listed)).max(self.issue);
-        self.accumulate_latency = row.accumulate_latency.map_or(self.latency, |l| small(l + listed).max(self.issue));
+        self.accumulate_latency = row
+            .accumulate_latency
+            .map_or(self.latency, |l| small(l + listed).max(self.issue));
         self.taken = row.taken.min(255) as u8;
         self.blocks_fp = row.blocks_fp.min(255) as u8;
         self.range = range.min(255) as u8;
@@ -131,16 +140,32 @@ impl Traits {
         let class = self.class;
         let load = matches!(class, Class::Load | Class::FpLoad) && !op.has(WRITE_BACK);
         set(SINGLE_LOAD, load);
-        set(SINGLE_STORE, matches!(class, Class::Store | Class::StoreRegister | Class::FpStore));
+        set(
+            SINGLE_STORE,
+            matches!(class, Class::Store | Class::StoreRegister | Class::FpStore),
+        );
         set(BUFFERED_STORE, class == Class::Store);
         set(UNALIGNED_WIDE, op.size == 4 && pc & 2 != 0);
         set(FLOAT, class >= Class::FpMove);
-        set(DATA_PROCESSING, class <= Class::DspMultiplyAccumulateLong && class != Class::MovPc);
+        set(
+            DATA_PROCESSING,
+            class <= Class::DspMultiplyAccumulateLong && class != Class::MovPc,
+        );
         set(NARROW, op.size == 2);
         set(SETS_FLAGS, op.has(S));
-        set(PAIRS, matches!(class, Class::It | Class::Nop | Class::BranchConditional | Class::CompareBranch) && op.size == 2);
-        let arithmetic = class >= Class::FpAdd && class <= Class::FpConvert || class >= Class::FpDoubleAdd;
-        set(ONE_UNIT, class >= Class::Multiply && class <= Class::DspMultiplyAccumulateLong || arithmetic);
+        set(
+            PAIRS,
+            matches!(
+                class,
+                Class::It | Class::Nop | Class::BranchConditional | Class::CompareBranch
+            ) && op.size == 2,
+        );
+        let arithmetic =
+            class >= Class::FpAdd && class <= Class::FpConvert || class >= Class::FpDoubleAdd;
+        set(
+            ONE_UNIT,
+            class >= Class::Multiply && class <= Class::DspMultiplyAccumulateLong || arithmetic,
+        );
         let loads = matches!(
             class,
             Class::Load
@@ -163,7 +188,8 @@ impl Traits {
             }
         };
         set(BRANCHES, branches);
-        let touched = SINGLE_LOAD | SINGLE_STORE | UNALIGNED_WIDE | FLOAT | PAIRS | ACCESSES | VARIES;
+        let touched =
+            SINGLE_LOAD | SINGLE_STORE | UNALIGNED_WIDE | FLOAT | PAIRS | ACCESSES | VARIES;
         let late = self.latency > self.issue;
         if self.flags & touched != 0 || late {
             self.flags |= INTERACTS;
@@ -184,8 +210,17 @@ impl Traits {
             K::Movt | K::Bfc => (self.reads, self.writes) = (d, d),
             K::Bfi => (self.reads, self.writes) = (d | n, d),
             K::MovReg | K::MvnReg | K::MovShift | K::MvnShift => (self.reads, self.writes) = (m, d),
-            K::TstImm | K::TeqImm | K::CmpImm | K::CmnImm | K::Cbz | K::Cbnz | K::Msr => self.reads = n,
-            K::TstReg | K::TeqReg | K::CmpReg | K::CmnReg | K::TstShift | K::TeqShift | K::CmpShift | K::CmnShift => {
+            K::TstImm | K::TeqImm | K::CmpImm | K::CmnImm | K::Cbz | K::Cbnz | K::Msr => {
+                self.reads = n
+            }
+            K::TstReg
+            | K::TeqReg
+            | K::CmpReg
+            | K::CmnReg
+            | K::TstShift
+            | K::TeqShift
+            | K::CmpShift
+            | K::CmnShift => {
                 self.reads = n | m;
             }
             k if k >= K::AndImm && k <= K::ShiftReg => {
@@ -199,7 +234,14 @@ impl Traits {
             k if k >= K::LdrImm && k <= K::StrhIndexed => {
                 let by_register = matches!(
                     k,
-                    K::LdrReg | K::LdrbReg | K::LdrhReg | K::LdrsbReg | K::LdrshReg | K::StrReg | K::StrbReg | K::StrhReg
+                    K::LdrReg
+                        | K::LdrbReg
+                        | K::LdrhReg
+                        | K::LdrsbReg
+                        | K::LdrshReg
+                        | K::StrReg
+                        | K::StrbReg
+                        | K::StrhReg
                 );
                 let store = k.mnemonic().starts_with("str");
                 self.address = if by_register { n | m } else { n };
@@ -221,14 +263,33 @@ impl Traits {
             K::Ldrex | K::Lda => (self.reads, self.address, self.writes) = (n, n, d),
             K::Strex => (self.reads, self.address, self.writes) = (n | d, n, a),
             K::Stl => (self.reads, self.address) = (n | d, n),
-            K::Mla | K::Mls | K::Smlaxy | K::Smlaw | K::Smlad | K::Smlsd | K::Smmla | K::Smmls | K::Usada8 => {
+            K::Mla
+            | K::Mls
+            | K::Smlaxy
+            | K::Smlaw
+            | K::Smlad
+            | K::Smlsd
+            | K::Smmla
+            | K::Smmls
+            | K::Usada8 => {
                 (self.reads, self.writes, self.accumulates) = (n | m | a, d, a & !(n | m));
             }
             K::Smlal | K::Umlal | K::Umaal | K::Smlalxy | K::Smlald | K::Smlsld => {
-                (self.reads, self.writes, self.accumulates) = (n | m | a | d, d | a, (a | d) & !(n | m));
+                (self.reads, self.writes, self.accumulates) =
+                    (n | m | a | d, d | a, (a | d) & !(n | m));
             }
             K::Smull | K::Umull => (self.reads, self.writes) = (n | m, d | a),
-            K::Sxtb | K::Sxth | K::Uxtb | K::Uxth | K::Rev | K::Rev16 | K::Revsh | K::Rbit | K::Clz | K::Sxtb16 | K::Uxtb16 => {
+            K::Sxtb
+            | K::Sxth
+            | K::Uxtb
+            | K::Uxth
+            | K::Rev
+            | K::Rev16
+            | K::Revsh
+            | K::Rbit
+            | K::Clz
+            | K::Sxtb16
+            | K::Uxtb16 => {
                 (self.reads, self.writes) = (m, d);
             }
             k if k >= K::Sbfx && k <= K::Uxtab16 => (self.reads, self.writes) = (n | m, d),
@@ -258,18 +319,26 @@ impl Traits {
             }
             K::VmovToCore => (self.fp_reads, self.writes) = (s(op.rn), bit(op.rd)),
             K::VmovFromCore => (self.reads, self.fp_writes) = (bit(op.rd), s(op.rn)),
-            K::VmovPairToCore => (self.fp_reads, self.writes) = (span(op.rm, 2), bit(op.rd) | bit(op.ra)),
-            K::VmovPairFromCore => (self.reads, self.fp_writes) = (bit(op.rd) | bit(op.ra), span(op.rm, 2)),
+            K::VmovPairToCore => {
+                (self.fp_reads, self.writes) = (span(op.rm, 2), bit(op.rd) | bit(op.ra))
+            }
+            K::VmovPairFromCore => {
+                (self.reads, self.fp_writes) = (bit(op.rd) | bit(op.ra), span(op.rm, 2))
+            }
             K::Vmrs => self.writes = bit(op.rd),
             K::Vmsr => self.reads = bit(op.rd),
             K::VmovImm => self.fp_writes = d,
-            K::VmovReg | K::Vabs | K::Vneg | K::Vsqrt | K::Vrint => (self.fp_reads, self.fp_writes) = (m, d),
+            K::VmovReg | K::Vabs | K::Vneg | K::Vsqrt | K::Vrint => {
+                (self.fp_reads, self.fp_writes) = (m, d)
+            }
             K::Vcmp => self.fp_reads = d | m,
             K::VcmpZero => self.fp_reads = d,
             K::VcvtFixed => (self.fp_reads, self.fp_writes) = (d, d),
             K::VcvtToInt => (self.fp_reads, self.fp_writes) = (m, s(op.rd)),
             K::VcvtFromInt => (self.fp_reads, self.fp_writes) = (s(op.rm), d),
-            K::VcvtHalf | K::VcvtPrecision => (self.fp_reads, self.fp_writes) = (s(op.rm), s(op.rd)),
+            K::VcvtHalf | K::VcvtPrecision => {
+                (self.fp_reads, self.fp_writes) = (s(op.rm), s(op.rd))
+            }
             K::Vmla | K::Vmls | K::Vnmla | K::Vnmls | K::Vfma | K::Vfms | K::Vfnma | K::Vfnms => {
                 (self.fp_reads, self.fp_writes, self.fp_accumulates) = (n | m | d, d, d & !(n | m));
             }

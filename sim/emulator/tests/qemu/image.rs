@@ -120,7 +120,12 @@ impl Assembler {
         let offset = target.wrapping_sub(self.here() + 4);
         let sign = offset >> 24 & 1;
         let (j1, j2) = (!(offset >> 23 ^ sign) & 1, !(offset >> 22 ^ sign) & 1);
-        self.w(0xf000_d000 | sign << 26 | (offset >> 12 & 0x3ff) << 16 | j1 << 13 | j2 << 11 | offset >> 1 & 0x7ff);
+        self.w(0xf000_d000
+            | sign << 26
+            | (offset >> 12 & 0x3ff) << 16
+            | j1 << 13
+            | j2 << 11
+            | offset >> 1 & 0x7ff);
     }
     fn semihosting(&mut self, call: u32, parameters: u32) {
         self.constant(1, parameters);
@@ -132,7 +137,10 @@ impl Assembler {
 impl Program {
     pub fn random(board: &Board, seed: u64, at_most: u64) -> Program {
         let mut random = Random::new(seed);
-        let mut asm = Assembler { base: board.flash + 8, code: Vec::new() };
+        let mut asm = Assembler {
+            base: board.flash + 8,
+            code: Vec::new(),
+        };
         let load_state = asm.here();
         emit_load_state(&mut asm, board);
         let save_state = asm.here();
@@ -147,23 +155,37 @@ impl Program {
         let data = board.flash + board.flash_size.min(1 << 20) - blocks * state_bytes;
 
         emit_start(&mut asm, board, data);
-        let mut program = Program { bytes: Vec::new(), instructions: 0, listing: Vec::new(), states: Vec::new() };
+        let mut program = Program {
+            bytes: Vec::new(),
+            instructions: 0,
+            listing: Vec::new(),
+            states: Vec::new(),
+        };
         let mut words: Vec<u32> = Vec::new();
         for _ in 0..blocks {
             asm.bl(load_state);
             let (values, named) = random_state(board, &mut random);
             words.extend(values);
             program.states.push(named);
-            program.listing.push(random_block(&mut asm, board, &mut random));
+            program
+                .listing
+                .push(random_block(&mut asm, board, &mut random));
             program.instructions += u64::from(BLOCK);
             asm.bl(save_state);
         }
         emit_end(&mut asm, board);
 
-        let mut bytes: Vec<u8> = [board.stack(), reset | 1].iter().flat_map(|w| w.to_le_bytes()).collect();
+        let mut bytes: Vec<u8> = [board.stack(), reset | 1]
+            .iter()
+            .flat_map(|w| w.to_le_bytes())
+            .collect();
         bytes.extend(asm.code.iter().flat_map(|h| h.to_le_bytes()));
         let data_offset = (data - board.flash) as usize;
-        assert!(bytes.len() <= data_offset, "code of {} bytes overlaps data at {data_offset}", bytes.len());
+        assert!(
+            bytes.len() <= data_offset,
+            "code of {} bytes overlaps data at {data_offset}",
+            bytes.len()
+        );
         bytes.resize(data_offset, 0);
         bytes.extend(words.iter().flat_map(|w| w.to_le_bytes()));
         program.bytes = bytes;
@@ -178,8 +200,16 @@ fn random_state(board: &Board, random: &mut Random) -> (Vec<u32>, BTreeMap<Strin
     if board.fpu {
         for i in 0..32 {
             let double = board.double && i % 2 == 1 && random.chance(50);
-            let value = if double { random.double_high() } else { random.single() };
-            let value = if random.chance(5) { random.integer() } else { value };
+            let value = if double {
+                random.double_high()
+            } else {
+                random.single()
+            };
+            let value = if random.chance(5) {
+                random.integer()
+            } else {
+                value
+            };
             words.push(value);
             named.insert(format!("s{i}"), value);
         }
@@ -281,7 +311,10 @@ fn emit_start(asm: &mut Assembler, board: &Board, data: u32) {
     asm.h(0xd300 | back >> 1 & 0xff); // bcc repeat
     // The name, then parameters of SYS_OPEN, then those of SYS_WRITE.
     asm.constant(4, board.variables());
-    for (offset, word) in [(0x20, u32::from_le_bytes(*b"out.")), (0x24, u32::from_le_bytes(*b"bin\0"))] {
+    for (offset, word) in [
+        (0x20, u32::from_le_bytes(*b"out.")),
+        (0x24, u32::from_le_bytes(*b"bin\0")),
+    ] {
         asm.constant(0, word);
         asm.store(0, 4, offset);
     }
@@ -293,7 +326,10 @@ fn emit_start(asm: &mut Assembler, board: &Board, data: u32) {
     asm.semihosting(1, board.variables() + 0x10);
     asm.constant(4, board.variables());
     asm.store(0, 4, 8);
-    for (offset, word) in [(0xc, board.buffer()), (0x10, 4 * board.state_words() as u32)] {
+    for (offset, word) in [
+        (0xc, board.buffer()),
+        (0x10, 4 * board.state_words() as u32),
+    ] {
         asm.constant(0, word);
         asm.store(0, 4, offset);
     }
@@ -317,19 +353,21 @@ fn emit_end(asm: &mut Assembler, board: &Board) {
 fn random_block(asm: &mut Assembler, board: &Board, random: &mut Random) -> Vec<(u32, u16, u16)> {
     let mut listing = Vec::new();
     let usable: Vec<&Pattern> = PATTERNS.iter().filter(|p| board.has(p.needs)).collect();
-    let first = asm.code.len();
     let mut starts = Vec::new();
     let mut left = BLOCK;
     while left > 0 {
         let draw = |asm: &mut Assembler, random: &mut Random, starts: &mut Vec<usize>| {
             starts.push(asm.code.len());
             let pattern = if board.fpu && random.chance(30) {
-                let float: Vec<_> = usable.iter().filter(|p| !matches!(p.needs, Needs::Baseline | Needs::Mainline | Needs::Dsp)).collect();
+                let float: Vec<_> = usable
+                    .iter()
+                    .filter(|p| !matches!(p.needs, Needs::Baseline | Needs::Mainline | Needs::Dsp))
+                    .collect();
                 **random.pick(&float.iter().collect::<Vec<_>>())
             } else {
                 random.pick(&usable)
             };
-            emit(asm, pattern, random, board);
+            emit(asm, pattern, random);
         };
         if board.mainline && left > 5 && random.chance(6) {
             // An IT block of one to four instructions.
@@ -361,7 +399,6 @@ fn random_block(asm: &mut Assembler, board: &Board, random: &mut Random) -> Vec<
         }
     }
     let base = asm.base;
-    let _ = first;
     for start in starts {
         let second = asm.code.get(start + 1).copied().unwrap_or(0);
         listing.push((base + 2 * start as u32, asm.code[start], second));
@@ -370,7 +407,7 @@ fn random_block(asm: &mut Assembler, board: &Board, random: &mut Random) -> Vec<
 }
 
 /// Draws the fields of a pattern until its rules hold, and emits it.
-fn emit(asm: &mut Assembler, pattern: &Pattern, random: &mut Random, board: &Board) {
+fn emit(asm: &mut Assembler, pattern: &Pattern, random: &mut Random) {
     loop {
         let mut fields: BTreeMap<char, u32> = BTreeMap::new();
         let mut widths: BTreeMap<char, u32> = BTreeMap::new();
@@ -425,7 +462,11 @@ fn emit(asm: &mut Assembler, pattern: &Pattern, random: &mut Random, board: &Boa
             };
             word = word << 1 | bit;
         }
-        if pattern.bits.len() == 16 { asm.h(word) } else { asm.w(word) }
+        if pattern.bits.len() == 16 {
+            asm.h(word)
+        } else {
+            asm.w(word)
+        }
         return;
     }
 }

@@ -33,11 +33,27 @@ fn boards() -> [Board; 5] {
         v8m,
     };
     [
-        Board { flash_size: 256 << 10, ram_size: 16 << 10, ..mps2("cortex-m0plus", "microbit", false, false, false, false, false) },
+        Board {
+            flash_size: 256 << 10,
+            ram_size: 16 << 10,
+            ..mps2(
+                "cortex-m0plus",
+                "microbit",
+                false,
+                false,
+                false,
+                false,
+                false,
+            )
+        },
         mps2("cortex-m3", "mps2-an385", true, false, false, false, false),
         mps2("cortex-m4f", "mps2-an386", true, true, true, false, false),
         mps2("cortex-m7", "mps2-an500", true, true, true, true, false),
-        Board { flash: 0x1000_0000, ram: 0x3800_0000, ..mps2("cortex-m33", "mps2-an505", true, true, true, false, true) },
+        Board {
+            flash: 0x1000_0000,
+            ram: 0x3800_0000,
+            ..mps2("cortex-m33", "mps2-an505", true, true, true, false, true)
+        },
     ]
 }
 
@@ -74,7 +90,9 @@ fn ours(board: &Board, program: &Program) -> Vec<u8> {
     let capture = Capture::default();
     let written = capture.written.clone();
     emulator.set_host(Box::new(capture));
-    emulator.load(Image::raw(&program.bytes, board.flash).unwrap()).unwrap();
+    emulator
+        .load(Image::raw(&program.bytes, board.flash).unwrap())
+        .unwrap();
     emulator.set_mode(Mode::Time);
     let stop = emulator.run(100_000_000);
     assert_eq!(stop, Stop::Exit(0), "{}: {stop}", board.core);
@@ -89,12 +107,26 @@ fn qemu(board: &Board, program: &Program, directory: &Path) -> Vec<u8> {
     let mut command = Command::new("qemu-system-arm");
     command
         .current_dir(directory)
-        .args(["-M", board.qemu, "-nographic", "-monitor", "none", "-serial", "none"])
+        .args([
+            "-M",
+            board.qemu,
+            "-nographic",
+            "-monitor",
+            "none",
+            "-serial",
+            "none",
+        ])
         .args(["-semihosting-config", "enable=on,target=native"])
         .arg("-device")
-        .arg(format!("loader,file={},addr={:#x},force-raw=on", image.display(), board.flash))
+        .arg(format!(
+            "loader,file={},addr={:#x},force-raw=on",
+            image.display(),
+            board.flash
+        ))
         .stdin(Stdio::null());
-    let status = command.status().expect("this test needs QEMU: apt-get install qemu-system-arm");
+    let status = command
+        .status()
+        .expect("this test needs QEMU: apt-get install qemu-system-arm");
     assert!(status.success(), "{}: QEMU ended with {status}", board.qemu);
     std::fs::read(output).unwrap()
 }
@@ -102,20 +134,35 @@ fn qemu(board: &Board, program: &Program, directory: &Path) -> Vec<u8> {
 /// Names the first block that differs, with its instructions.
 fn explain(board: &Board, program: &Program, ours: &[u8], theirs: &[u8]) -> String {
     let size = board.state_words() * 4;
-    let at = ours.iter().zip(theirs).position(|(a, b)| a != b).unwrap_or(ours.len().min(theirs.len()));
+    let at = ours
+        .iter()
+        .zip(theirs)
+        .position(|(a, b)| a != b)
+        .unwrap_or(ours.len().min(theirs.len()));
     let block = at / size;
     let Some(listing) = program.listing.get(block) else {
-        return format!("{}: memory differs at byte {}", board.core, at - program.listing.len() * size);
+        return format!(
+            "{}: memory differs at byte {}",
+            board.core,
+            at - program.listing.len() * size
+        );
     };
     let word = |bytes: &[u8], i: usize| {
-        bytes.get(block * size + 4 * i..block * size + 4 * i + 4).map_or(0, |b| u32::from_le_bytes(b.try_into().unwrap()))
+        bytes
+            .get(block * size + 4 * i..block * size + 4 * i + 4)
+            .map_or(0, |b| u32::from_le_bytes(b.try_into().unwrap()))
     };
     let mut text = format!("{}: block {block} differs\n", board.core);
     for &(address, first, second) in listing {
-        let features = sim_emulator::timing::CoreTable::builtin(board.core).unwrap().features;
+        let features = sim_emulator::timing::CoreTable::builtin(board.core)
+            .unwrap()
+            .features;
         let op = sim_emulator::decode::decode(first, second, address, &features);
         let encoding = u32::from(first) << 16 | u32::from(second);
-        text += &format!("  {address:08x}: {first:04x} {second:04x}  {}\n", disassemble(&op, encoding));
+        text += &format!(
+            "  {address:08x}: {first:04x} {second:04x}  {}\n",
+            disassemble(&op, encoding)
+        );
     }
     let state = &program.states[block];
     for (i, name) in board.state_names().iter().enumerate() {
@@ -129,9 +176,19 @@ fn explain(board: &Board, program: &Program, ours: &[u8], theirs: &[u8]) -> Stri
 
 fn check(index: usize) {
     let board = &boards()[index];
-    let wanted = std::env::var("SIM_EMULATOR_RANDOM").ok().and_then(|v| v.parse().ok()).unwrap_or(DEFAULT);
-    let first_seed: u64 = std::env::var("SIM_EMULATOR_SEED").ok().and_then(|v| v.parse().ok()).unwrap_or(1);
-    let directory = std::env::temp_dir().join(format!("sim-emulator-{}-{}", std::process::id(), board.core));
+    let wanted = std::env::var("SIM_EMULATOR_RANDOM")
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(DEFAULT);
+    let first_seed: u64 = std::env::var("SIM_EMULATOR_SEED")
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(1);
+    let directory = std::env::temp_dir().join(format!(
+        "sim-emulator-{}-{}",
+        std::process::id(),
+        board.core
+    ));
     std::fs::create_dir_all(&directory).unwrap();
     let mut done = 0;
     let mut seed = first_seed;

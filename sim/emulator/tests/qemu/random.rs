@@ -30,7 +30,18 @@ impl Random {
     /// A register value: often small, extreme or a mask.
     pub fn integer(&mut self) -> u32 {
         match self.below(8) {
-            0 => self.pick(&[0, 1, 2, u32::MAX, 0x7fff_ffff, 0x8000_0000, 0x8000_8000, 0x7fff_7fff, 0xffff, 0xff]),
+            0 => self.pick(&[
+                0,
+                1,
+                2,
+                u32::MAX,
+                0x7fff_ffff,
+                0x8000_0000,
+                0x8000_8000,
+                0x7fff_7fff,
+                0xffff,
+                0xff,
+            ]),
             1 => self.below(64),
             2 => self.below(64).wrapping_neg(),
             3 => 1 << self.below(32),
@@ -42,9 +53,25 @@ impl Random {
     pub fn single(&mut self) -> u32 {
         let sign = self.word() & 0x8000_0000;
         let bits = match self.below(16) {
-            0 => self.pick(&[0, 0x7f80_0000, 0x7fc0_0000, 0x7f80_0001, 0x7fff_ffff, 0x7fa0_0000]),
+            0 => self.pick(&[
+                0,
+                0x7f80_0000,
+                0x7fc0_0000,
+                0x7f80_0001,
+                0x7fff_ffff,
+                0x7fa0_0000,
+            ]),
             1 => self.word() & 0x007f_ffff,
-            2 => self.pick(&[1, 0x007f_ffff, 0x0080_0000, 0x0080_0001, 0x7f7f_ffff, 0x3f80_0000, 0x3f80_0001, 0x4b00_0000]),
+            2 => self.pick(&[
+                1,
+                0x007f_ffff,
+                0x0080_0000,
+                0x0080_0001,
+                0x7f7f_ffff,
+                0x3f80_0000,
+                0x3f80_0001,
+                0x4b00_0000,
+            ]),
             3 => 0x4b00_0000 + (self.word() & 0x0fff_ffff),
             4 => self.below(256) << 23,
             5 => (self.below(1000) as f32 * 0.5).to_bits(),
@@ -60,7 +87,14 @@ impl Random {
     pub fn double_high(&mut self) -> u32 {
         let sign = self.word() & 0x8000_0000;
         let bits = match self.below(8) {
-            0 => self.pick(&[0, 0x7ff0_0000, 0x7ff8_0000, 0x000f_ffff, 0x0010_0000, 0x7fef_ffff]),
+            0 => self.pick(&[
+                0,
+                0x7ff0_0000,
+                0x7ff8_0000,
+                0x000f_ffff,
+                0x0010_0000,
+                0x7fef_ffff,
+            ]),
             1 => self.word() & 0x000f_ffff,
             2 => 0x3690_0000 + (self.word() & 0x01ff_ffff),
             3 => 0x47d0_0000 + (self.word() & 0x007f_ffff),
@@ -72,8 +106,16 @@ impl Random {
 
     /// FPSCR: half of them with the reset settings.
     pub fn fpscr(&mut self) -> u32 {
-        let modes = if self.chance(50) { 0 } else { self.word() & 0x07c0_0000 };
-        let cumulative = if self.chance(70) { 0 } else { self.word() & 0x9f };
+        let modes = if self.chance(50) {
+            0
+        } else {
+            self.word() & 0x07c0_0000
+        };
+        let cumulative = if self.chance(70) {
+            0
+        } else {
+            self.word() & 0x9f
+        };
         self.word() & 0xf000_0000 | modes | cumulative
     }
 }

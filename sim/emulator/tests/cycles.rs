@@ -1,0 +1,159 @@
+//! The timing model against sequences whose cycles the sources state.
+
+use sim_emulator::timing::Columns;
+use sim_emulator::{Emulator, Image, Machine, MemoryTiming, Mode};
+
+const RAM: u32 = 0x2000_0000;
+
+/// Cycles of a sequence, entered at a word boundary after a first pass that warms nothing but the decoder.
+fn cycles_on(machine: &Machine, code: &[u16]) -> Columns {
+    let mut image: Vec<u8> = [RAM + 0x1000, 9]
+        .iter()
+        .flat_map(|w| w.to_le_bytes())
+        .collect();
+    // An instruction of no class that interacts comes first.
+    for half in [0xbf00, 0xbf00].iter().chain(code) {
+        image.extend(half.to_le_bytes());
+    }
+    let end = 8 + 2 * (2 + code.len() as u32);
+    image.extend(0xbe00u16.to_le_bytes());
+    let mut emulator = Emulator::new(machine.clone()).unwrap();
+    emulator.load(Image::raw(&image, 0).unwrap()).unwrap();
+    emulator.set_mode(Mode::Time);
+    for r in 1..8 {
+        emulator.core_mut().r[r] = RAM + 0x100;
+    }
+    emulator.run_until(8 + 4, 10);
+    let before = emulator.cycles();
+    emulator.run_until(end, 1000);
+    assert_eq!(emulator.core().pc, end);
+    emulator.cycles() - before
+}
+
+fn cycles(core: &str, code: &[u16]) -> (u64, u64) {
+    let columns = cycles_on(&Machine::generic(core), code);
+    (columns.table, columns.rules)
+}
+
+#[test]
+fn loads_pipeline_on_the_m4() {
+    // ldr r0, [r1]; ldr r2, [r3]: 3 cycles; three of them 4 (Arm DDI0337I 3.3.2).
+    assert_eq!(cycles("cortex-m4f", &[0x6808, 0x681a]), (4, 3));
+    assert_eq!(cycles("cortex-m4f", &[0x6808, 0x681a, 0x682c]), (6, 4));
+    // The second address is the first result: no pipelining.
+    assert_eq!(cycles("cortex-m4f", &[0x6809, 0x680a]), (4, 4));
+    // A store with an immediate offset takes one cycle; nothing pipelines behind it.
+    assert_eq!(cycles("cortex-m4f", &[0x6008]), (2, 1));
+    assert_eq!(cycles("cortex-m4f", &[0x6008, 0x681a]), (4, 3));
+}
+
+#[test]
+fn an_address_that_was_just_computed_stalls() {
+    // adds r1, #4; ldr r0, [r1].
+    assert_eq!(cycles("cortex-m3", &[0x3104, 0x6808]), (3, 4));
+    assert_eq!(cycles("cortex-m3", &[0x3204, 0x6808]), (3, 3));
+}
+
+#[test]
+fn the_small_core_has_no_rules() {
+    assert_eq!(
+        cycles("cortex-m0plus", &[0x3104, 0x6808, 0x681a, 0x6008]),
+        (7, 7)
+    );
+    // muls r1, r2; push {r0-r3}: 1 and 1 + N.
+    assert_eq!(cycles("cortex-m0plus", &[0x4351, 0xb40f]), (6, 6));
+}
+
+#[test]
+fn division_depends_on_the_quotient() {
+    // udiv r0, r1, r2 with equal operands, and with a larger divisor.
+    let (_, equal) = cycles("cortex-m4f", &[0xfbb1, 0xf0f2]);
+    let (_, none) = cycles("cortex-m4f", &[0x1c49, 0xfbb2, 0xf0f1]);
+    assert_eq!(none, 1 + 2, "a quotient of zero takes the least");
+    assert!((3..=12).contains(&equal));
+}
+
+#[test]
+fn taken_branches_refill() {
+    // b .+2 (to the next but one); cmp; beq not taken.
+    assert_eq!(cycles("cortex-m4f", &[0xe000, 0xbf00]), (2, 2));
+    assert_eq!(cycles("cortex-m0plus", &[0xe000, 0xbf00]), (2, 2));
+    assert_eq!(cycles("cortex-m0plus", &[0x4299, 0xd100]), (2, 2));
+}
+
+#[test]
+fn a_load_is_late_on_the_m33_unless_it_is_stored() {
+    // ldr r0, [r1]; adds r2, r0, #1.
+    assert_eq!(cycles("cortex-m33", &[0x6808, 0x1c42]).1, 3);
+    // ldr r0, [r1]; str r0, [r2].
+    assert_eq!(cycles("cortex-m33", &[0x6808, 0x6010]).1, 2);
+    // mla r0, r1, r2, r0 twice: the accumulator does not wait.
+    assert_eq!(cycles("cortex-m33", &[0xfb01, 0x0002, 0xfb01, 0x0002]).1, 2);
+}
+
+#[test]
+fn wait_states_add_to_code_and_constants() {
+    let timing = MemoryTiming {
+        flash_wait_states: 3,
+        flash_line_bytes: 8,
+        ..MemoryTiming::default()
+    };
+    let machine = Machine {
+        timing,
+        ..Machine::generic("cortex-m4f")
+    };
+    // Eight NOPs from address 12: lines 8 (already there), 16 and 24.
+    let nops = cycles_on(&machine, &[0xbf00; 8]);
+    assert_eq!((nops.rules, nops.memory), (8, 8 + 2 * 3));
+    // ldr r0, [pc, #4]: the constant's line is another access.
+    let literal = cycles_on(&machine, &[0x4801]);
+    assert_eq!(literal.memory - literal.rules, 3);
+}
+
+#[test]
+fn slow_memory_banks_add_their_wait_states() {
+    let with = |bank: &str| {
+        let timing = MemoryTiming {
+            ram_wait_states: vec![(bank.to_owned(), 5)],
+            ..MemoryTiming::default()
+        };
+        let columns = cycles_on(
+            &Machine {
+                timing,
+                ..Machine::generic("cortex-m4f")
+            },
+            &[0x6808],
+        );
+        columns.memory - columns.rules
+    };
+    assert_eq!((with("ram"), with("psram")), (5, 0));
+}
+
+#[test]
+fn classes_add_up_to_the_whole() {
+    let mut emulator = Emulator::new(Machine::generic("cortex-m4f")).unwrap();
+    let mut image: Vec<u8> = [RAM + 0x1000, 9]
+        .iter()
+        .flat_map(|w| w.to_le_bytes())
+        .collect();
+    for half in [0x2064u16, 0x6809, 0x6011, 0x3801, 0xd1fb, 0xbe00] {
+        image.extend(half.to_le_bytes());
+    }
+    emulator.load(Image::raw(&image, 0).unwrap()).unwrap();
+    emulator.set_mode(Mode::Time);
+    (emulator.core_mut().r[1], emulator.core_mut().r[2]) = (RAM, RAM + 8);
+    emulator.run(10_000);
+    let timing = emulator.timing().unwrap();
+    let mut sum = Columns::default();
+    let mut count = 0;
+    for (_, instructions, columns) in timing.by_class() {
+        count += instructions;
+        sum += columns;
+    }
+    assert_eq!(
+        (sum, count + 1),
+        (timing.columns(), emulator.instructions())
+    );
+    let addresses: u64 = timing.by_address().values().map(|c| c.cycles).sum();
+    assert_eq!(addresses, timing.columns().memory);
+}
