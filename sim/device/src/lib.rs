@@ -1,0 +1,27 @@
+//! The host's side of a device that runs the firmware.
+//!
+//! From the bottom up:
+//!
+//! - [`transport`] — bytes to the device and back.
+//! - [`link`] — requests and responses over a transport: frames, repeats, timeouts.
+//! - [`remote`] — a learner at the other end: load a Program, learn, read the weights back.
+//! - [`firmware`] — builds the firmware for a memory map.
+//! - [`qemu`] — the firmware in QEMU, as a transport.
+//! - [`loopback`] — the same server in a thread of this process, with a link that damages what it is told
+//!   to: the stand-in for tests.
+
+pub mod error;
+pub mod firmware;
+pub mod link;
+pub mod loopback;
+pub mod qemu;
+pub mod remote;
+pub mod transport;
+
+pub use error::Error;
+pub use firmware::{Firmware, Memory};
+pub use link::{Link, Patience};
+pub use loopback::Loopback;
+pub use qemu::{Machine, Qemu};
+pub use remote::{CallCycles, DeviceStep, Greeting, RemoteLearner};
+pub use transport::Transport;

@@ -1,0 +1,257 @@
+//! The same code gives the same bits: 200 training steps natively and on emulated Cortex-M cores.
+//!
+//! Samples are drawn on either side from one seed. What is compared is every trained weight and, beyond
+//! that, every byte of the arena: optimiser state, saved activations, the learner's own state.
+//!
+//! Needs qemu-system-arm and rustc's thumb targets; scripts/setup installs them.
+
+use runtime_shared::kernels::Shape;
+use runtime_shared::learner::Learner;
+use runtime_shared::machine;
+use runtime_shared::program::Field;
+use runtime_shared::protocol::Job;
+use runtime_shared::protocol::synthetic::Samples;
+use sim_compiler::options::DetectorSpec;
+use sim_compiler::{
+    Compiled, LossSpec, NetworkSpec, Online, Optimiser, Options, PolicySpec, Scheme, Training,
+    Trigger, compile,
+};
+use sim_device::firmware::Talk;
+use sim_device::{Firmware, Machine, Patience, Qemu, RemoteLearner};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Training steps.
+const STEPS: u32 = 200;
+/// Share of bytes that are not background, in 256ths: as in MNIST, about one in five.
+const DENSITY: u8 = 50;
+/// How long QEMU may take for all steps.
+const PATIENCE: Duration = Duration::from_secs(1800);
+
+const MLP: &str =
+    r#"layers = [{ dense = { units = 32, activation = "relu" } }, { dense = { units = 10 } }]"#;
+const THESIS_CNN: &str = r#"layers = [
+    { conv2d = { filters = 4, kernel = 3, activation = "relu" } }, { max_pool = { size = 2 } },
+    { conv2d = { filters = 8, kernel = 3, activation = "relu" } }, { max_pool = { size = 2 } },
+    { flatten = {} }, { dense = { units = 10 } }]"#;
+const LENET5: &str = r#"layers = [
+    { conv2d = { filters = 6, kernel = 5, padding = { explicit = 2 }, activation = "relu" } }, { max_pool = { size = 2 } },
+    { conv2d = { filters = 16, kernel = 5, activation = "relu" } }, { max_pool = { size = 2 } },
+    { flatten = {} }, { dense = { units = 120, activation = "relu" } },
+    { dense = { units = 84, activation = "relu" } }, { dense = { units = 10 } }]"#;
+
+const SGD: Optimiser = Optimiser::Sgd;
+const MOMENTUM: Optimiser = Optimiser::Momentum { momentum: 0.9 };
+const ADAM: Optimiser = Optimiser::Adam {
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+};
+
+fn compiled(network: &str, optimiser: Optimiser, online: Online) -> Compiled {
+    let spec: NetworkSpec = toml::from_str(network).expect("the network parses");
+    let graph = spec
+        .build(Shape { h: 28, w: 28, c: 1 }, 1)
+        .expect("the network builds");
+    let options = Options {
+        scheme: Scheme::Full,
+        loss: LossSpec::CrossEntropy,
+        training: Training {
+            optimiser,
+            ..Training::sgd(0.001)
+        },
+        online,
+        normalisation: vec![(1.0 / 255.0, 0.0)],
+        seed: 1,
+    };
+    compile(&graph, &options).expect("the network compiles")
+}
+
+/// What a training leaves behind.
+struct Trained {
+    arena: Vec<u8>,
+    parameters: Vec<Vec<u32>>,
+    correct: u32,
+    loss_bits: u32,
+}
+
+fn natively(compiled: &Compiled, job: Job, seed: u64) -> Trained {
+    let program = compiled.program();
+    let mut arena = vec![0.0f32; compiled.arena_bytes() / 4];
+    let mut learner =
+        Learner::new(program, machine::bytes_mut(&mut arena)).expect("the arena fits");
+    let mut sample = vec![0; program.size(Field::SampleBytes)];
+    let mut samples = Samples::new(seed, DENSITY);
+    let (mut correct, mut loss_bits) = (0, 0);
+    for _ in 0..STEPS {
+        let label = samples.draw(&mut sample, program.classes() as u32);
+        let (prediction, loss) = match job {
+            Job::Learn => {
+                let step = learner
+                    .learn(&sample, label as usize, &mut ())
+                    .expect("a step");
+                (step.prediction, step.loss)
+            }
+            _ => {
+                let update = learner
+                    .train(&sample, label as usize, &mut ())
+                    .expect("a step");
+                (update.prediction, update.loss)
+            }
+        };
+        correct += u32::from(prediction == label as usize);
+        loss_bits = loss.to_bits();
+    }
+    let parameters = (0..)
+        .map_while(|i| learner.parameter(i))
+        .map(bits)
+        .collect();
+    Trained {
+        parameters,
+        correct,
+        loss_bits,
+        arena: learner.arena().to_vec(),
+    }
+}
+
+fn bits(floats: &[f32]) -> Vec<u32> {
+    floats.iter().map(|f| f.to_bits()).collect()
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn device(machine: &Machine) -> RemoteLearner<Qemu> {
+    let firmware = Firmware {
+        target: machine.target,
+        memory: machine.memory,
+        talk: Talk::Semihosting,
+    };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("firmware");
+    let elf = firmware
+        .build(&workspace(), &folder)
+        .unwrap_or_else(|e| panic!("{e}"));
+    let qemu = Qemu::start(machine, &elf).unwrap_or_else(|e| panic!("{e}"));
+    RemoteLearner::connect(qemu, Patience::default()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Trains natively and on every core of `cores`, and compares.
+fn check(compiled: &Compiled, job: Job, cores: &[&str]) {
+    let seed = 42;
+    let expected = natively(compiled, job, seed);
+    let mut untouched = vec![0.0f32; compiled.arena_bytes() / 4];
+    let untouched = Learner::new(compiled.program(), machine::bytes_mut(&mut untouched));
+    let untouched = untouched.expect("the arena fits");
+    for (i, trained) in expected.parameters.iter().enumerate() {
+        assert_ne!(
+            untouched.parameter(i).map(bits).as_ref(),
+            Some(trained),
+            "tensor {i} learnt nothing"
+        );
+    }
+    for core in cores {
+        let fail = |error: sim_device::Error| -> ! { panic!("{core}: {error}") };
+        let machine = Machine::for_core(core).expect("a machine has this core");
+        let mut device = device(machine);
+        device
+            .load(compiled.image.bytes())
+            .unwrap_or_else(|e| fail(e));
+        let start = Instant::now();
+        let summary = device
+            .synthetic(job, seed, STEPS, DENSITY, PATIENCE)
+            .unwrap_or_else(|e| fail(e));
+        println!(
+            "{core}: {STEPS} steps in {:.1} s",
+            start.elapsed().as_secs_f64()
+        );
+        let parameters = device.parameters().unwrap_or_else(|e| fail(e));
+        assert_eq!(parameters.len(), expected.parameters.len());
+        for (i, (theirs, ours)) in parameters.iter().zip(&expected.parameters).enumerate() {
+            assert!(
+                bits(theirs) == *ours,
+                "{core}: parameter tensor {i} differs"
+            );
+        }
+        let theirs = (summary.correct, summary.loss_bits);
+        assert_eq!(theirs, (expected.correct, expected.loss_bits), "{core}");
+        assert!(
+            device.arena().unwrap_or_else(|e| fail(e)) == expected.arena,
+            "{core}: the arena differs"
+        );
+    }
+}
+
+/// A network trained from raw samples, one update each.
+fn trains(network: &str, optimiser: Optimiser, cores: &[&str]) {
+    check(
+        &compiled(network, optimiser, Online::default()),
+        Job::Train,
+        cores,
+    );
+}
+
+const ALL: [&str; 4] = ["cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m33"];
+const HARD_FLOAT: [&str; 2] = ["cortex-m4f", "cortex-m33"];
+const SOFT_FLOAT: [&str; 2] = ["cortex-m0plus", "cortex-m3"];
+
+/// Tests of one network: every optimiser on every core named.
+macro_rules! matrix {
+    ($($(#[$attribute:meta])* $name:ident: $network:ident, $cores:ident;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            $(#[$attribute])*
+            fn sgd() {
+                trains($network, SGD, &$cores);
+            }
+
+            #[test]
+            $(#[$attribute])*
+            fn momentum() {
+                trains($network, MOMENTUM, &$cores);
+            }
+
+            #[test]
+            $(#[$attribute])*
+            fn adam() {
+                trains($network, ADAM, &$cores);
+            }
+        }
+    )*};
+}
+
+matrix! {
+    mlp: MLP, ALL;
+    thesis_cnn: THESIS_CNN, ALL;
+    lenet5: LENET5, HARD_FLOAT;
+    #[ignore = "minutes: QEMU emulates an emulated FPU"] lenet5_soft_float: LENET5, SOFT_FLOAT;
+}
+
+/// Buffer, detector, trigger and every random draw, on top of what training does.
+#[test]
+fn learning_online() {
+    let detector = Some(DetectorSpec {
+        minimum: 10,
+        delta: 0.005,
+        threshold: 1.0,
+        alpha: 0.9999,
+        purge_keep: Some(4),
+    });
+    for policy in [
+        PolicySpec::Fifo,
+        PolicySpec::Reservoir,
+        PolicySpec::ClassBalanced,
+    ] {
+        let online = Online {
+            policy,
+            slots: 12,
+            trigger: Trigger::Every(5),
+            draw: 6,
+            detector,
+            ..Online::default()
+        };
+        check(&compiled(MLP, SGD, online), Job::Learn, &ALL);
+    }
+}
