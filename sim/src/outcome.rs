@@ -284,8 +284,7 @@ fn rows(strategy: &Strategy, offer: &Offer, parts: &Finished, samples: &mut Vec<
             sample: row.sample,
             label: row.label,
             prediction: row.prediction,
-            // Not a number where nothing was replayed, as in the tables.
-            loss: row.loss.unwrap_or(f32::NAN),
+            loss: row.loss,
             prequential: row.prequential,
             test_accuracy: row.test_accuracy,
             buffer_len: row.stored,

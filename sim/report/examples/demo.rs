@@ -119,7 +119,7 @@ fn drift(boards: usize, lift: f64) -> Run {
                         sample,
                         label,
                         prediction: if wrong { (label + 1) % 10 } else { label },
-                        loss: (-level.ln()) as f32,
+                        loss: Some((-level.ln()) as f32),
                         prequential: level as f32,
                         test_accuracy: (sample % 5 == 4 || sample == DRIFT)
                             .then_some(tested as f32),
@@ -304,7 +304,7 @@ fn scratch() -> Run {
                     sample: u64::from(step as u32) * epoch / 4 - 1,
                     label: 1,
                     prediction: 1,
-                    loss: 0.1,
+                    loss: Some(0.1),
                     prequential: accuracy as f32,
                     test_accuracy: Some(accuracy as f32),
                     buffer_len: 0,

@@ -50,8 +50,8 @@ pub struct SampleRow {
     pub label: u16,
     /// The class predicted before the sample was learnt from.
     pub prediction: u16,
-    /// Loss before the sample was learnt from.
-    pub loss: f32,
+    /// Mean loss of the samples that were learnt from at this step, before they were; `None` where none was.
+    pub loss: Option<f32>,
     /// Windowed prequential accuracy up to and including this sample, fraction of 1.
     pub prequential: f32,
     /// Accuracy on held-out samples after this sample, fraction of 1, where it was evaluated.

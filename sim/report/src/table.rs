@@ -157,7 +157,7 @@ pub(crate) fn from_parquet(bytes: &[u8]) -> PolarsResult<Vec<SampleRow>> {
                 sample: sample.get(row).ok_or_else(|| missing("sample"))?,
                 label: class(label.get(row), "label")?,
                 prediction: class(prediction.get(row), "prediction")?,
-                loss: loss.get(row).ok_or_else(|| missing("loss"))?,
+                loss: loss.get(row),
                 prequential: prequential.get(row).ok_or_else(|| missing("prequential"))?,
                 test_accuracy: test_accuracy.get(row),
                 buffer_len: buffer_len.get(row).ok_or_else(|| missing("buffer_len"))?,

@@ -57,11 +57,7 @@ pub fn run() -> Run {
         sample,
         label: (sample % 10) as u16,
         prediction: (sample % 7) as u16,
-        loss: if sample == 5 {
-            f32::NAN
-        } else {
-            0.1 * sample as f32
-        },
+        loss: (sample != 5).then_some(0.1 * sample as f32),
         prequential: 0.9 - 0.01 * seed as f32,
         test_accuracy: sample
             .is_multiple_of(2)
