@@ -239,6 +239,9 @@ impl<'a> Program<'a> {
         demand(Trigger, self.get(Trigger) <= 3)?;
         demand(TriggerEvery, self.get(Trigger) != 1 || self.get(TriggerEvery) > 0)?;
         demand(Detector, self.get(Detector) <= 1)?;
+        // No step may take for ever.
+        demand(Passes, self.get(Passes) <= 0xffff)?;
+        demand(Draw, self.get(Draw) <= 0xffff)?;
 
         demand(BufferPolicy, self.get(BufferPolicy) <= 3)?;
         if self.get(BufferPolicy) > 0 {

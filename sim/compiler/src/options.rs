@@ -521,7 +521,12 @@ impl Online {
             (!stores || self.slots >= 1) && self.slots <= 1 << 24,
         )?;
         demand("passes", self.passes.to_string(), "between 1 and 65535", (1..=65535).contains(&self.passes))?;
-        demand("draw", self.draw.to_string(), "0 without a buffer policy", stores || self.draw == 0)?;
+        demand(
+            "draw",
+            self.draw.to_string(),
+            "at most 65535, and 0 without a buffer policy",
+            self.draw <= 65535 && (stores || self.draw == 0),
+        )?;
         match self.trigger {
             Trigger::EverySample => {}
             Trigger::Every(n) => demand("trigger.every", n.to_string(), "at least 1", n >= 1)?,

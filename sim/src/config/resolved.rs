@@ -54,16 +54,6 @@ pub enum Protocol {
     FromScratch(FromScratch),
 }
 
-impl Protocol {
-    /// As configs and summaries call it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Protocol::ConceptDrift(_) => "concept_drift",
-            Protocol::FromScratch(_) => "from_scratch",
-        }
-    }
-}
-
 /// Data as a strategy sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct DataPlan {

@@ -1,0 +1,5 @@
+//! The binary, as a person or a script uses it.
+
+mod bad_input;
+mod experiments;
+mod support;
