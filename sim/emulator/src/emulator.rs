@@ -360,14 +360,13 @@ impl Emulator {
             .copied()
             .chain(self.machine.flash.first().map(|f| f.base))
         {
-            if let Some((sp, pc)) = vectors(at) {
-                if pc & 1 == 1
-                    && self.code.window_of(pc & !1).is_some()
-                    && in_ram(sp)
-                    && sp & 3 == 0
-                {
-                    return Ok((sp, pc, at));
-                }
+            if let Some((sp, pc)) = vectors(at)
+                && pc & 1 == 1
+                && self.code.window_of(pc & !1).is_some()
+                && in_ram(sp)
+                && sp & 3 == 0
+            {
+                return Ok((sp, pc, at));
             }
         }
         // Without a plausible table: the image's own entry, with the stack at the end of the first RAM.

@@ -372,7 +372,7 @@ pub(super) fn div<F: Format>(a: u64, b: u64, fp: &mut Fpscr) -> u64 {
                 negative,
                 exponent,
                 dividend / divisor,
-                dividend % divisor != 0,
+                !dividend.is_multiple_of(divisor),
                 fp.rounding(),
                 fp,
             )

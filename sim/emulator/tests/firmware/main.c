@@ -68,7 +68,7 @@ int main(void) {
     uint32_t before = *value;
     float sum = workload(w, y, N);
     uint32_t after = *value;
-    ticks = before - after;
+    ticks = (before - after) & 0xFFFFFF;
     static int32_t sorted[100];
     uint32_t state = 1;
     for (int i = 0; i < 100; i++)

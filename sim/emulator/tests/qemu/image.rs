@@ -108,10 +108,10 @@ impl Assembler {
         }
     }
     fn load(&mut self, t: u32, n: u32, offset: u32) {
-        self.h(0x6800 | offset / 4 << 6 | n << 3 | t);
+        self.h(0x6800 | (offset / 4) << 6 | n << 3 | t);
     }
     fn store(&mut self, t: u32, n: u32, offset: u32) {
-        self.h(0x6000 | offset / 4 << 6 | n << 3 | t);
+        self.h(0x6000 | (offset / 4) << 6 | n << 3 | t);
     }
     fn mov(&mut self, d: u32, m: u32) {
         self.h(0x4600 | (d & 8) << 4 | m << 3 | d & 7);
@@ -248,7 +248,7 @@ fn emit_load_state(asm: &mut Assembler, board: &Board) {
         asm.h(0x3004);
     }
     asm.mov(2, 0);
-    asm.h(0x3200 | 14 * 4);
+    asm.h(0x3200 | (14 * 4));
     asm.store(2, 3, 0);
     asm.load(1, 0, 0);
     asm.w(0xf381_8800); // msr apsr_nzcvq, r1
