@@ -5,7 +5,7 @@
 //! | `SIM_FLASH_ORIGIN`, `SIM_FLASH_LENGTH` | flash | `0x0`, `4M` |
 //! | `SIM_RAM_ORIGIN`, `SIM_RAM_LENGTH` | RAM, one run of it | `0x20000000`, `4M` |
 //! | `SIM_STACK_LENGTH` | what of the RAM is stack | `8K` |
-//! | `SIM_PROGRAM_ORIGIN` | where in flash a Program is looked for | 64 KiB into flash |
+//! | `SIM_PROGRAM_ORIGIN` | where in flash a Program is looked for | 128 KiB into flash |
 //!
 //! For any target but bare metal there is nothing to lay out.
 
@@ -36,7 +36,7 @@ fn main() {
     }
     println!("cargo:rerun-if-env-changed=SIM_PROGRAM_ORIGIN");
     let program =
-        env::var("SIM_PROGRAM_ORIGIN").unwrap_or_else(|_| "SIM_FLASH_ORIGIN + 64K".to_owned());
+        env::var("SIM_PROGRAM_ORIGIN").unwrap_or_else(|_| "SIM_FLASH_ORIGIN + 128K".to_owned());
     symbols += &format!("SIM_PROGRAM_ORIGIN = {program};\n");
 
     let Some(out) = env::var_os("OUT_DIR").map(PathBuf::from) else {
