@@ -1,5 +1,6 @@
-"""Runs the benchmark's image in unicorn, with a hook on every instruction that counts."""
+"""Runs the benchmark's image in unicorn, with a hook on every instruction that counts, and prints how many a second."""
 import sys
+import time
 
 from unicorn import UC_ARCH_ARM, UC_HOOK_CODE, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
 
@@ -17,6 +18,9 @@ def hook(*_):
 
 
 machine.hook_add(UC_HOOK_CODE, hook)
+LIMIT = 1_000_000
+started = time.monotonic()
 # The exit sequence begins behind the loop: 8 bytes of vectors, 10 instructions.
-machine.emu_start(8 | 1, 8 + 20)
-sys.exit(0 if count > 1_000_000 else 1)
+machine.emu_start(8 | 1, 8 + 20, count=LIMIT)
+print(count / (time.monotonic() - started))
+sys.exit(0 if count == LIMIT else 1)

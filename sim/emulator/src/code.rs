@@ -119,18 +119,21 @@ impl Code {
         Some(op)
     }
 
-    /// Empties the slots that overwritten bytes belong to.
-    pub fn invalidate(&mut self, stale: &[(usize, usize, usize)]) {
+    /// Empties the slots that overwritten bytes belong to; whether any of them was filled.
+    pub fn invalidate(&mut self, stale: &[(usize, usize, usize)]) -> bool {
+        let mut emptied = false;
         for &(region, start, end) in stale {
             for window in self.windows.iter_mut().filter(|w| w.region == region) {
                 // A 32-bit instruction may begin one halfword before.
                 let first = start.saturating_sub(window.offset + 2) / 2;
                 let last = end.saturating_sub(window.offset).div_ceil(2);
                 for slot in window.ops.iter_mut().take(last).skip(first) {
+                    emptied |= slot.kind != Kind::Undecoded;
                     *slot = Op::UNDECODED;
                 }
             }
         }
+        emptied
     }
 
     /// Empties every slot.

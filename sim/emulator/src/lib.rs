@@ -41,6 +41,7 @@ mod memory_timing;
 mod observer;
 pub mod op;
 pub mod profile;
+mod run;
 mod semihosting;
 mod symbols;
 mod system;

@@ -4,7 +4,7 @@
 //! expanded, literal addresses, branch targets and link values are absolute. `PC` is therefore never read
 //! as a register while executing.
 
-/// Sets the flags. For 16-bit data processing this holds outside an IT block only; see [`Op::OUTSIDE_IT`].
+/// Sets the flags. For 16-bit data processing this holds outside an IT block only; see [`OUTSIDE_IT`].
 pub const S: u8 = 1;
 /// The instruction sets flags outside an IT block and leaves them alone inside one.
 pub const OUTSIDE_IT: u8 = 2;

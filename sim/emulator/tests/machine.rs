@@ -293,6 +293,17 @@ fn calls_hooks_and_snapshots() {
     assert!(emulator.unhook(0x102));
     assert_eq!(emulator.call(0x101, &[1, 2], 10).unwrap(), Stop::Returned);
     assert_eq!(emulator.core().r[0], 3);
+    emulator.hook(0x102, Box::new(|_| HookAction::Stop));
+    assert_eq!(
+        emulator.call(0x101, &[1, 2], 10).unwrap(),
+        Stop::Hook(0x102)
+    );
+    assert_eq!(
+        emulator.run(10),
+        Stop::Returned,
+        "going on does not stop at the same place again"
+    );
+    emulator.unhook(0x102);
     emulator.write(RAM, &[1, 2, 3]).unwrap();
     emulator.restore(&snapshot);
     assert_eq!(

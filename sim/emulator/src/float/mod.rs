@@ -1,6 +1,6 @@
 //! Floating point as the Cortex-M units do it: results, rounding, NaNs and FPSCR flags.
 //!
-//! [`soft`] computes every operation from integers, in the terms of the architecture's pseudocode
+//! The module `soft` computes every operation from integers, in the terms of the architecture's pseudocode
 //! (ARMv7-M ARM A2.5). Single precision under the reset settings (nearest, no flushing, no default NaN)
 //! takes the host's instruction instead, and falls back wherever the result is not a plain normal number;
 //! whether it was exact is recovered by error-free transformations in double precision.
