@@ -22,11 +22,14 @@ pub trait Probe {
 /// Sees nothing.
 impl Probe for () {}
 
+/// A loss above this is no longer learning: cross-entropy is 2.3 where ten classes are guessed at.
+pub const EXPLODED: f32 = 1e6;
+
 /// Why a step stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The loss computed by this call of *learn* is not a finite number.
-    NonFinite {
+    /// The loss computed by this call of *learn* is above [`EXPLODED`], or not a number.
+    Diverged {
         /// The call, counted from the start of *learn*.
         call: u32,
     },
@@ -62,8 +65,9 @@ pub(crate) fn run<P: Probe>(
         let mut operands = Operands::fetch(program, &call, work, sample).ok_or(corrupt)?;
         let active = execute(&call, &mut operands, context);
         probe.after(list, index, &call, active);
-        if call.kernel == Kernel::Loss && !context.loss.is_finite() {
-            return Err(Fault::NonFinite { call: index as u32 });
+        let learning = context.loss <= EXPLODED;
+        if call.kernel == Kernel::Loss && !learning {
+            return Err(Fault::Diverged { call: index as u32 });
         }
     }
     Ok(())

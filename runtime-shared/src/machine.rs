@@ -69,7 +69,8 @@ pub fn sqrt(x: f32) -> f32 {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_mm_cvtss_f32, _mm_set_ss, _mm_sqrt_ss};
-        _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)))
+        // SAFETY: every x86-64 has SSE.
+        unsafe { _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))) }
     }
     #[cfg(not(any(target_arch = "x86_64", all(target_arch = "arm", target_abi = "eabihf"))))]
     libm::sqrtf(x)

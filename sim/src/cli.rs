@@ -10,6 +10,8 @@ use std::path::PathBuf;
 Examples:
   sim run configs/concept_drift.toml        run an experiment and write reports/concept_drift/
   sim plan configs/concept_drift.toml       what every byte is for on every board, without running
+  sim emulate firmware.elf --board nano33ble --profile
+                                            where any firmware's cycles go
   sim boards nano33ble                      one board with the source of every figure
   sim data fetch mnist                      have a data set before it is needed
 
@@ -83,9 +85,65 @@ pub enum Command {
         /// Names, or paths of board files.
         boards: Vec<String>,
     },
+    /// Run any firmware in the emulator: cycles, where they go, stack, faults.
+    Emulate(Emulate),
     /// List the data sets, or fetch some.
     #[command(subcommand)]
     Data(Data),
+}
+
+/// What `sim emulate` is told. Numbers may be written 0x… or in decimal.
+#[derive(Args, Clone, Debug)]
+pub struct Emulate {
+    /// An ELF file, or a raw image whose vector table is at the start of flash.
+    pub image: PathBuf,
+    /// The board: a name or a board file.
+    #[arg(long, default_value = "nano33ble")]
+    pub board: String,
+    /// Cycles by function and source line.
+    #[arg(long)]
+    pub profile: bool,
+    /// Start here instead of at the reset vector.
+    #[arg(long, value_name = "ADDR", value_parser = number)]
+    pub entry: Option<u32>,
+    /// Call the function at this address with up to four arguments, and stop when it returns.
+    #[arg(long, value_name = "ADDR[,ARG…]", value_delimiter = ',', value_parser = number)]
+    pub call: Option<Vec<u32>>,
+    /// Stop when this address is reached.
+    #[arg(long, value_name = "ADDR", value_parser = number)]
+    pub until: Option<u32>,
+    /// Stop after so many instructions.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000_000)]
+    pub max_instructions: u64,
+    /// Write a word before it starts.
+    #[arg(long, value_name = "ADDR=VALUE", value_parser = pair)]
+    pub poke: Vec<(u32, u32)>,
+    /// A peripheral register that reads this value.
+    #[arg(long, value_name = "ADDR=VALUE", value_parser = pair)]
+    pub mmio: Vec<(u32, u32)>,
+    /// Show every instruction on standard error.
+    #[arg(long)]
+    pub trace: bool,
+    /// Write call stacks for flame-graph tools; needs --profile.
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    pub folded: Option<PathBuf>,
+    /// Write a flame graph as SVG; needs --profile.
+    #[arg(long, value_name = "FILE", requires = "profile")]
+    pub flame: Option<PathBuf>,
+}
+
+fn number(text: &str) -> Result<u32, String> {
+    let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| format!("`{text}` is no 32-bit number; write it as 0x20000000 or in decimal"))
+}
+
+fn pair(text: &str) -> Result<(u32, u32), String> {
+    let (address, value) =
+        text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form ADDR=VALUE"))?;
+    Ok((number(address)?, number(value)?))
 }
 
 /// A command about data.

@@ -36,6 +36,17 @@ pub enum Failure {
     /// Nothing of what was asked for fits its board.
     #[error("{0}")]
     NothingFits(String),
+    /// A firmware image that cannot be loaded.
+    #[error("{}: {message}.", path.display())]
+    Image {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Firmware that faulted, or did not end.
+    #[error("The firmware stopped: {0}.")]
+    Firmware(String),
     /// Ctrl-C.
     #[error("Interrupted. {done} of {total} parts are finished and kept; run the same command again to go on from there.")]
     Interrupted {
@@ -67,12 +78,15 @@ impl Failure {
     /// be written, 130 for Ctrl-C, 1 for the rest.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::ReadConfig { .. } | Failure::Mcu(_) | Failure::Compiler(_) => 2,
+            Failure::ReadConfig { .. }
+            | Failure::Mcu(_)
+            | Failure::Compiler(_)
+            | Failure::Image { .. } => 2,
             Failure::Data(_) => 3,
             Failure::NothingFits(_) => 4,
             Failure::Report(_) | Failure::Write { .. } | Failure::Output(_) => 5,
             Failure::Interrupted { .. } => 130,
-            Failure::Pretraining { .. } | Failure::Core(_) => 1,
+            Failure::Pretraining { .. } | Failure::Core(_) | Failure::Firmware(_) => 1,
         }
     }
 }

@@ -46,6 +46,7 @@ fn execute(cli: &Cli) -> Result<(), Failure> {
         Command::Plan { config, board, items } => command::plan::plan(config, board, *items, common),
         Command::Report { folders, out } => command::report::report(folders, out, common),
         Command::Boards { boards } => command::boards::boards(boards, common),
+        Command::Emulate(options) => command::emulate::emulate(options, common),
         Command::Data(data) => command::data::data(data, common),
     }
 }

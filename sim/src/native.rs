@@ -91,9 +91,9 @@ impl<'a> Native<'a> {
     /// The sentence for an error, and the layer where it arose.
     fn explain(&self, error: Error) -> Stop {
         match error {
-            Error::Fault(Fault::NonFinite { call }) => Stop {
+            Error::Fault(Fault::Diverged { call }) => Stop {
                 layer: (self.layer)(List::Learn, self.first_bad(call as usize)),
-                reason: "the loss is not a finite number; a smaller learning rate, clip_value or \
+                reason: "the loss exploded or is not a number; a smaller learning rate, clip_value or \
                          clip_norm may help"
                     .to_owned(),
             },

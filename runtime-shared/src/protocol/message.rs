@@ -260,7 +260,7 @@ pub enum Refused {
     /// The Program learns nothing, or from stored features only.
     NotTrainable,
     /// A loss is not a finite number. What was learnt before stays.
-    NonFinite {
+    Diverged {
         /// The call of *learn*.
         call: u32,
     },
@@ -339,7 +339,7 @@ impl From<Error> for Refused {
                 classes: classes as u32,
             },
             Error::NotTrainable => Refused::NotTrainable,
-            Error::Fault(crate::exec::Fault::NonFinite { call }) => Refused::NonFinite { call },
+            Error::Fault(crate::exec::Fault::Diverged { call }) => Refused::Diverged { call },
             _ => Refused::Corrupt,
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod boards;
 pub mod data;
+pub mod emulate;
 pub mod plan;
 pub mod report;
 pub mod run;
