@@ -7,6 +7,7 @@ use crate::core::Core;
 use crate::disassembly::disassemble;
 use crate::fault::{Error, Stop};
 use crate::features::Features;
+use crate::hook::Hook;
 use crate::loader::Image;
 use crate::machine::{Machine, Peripheral};
 use crate::memory::{Bus, PeripheralFn, Region, events};
@@ -16,50 +17,6 @@ use crate::timing::{Columns, CoreTable, Timing};
 
 /// The link register of a called function: returning there ends the call. No board has memory here.
 pub(crate) const RETURN: u32 = 0xefff_fffe;
-
-/// What a hook wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HookAction {
-    /// Execute the instruction at the hook and go on.
-    Continue,
-    /// Return to the caller as if the instruction were `BX LR`.
-    Return,
-    /// Stop before the instruction.
-    Stop,
-}
-
-/// Called when execution reaches an address, before the instruction there.
-pub type Hook = Box<dyn FnMut(&mut HookContext<'_>) -> HookAction + Send>;
-
-/// What a hook may look at and change.
-#[derive(Debug)]
-pub struct HookContext<'a> {
-    /// The registers.
-    pub core: &'a mut Core,
-    pub(crate) bus: &'a mut Bus,
-    /// Instructions so far.
-    pub instructions: u64,
-    /// Cycles so far (instructions, where no timing model runs).
-    pub clock: u64,
-}
-
-impl HookContext<'_> {
-    /// Reads memory.
-    ///
-    /// # Errors
-    /// [`Error::NoMemory`] outside the board's memories.
-    pub fn read(&self, address: u32, bytes: &mut [u8]) -> Result<(), Error> {
-        self.bus.peek(address, bytes)
-    }
-
-    /// Writes memory, flash too.
-    ///
-    /// # Errors
-    /// [`Error::NoMemory`] outside the board's memories.
-    pub fn write(&mut self, address: u32, bytes: &[u8]) -> Result<(), Error> {
-        self.bus.poke(address, bytes)
-    }
-}
 
 /// Which of the observers run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -300,7 +257,7 @@ impl Emulator {
 
     /// Makes an interrupt (0 is the first external one) pending.
     pub fn pend_interrupt(&mut self, number: u32) {
-        self.bus.system.pend(16 + number.min(255));
+        self.bus.system.nvic.pend(16 + number.min(255));
         self.bus.events |= events::EXCEPTIONS;
     }
 

@@ -52,7 +52,7 @@ pub(crate) fn enter(core: &mut Core, bus: &mut Bus, number: u32) -> Result<(), T
     if with_fp {
         core.fpscr = Fpscr::new(bus.system.fpdscr);
     }
-    bus.system.activate(number);
+    bus.system.nvic.activate(number);
     if handler & 1 == 0 {
         return Err(Trap::Fault(Cause::ArmState(handler)));
     }
@@ -68,7 +68,7 @@ pub(crate) fn leave(core: &mut Core, bus: &mut Bus, value: u32) -> Result<(), Tr
         return Err(Trap::Fault(Cause::BadExceptionReturn(value)));
     }
     let with_fp = value & 0x10 == 0;
-    bus.system.deactivate(core.ipsr);
+    bus.system.nvic.deactivate(core.ipsr);
     core.faultmask = false;
     let (msp, psp) = core.stack_pointers();
     let frame = if process { psp } else { msp };

@@ -1,10 +1,11 @@
 //! The run loop, and what it does when an instruction does not end by itself.
 
 use crate::disassembly::disassemble;
-use crate::emulator::{Emulator, HookAction, HookContext, Mode, RETURN};
+use crate::emulator::{Emulator, Mode, RETURN};
 use crate::exceptions;
 use crate::exec::{advance_it, execute};
 use crate::fault::{Cause, Fault, Stop, Trap};
+use crate::hook::{HookAction, HookContext};
 use crate::memory::events;
 use crate::observer::{Nobody, Observer, Retired};
 use crate::op::{Kind, OUTSIDE_IT, Op, S};
@@ -225,6 +226,7 @@ impl Emulator {
         let pending =
             self.bus
                 .system
+                .nvic
                 .next(self.core.primask, self.core.faultmask, self.core.basepri);
         if let Some(number) = pending {
             let pc = self.core.pc;
@@ -247,11 +249,12 @@ impl Emulator {
                 Err(self.fault(pc, cause))
             }
             Trap::Svc => {
-                self.bus.system.pend(crate::system::SVCALL);
-                let next =
-                    self.bus
-                        .system
-                        .next(self.core.primask, self.core.faultmask, self.core.basepri);
+                self.bus.system.nvic.pend(crate::nvic::SVCALL);
+                let next = self.bus.system.nvic.next(
+                    self.core.primask,
+                    self.core.faultmask,
+                    self.core.basepri,
+                );
                 if next.is_none() {
                     self.core.pc = pc;
                     return Err(self.fault(pc, Cause::Escalated));
@@ -284,7 +287,7 @@ impl Emulator {
     /// that WFE without a pending exception is taken for a wait for an interrupt.
     fn sleep(&mut self, pc: u32) -> Result<(), Stop> {
         self.bus.system.advance(self.bus.clock);
-        if !self.bus.system.wakes(self.core.basepri) {
+        if !self.bus.system.nvic.wakes(self.core.basepri) {
             let deadline = self.bus.system.systick_deadline();
             if deadline == u64::MAX {
                 return Err(Stop::Asleep { pc });

@@ -1,8 +1,8 @@
 //! Conversions: integers and fixed point, rounding to integral, and between precisions.
 
+use super::arithmetic::propagate;
 use super::soft::{
-    Class, Double, Format, Half, Single, infinity, pack, propagate, rounds_up, shift_out, unpack,
-    zero,
+    Class, Double, Format, Half, Single, infinity, pack, rounds_up, shift_out, unpack, zero,
 };
 use super::{AHP, DN, Fpscr, IOC, IXC, Rounding};
 

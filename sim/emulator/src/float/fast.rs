@@ -4,7 +4,8 @@
 //! detects tininess before rounding) or exact zeros. Once Inexact is set it stays set, so the check for it
 //! is skipped from then on.
 
-use super::soft::{self, Double, Format, Single};
+use super::arithmetic as soft;
+use super::soft::{Double, Format, Single};
 use super::{Fpscr, IXC};
 
 #[inline(always)]

@@ -1,20 +1,21 @@
 //! Floating point as the Cortex-M units do it: results, rounding, NaNs and FPSCR flags.
 //!
-//! The module `soft` computes every operation from integers, in the terms of the architecture's pseudocode
-//! (ARMv7-M ARM A2.5). Single precision under the reset settings (nearest, no flushing, no default NaN)
+//! The module `arithmetic` computes every operation from integers, in the terms of the architecture's
+//! pseudocode. Single precision under the reset settings (nearest, no flushing, no default NaN)
 //! takes the host's instruction instead, and falls back wherever the result is not a plain normal number;
 //! whether it was exact is recovered by error-free transformations in double precision.
 
+mod arithmetic;
 mod convert;
 mod fast;
 mod soft;
 
+pub use arithmetic::{compare, max_number, min_number};
 pub use convert::{
     fixed_to_float, float_to_fixed, from_half, precision, round_to_integral, to_half,
 };
 pub use fast::{add, div, fma, mul, sqrt, sub};
 pub use soft::{Double, Format, Single};
-pub use soft::{compare, max_number, min_number};
 
 /// Invalid operation, cumulative.
 pub const IOC: u32 = 1;

@@ -1,0 +1,174 @@
+//! The interrupt controller: which exceptions are enabled, pending and active, and which comes next
+//! (ARMv7-M ARM B1.5.4, B3.4).
+
+/// Exceptions 0 to 15 and 256 interrupts.
+pub(crate) const EXCEPTIONS: usize = 272;
+const NMI: u32 = 2;
+pub(crate) const SVCALL: u32 = 11;
+const PENDSV: u32 = 14;
+pub(crate) const SYSTICK: u32 = 15;
+
+/// One exception's state.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Exception {
+    pub enabled: bool,
+    pub pending: bool,
+    pub active: bool,
+    priority: u8,
+}
+
+/// The state of all exceptions.
+#[derive(Debug, Clone)]
+pub(crate) struct Nvic {
+    exceptions: Vec<Exception>,
+    mainline: bool,
+}
+
+impl Nvic {
+    /// Exceptions of the core are enabled, interrupts are not.
+    pub(crate) fn new(mainline: bool) -> Self {
+        let mut exceptions = vec![Exception::default(); EXCEPTIONS];
+        for exception in exceptions.iter_mut().take(16) {
+            exception.enabled = true;
+        }
+        Nvic {
+            exceptions,
+            mainline,
+        }
+    }
+
+    pub(crate) fn pend(&mut self, number: u32) {
+        if let Some(e) = self.exceptions.get_mut(number as usize) {
+            e.pending = true;
+        }
+    }
+
+    pub(crate) fn activate(&mut self, number: u32) {
+        if let Some(e) = self.exceptions.get_mut(number as usize) {
+            e.pending = false;
+            e.active = true;
+        }
+    }
+
+    pub(crate) fn deactivate(&mut self, number: u32) {
+        if let Some(e) = self.exceptions.get_mut(number as usize) {
+            e.active = false;
+        }
+    }
+
+    /// Priority of an exception: lower is more urgent; those that are fixed are negative.
+    fn priority(&self, number: usize) -> i32 {
+        match number {
+            1 => -4,
+            2 => -2,
+            3 => -1,
+            _ => i32::from(self.exceptions[number].priority),
+        }
+    }
+
+    /// The priority that running code has, before masks.
+    fn active_priority(&self) -> i32 {
+        (1..EXCEPTIONS)
+            .filter(|&n| self.exceptions[n].active)
+            .map(|n| self.priority(n))
+            .min()
+            .unwrap_or(256)
+    }
+
+    /// The pending and enabled exception that may pre-empt under the given masks.
+    pub(crate) fn next(&self, primask: bool, faultmask: bool, basepri: u8) -> Option<u32> {
+        let mut limit = self.active_priority();
+        if basepri != 0 {
+            limit = limit.min(i32::from(basepri));
+        }
+        if primask {
+            limit = limit.min(0);
+        }
+        if faultmask {
+            limit = limit.min(-1);
+        }
+        self.most_urgent()
+            .filter(|&(priority, _)| priority < limit)
+            .map(|(_, number)| number)
+    }
+
+    /// Whether an exception would wake a sleeping core: PRIMASK does not hold it back.
+    pub(crate) fn wakes(&self, basepri: u8) -> bool {
+        let limit = if basepri == 0 {
+            256
+        } else {
+            i32::from(basepri)
+        };
+        self.most_urgent()
+            .is_some_and(|(priority, _)| priority < limit.min(self.active_priority()))
+    }
+
+    fn most_urgent(&self) -> Option<(i32, u32)> {
+        (2..EXCEPTIONS)
+            .filter(|&n| self.exceptions[n].pending && self.exceptions[n].enabled)
+            .map(|n| (self.priority(n), n as u32))
+            .min()
+    }
+
+    /// The interrupt control and state register.
+    pub(crate) fn icsr(&self) -> u32 {
+        let active = (1..EXCEPTIONS)
+            .filter(|&n| self.exceptions[n].active)
+            .min_by_key(|&n| self.priority(n))
+            .unwrap_or(0) as u32;
+        let pending = self.most_urgent().map_or(0, |(_, number)| number);
+        let is_pending = |n: u32| u32::from(self.exceptions[n as usize].pending);
+        active
+            | pending << 12
+            | is_pending(SYSTICK) << 26
+            | is_pending(PENDSV) << 28
+            | is_pending(NMI) << 31
+    }
+
+    /// One flag of the 32 interrupts that a register of the controller stands for.
+    pub(crate) fn bitmap(&self, address: u32, flag: fn(&Exception) -> bool) -> u32 {
+        let first = 16 + (address as usize & 0x3c) * 8;
+        (0..32)
+            .filter(|i| self.exceptions.get(first + i).is_some_and(flag))
+            .fold(0, |word, i| word | 1 << i)
+    }
+
+    /// Changes the interrupts whose bits are set.
+    pub(crate) fn each(&mut self, address: u32, value: u32, change: fn(&mut Exception)) {
+        let first = 16 + (address as usize & 0x3c) * 8;
+        for i in (0..32).filter(|i| value >> i & 1 == 1) {
+            if let Some(e) = self.exceptions.get_mut(first + i) {
+                change(e);
+            }
+        }
+    }
+
+    /// Four priorities, from an exception on.
+    pub(crate) fn priorities(&self, first: usize) -> u32 {
+        (0..4).fold(0, |word, i| {
+            word | u32::from(self.exceptions.get(first + i).map_or(0, |e| e.priority)) << (8 * i)
+        })
+    }
+
+    /// Sets the priority of one exception.
+    pub(crate) fn set_priority(&mut self, number: usize, value: u32) {
+        if let Some(e) = self.exceptions.get_mut(number) {
+            // Eight priority bits are implemented on the larger cores, two on the baseline.
+            e.priority = value as u8 & if self.mainline { 0xff } else { 0xc0 };
+        }
+    }
+
+    /// A write to the interrupt control and state register.
+    pub(crate) fn set_icsr(&mut self, value: u32) {
+        const BITS: [(u32, u32, bool); 5] = [
+            (31, NMI, true),
+            (28, PENDSV, true),
+            (27, PENDSV, false),
+            (26, SYSTICK, true),
+            (25, SYSTICK, false),
+        ];
+        for (_, number, pending) in BITS.iter().filter(|(bit, _, _)| value >> bit & 1 == 1) {
+            self.exceptions[*number as usize].pending = *pending;
+        }
+    }
+}
