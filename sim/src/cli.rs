@@ -87,9 +87,36 @@ pub enum Command {
     },
     /// Run any firmware in the emulator: cycles, where they go, stack, faults.
     Emulate(Emulate),
+    /// Run the same samples on the host and on a device, and compare the bits.
+    Validate(Validate),
     /// List the data sets, or fetch some.
     #[command(subcommand)]
     Data(Data),
+}
+
+/// What `sim validate` is told.
+#[derive(Args, Clone, Debug)]
+pub struct Validate {
+    /// The experiment.
+    pub config: PathBuf,
+    /// The device.
+    #[arg(long, value_enum, default_value_t = DeviceKind::Emulated)]
+    pub device: DeviceKind,
+    /// The core; that of the config's first board where not given.
+    #[arg(long, value_name = "NAME")]
+    pub core: Option<String>,
+    /// Samples to learn from.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub steps: usize,
+}
+
+/// Who is compared with the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum DeviceKind {
+    /// The firmware in QEMU, which counts no cycles.
+    Qemu,
+    /// The firmware in the emulator of this project.
+    Emulated,
 }
 
 /// What `sim emulate` is told. Numbers may be written 0x… or in decimal.

@@ -47,6 +47,17 @@ pub enum Failure {
     /// Firmware that faulted, or did not end.
     #[error("The firmware stopped: {0}.")]
     Firmware(String),
+    /// A device that could not be built for, started or talked to.
+    #[error("{0}")]
+    Device(String),
+    /// Host and device disagree.
+    #[error("Strategy `{strategy}`: the device's memory differs from the host's from step {step} on.")]
+    Bits {
+        /// The strategy.
+        strategy: String,
+        /// The first step that differs, from 0.
+        step: usize,
+    },
     /// Ctrl-C.
     #[error("Interrupted. {done} of {total} parts are finished and kept; run the same command again to go on from there.")]
     Interrupted {
@@ -73,6 +84,12 @@ pub enum Failure {
     Output(std::io::Error),
 }
 
+impl From<sim_device::Error> for Failure {
+    fn from(error: sim_device::Error) -> Self {
+        Failure::Device(error.to_string())
+    }
+}
+
 impl Failure {
     /// The exit code: 2 for what the user wrote, 3 for data, 4 for what does not fit, 5 for what cannot
     /// be written, 130 for Ctrl-C, 1 for the rest.
@@ -87,6 +104,7 @@ impl Failure {
             Failure::Report(_) | Failure::Write { .. } | Failure::Output(_) => 5,
             Failure::Interrupted { .. } => 130,
             Failure::Pretraining { .. } | Failure::Core(_) | Failure::Firmware(_) => 1,
+            Failure::Device(_) | Failure::Bits { .. } => 1,
         }
     }
 }

@@ -7,9 +7,11 @@
 //! - [`remote`] — a learner at the other end: load a Program, learn, read the weights back.
 //! - [`firmware`] — builds the firmware for a memory map.
 //! - [`qemu`] — the firmware in QEMU, as a transport.
+//! - [`emulated`] — the firmware in our own emulator, as a transport.
 //! - [`loopback`] — the same server in a thread of this process, with a link that damages what it is told
 //!   to: the stand-in for tests.
 
+pub mod emulated;
 pub mod error;
 pub mod firmware;
 pub mod link;
@@ -18,6 +20,7 @@ pub mod qemu;
 pub mod remote;
 pub mod transport;
 
+pub use emulated::Emulated;
 pub use error::Error;
 pub use firmware::{Firmware, Memory};
 pub use link::{Link, Patience};

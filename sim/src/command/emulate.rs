@@ -91,6 +91,16 @@ pub fn machine(board: &Board) -> Machine {
     }
 }
 
+/// A QEMU machine as the emulator knows it, without wait states.
+pub fn generic(machine: &sim_device::Machine) -> Machine {
+    let m = machine.memory;
+    Machine {
+        flash: vec![Bank::new("flash", m.flash_origin, m.flash_bytes)],
+        ram: vec![Bank::new("ram", m.ram_origin, m.ram_bytes)],
+        ..Machine::generic(machine.core)
+    }
+}
+
 fn run(emulator: &mut Emulator, options: &Emulate) -> Result<Stop, sim_emulator::Error> {
     let limit = options.max_instructions;
     if let Some((address, arguments)) = options.call.as_deref().and_then(<[u32]>::split_first) {

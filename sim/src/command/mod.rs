@@ -6,3 +6,4 @@ pub mod emulate;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod validate;
