@@ -3,7 +3,7 @@
 //! Samples are drawn on either side from one seed. What is compared is every trained weight and, beyond
 //! that, every byte of the arena: optimiser state, saved activations, the learner's own state.
 //!
-//! Needs qemu-system-arm and rustc's thumb targets; scripts/setup installs them.
+//! Needs qemu-system-arm, for tests that are ignored otherwise qemu-system-riscv32 (qemu-system-misc), and rustc's thumb targets; scripts/setup installs them.
 
 use runtime_shared::kernels::Shape;
 use runtime_shared::learner::Learner;
@@ -193,7 +193,8 @@ fn trains(network: &str, optimiser: Optimiser, cores: &[&str]) {
 
 const ALL: [&str; 4] = ["cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m33"];
 const HARD_FLOAT: [&str; 2] = ["cortex-m4f", "cortex-m33"];
-const SOFT_FLOAT: [&str; 2] = ["cortex-m0plus", "cortex-m3"];
+const RISCV: [&str; 1] = ["rv32imc"];
+const SOFT_FLOAT: [&str; 3] = ["cortex-m0plus", "cortex-m3", "rv32imc"];
 
 /// Tests of one network: every optimiser on every core named.
 macro_rules! matrix {
@@ -226,6 +227,7 @@ matrix! {
     mlp: MLP, ALL;
     thesis_cnn: THESIS_CNN, ALL;
     lenet5: LENET5, HARD_FLOAT;
+    #[ignore = "needs qemu-system-riscv32"] mlp_riscv: MLP, RISCV;
     #[ignore = "minutes: QEMU emulates an emulated FPU"] lenet5_soft_float: LENET5, SOFT_FLOAT;
 }
 

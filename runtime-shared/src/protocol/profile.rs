@@ -70,12 +70,12 @@ impl<B: Board> Probe for Counter<'_, '_, B> {
         }
     }
 
-    fn after(&mut self, list: List, call: usize, _call: &Call, active: u32) {
+    fn after(&mut self, list: List, place: usize, _call: &Call, active: u32) {
         if self.entries.is_empty() {
             return;
         }
         let cycles = self.board.cycles().wrapping_sub(self.start);
-        let at = index(&self.program, list, call) * ENTRY_BYTES;
+        let at = index(&self.program, list, place) * ENTRY_BYTES;
         if let Some(bytes) = self.entries.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
             let mut entry = Entry::decode(bytes);
             entry.runs = entry.runs.wrapping_add(1);

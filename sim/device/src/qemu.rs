@@ -16,11 +16,13 @@ use std::time::Duration;
 pub struct Machine {
     /// QEMU's name of it.
     pub name: &'static str,
-    /// The core, as in configs/cores.
+    /// The program that emulates it.
+    pub emulator: &'static str,
+    /// The core, as in configs/cores, or the instruction set where that is all there is.
     pub core: &'static str,
     /// rustc's target.
     pub target: &'static str,
-    /// Its memories, as QEMU's `hw/arm/mps2.c` and `hw/arm/mps2-tz.c` map them.
+    /// Its memories, as QEMU's `hw/arm/mps2.c`, `hw/arm/mps2-tz.c` and `hw/riscv/virt.c` map them.
     pub memory: Memory,
 }
 
@@ -36,28 +38,35 @@ const MPS2: Memory = Memory {
     stack_bytes: STACK,
 };
 
+/// Emulates the Arm machines.
+const ARM: &str = "qemu-system-arm";
+
 /// The machines, one a core.
-pub const MACHINES: [Machine; 4] = [
+pub const MACHINES: [Machine; 5] = [
     // QEMU has no M0+ with enough RAM; a Cortex-M3 runs ARMv6-M code unchanged.
     Machine {
+        emulator: ARM,
         name: "mps2-an385",
         core: "cortex-m0plus",
         target: "thumbv6m-none-eabi",
         memory: MPS2,
     },
     Machine {
+        emulator: ARM,
         name: "mps2-an385",
         core: "cortex-m3",
         target: "thumbv7m-none-eabi",
         memory: MPS2,
     },
     Machine {
+        emulator: ARM,
         name: "mps2-an386",
         core: "cortex-m4f",
         target: "thumbv7em-none-eabihf",
         memory: MPS2,
     },
     Machine {
+        emulator: ARM,
         name: "mps2-an505",
         core: "cortex-m33",
         target: "thumbv8m.main-none-eabihf",
@@ -67,6 +76,21 @@ pub const MACHINES: [Machine; 4] = [
             flash_bytes: 4 << 20,
             program_origin: 0x1010_0000,
             ram_origin: 0x3800_0000,
+            ram_bytes: 4 << 20,
+            stack_bytes: STACK,
+        },
+    },
+    Machine {
+        name: "virt",
+        emulator: "qemu-system-riscv32",
+        core: "rv32imc",
+        target: "riscv32imc-unknown-none-elf",
+        // All of it RAM: what is called flash is its start, where the core starts, too.
+        memory: Memory {
+            flash_origin: 0x8000_0000,
+            flash_bytes: 4 << 20,
+            program_origin: 0x8010_0000,
+            ram_origin: 0x8040_0000,
             ram_bytes: 4 << 20,
             stack_bytes: STACK,
         },
@@ -101,9 +125,8 @@ impl Qemu {
     /// # Errors
     /// [`Error::Missing`], [`Error::Link`].
     pub fn start_with(machine: &Machine, elf: &Path, arguments: &[&str]) -> Result<Self, Error> {
-        const PROGRAM: &str = "qemu-system-arm";
-        let mut child = Command::new(PROGRAM)
-            .args(["-M", machine.name])
+        let mut child = Command::new(machine.emulator)
+            .args(["-M", machine.name, "-bios", "none"])
             .args(["-display", "none", "-serial", "none", "-monitor", "none"])
             .args(["-semihosting-config", "enable=on,target=native"])
             .arg("-kernel")
@@ -114,9 +137,9 @@ impl Qemu {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|source| Error::Missing {
-                program: PROGRAM.to_owned(),
+                program: machine.emulator.to_owned(),
                 source,
-                install: "apt-get install qemu-system-arm (or brew install qemu).",
+                install: "apt-get install qemu-system-arm qemu-system-misc (or brew install qemu).",
             })?;
         let (Some(input), Some(mut stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Error::Gone {
