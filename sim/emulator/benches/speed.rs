@@ -166,9 +166,15 @@ fn main() {
         outside(&mut qemu),
     );
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/unicorn_speed.py");
-    report(
-        "integer loop, unicorn with a counting hook",
-        outside(Command::new("python3").arg(script).arg(&path)),
-    );
+    let unicorn = best(|| {
+        let output = Command::new("python3")
+            .arg(script)
+            .arg(&path)
+            .output()
+            .ok()?;
+        let rate: f64 = String::from_utf8(output.stdout).ok()?.trim().parse().ok()?;
+        output.status.success().then_some(rate / 1e6)
+    });
+    report("integer loop, unicorn with a counting hook", unicorn);
     let _ = std::fs::remove_file(&path);
 }
