@@ -49,7 +49,12 @@ impl<'m> Buffer<'m> {
         let policy = Policy::from_code(program.get(Field::BufferPolicy));
         let slot_bytes = program.size(Field::SlotBytes).max(4);
         if policy == Policy::None {
-            return Self { policy, slots: &mut [], slot_bytes, counts: &mut [] };
+            return Self {
+                policy,
+                slots: &mut [],
+                slot_bytes,
+                counts: &mut [],
+            };
         }
         let at = program.size(Field::BufferAt) - start;
         let end = at + program.size(Field::BufferSlots) * slot_bytes;
@@ -60,18 +65,28 @@ impl<'m> Buffer<'m> {
         } else {
             &mut []
         };
-        Self { policy, slots: &mut head[at..], slot_bytes, counts }
+        Self {
+            policy,
+            slots: &mut head[at..],
+            slot_bytes,
+            counts,
+        }
     }
 
     /// What slot `i` holds: payload and label.
     pub fn get(&self, i: usize) -> (&[u8], usize) {
         let slot = &self.slots[i * self.slot_bytes..(i + 1) * self.slot_bytes];
-        (&slot[..self.slot_bytes - 4], read_word(slot, self.slot_bytes - 4) as usize)
+        (
+            &slot[..self.slot_bytes - 4],
+            read_word(slot, self.slot_bytes - 4) as usize,
+        )
     }
 
     /// Offers a sample; stores it where the policy says, if it says so.
     pub fn admit(&mut self, state: &mut State, payload: &[u8], label: usize) {
-        let Some(i) = self.choose(state, label) else { return };
+        let Some(i) = self.choose(state, label) else {
+            return;
+        };
         let slot = &mut self.slots[i * self.slot_bytes..(i + 1) * self.slot_bytes];
         slot[..payload.len()].copy_from_slice(payload);
         write_word(slot, self.slot_bytes - 4, label as u32);
@@ -86,7 +101,8 @@ impl<'m> Buffer<'m> {
         }
         let kept = if self.policy == Policy::Fifo { keep } else { 0 };
         if stored == self.capacity() {
-            self.slots.rotate_left(state.head as usize * self.slot_bytes);
+            self.slots
+                .rotate_left(state.head as usize * self.slot_bytes);
         }
         let newest = (stored - kept) * self.slot_bytes;
         self.slots.copy_within(newest..stored * self.slot_bytes, 0);
@@ -121,7 +137,12 @@ impl<'m> Buffer<'m> {
         Some(slot as usize)
     }
 
-    fn choose_balanced(&mut self, state: &mut State, label: usize, next: Option<u32>) -> Option<u32> {
+    fn choose_balanced(
+        &mut self,
+        state: &mut State,
+        label: usize,
+        next: Option<u32>,
+    ) -> Option<u32> {
         let seen = read_word(self.counts, label * CLASS_COUNT_BYTES).saturating_add(1);
         write_word(self.counts, label * CLASS_COUNT_BYTES, seen);
         let held = |counts: &[u8], class: usize| read_word(counts, class * CLASS_COUNT_BYTES + 4);
@@ -130,15 +151,25 @@ impl<'m> Buffer<'m> {
             None => {
                 let classes = self.counts.len() / CLASS_COUNT_BYTES;
                 let largest = (0..classes).fold(label, |best, class| {
-                    if held(self.counts, class) > held(self.counts, best) { class } else { best }
+                    if held(self.counts, class) > held(self.counts, best) {
+                        class
+                    } else {
+                        best
+                    }
                 });
                 let members = held(self.counts, largest);
                 if largest == label && state.rng.below(seen) >= members {
                     return None;
                 }
                 let nth = state.rng.below(members) as usize;
-                let slot = (0..state.stored).filter(|&i| self.get(i as usize).1 == largest).nth(nth)?;
-                write_word(self.counts, largest * CLASS_COUNT_BYTES + 4, members.saturating_sub(1));
+                let slot = (0..state.stored)
+                    .filter(|&i| self.get(i as usize).1 == largest)
+                    .nth(nth)?;
+                write_word(
+                    self.counts,
+                    largest * CLASS_COUNT_BYTES + 4,
+                    members.saturating_sub(1),
+                );
                 slot
             }
         };
@@ -166,22 +197,34 @@ mod tests {
     use super::*;
 
     /// A buffer of `capacity` slots with one byte of payload (padded to a word) and four classes.
-    fn check(policy: Policy, capacity: usize, labels: impl Iterator<Item = usize>) -> Vec<(u8, usize)> {
+    fn check(
+        policy: Policy,
+        capacity: usize,
+        labels: impl Iterator<Item = usize>,
+    ) -> Vec<(u8, usize)> {
         let mut slots = vec![0u8; capacity * 8];
         let mut counts = vec![0u8; 4 * CLASS_COUNT_BYTES];
         let mut state = State::new(0, 5);
-        let mut buffer =
-            Buffer { policy, slots: &mut slots, slot_bytes: 8, counts: &mut counts };
+        let mut buffer = Buffer {
+            policy,
+            slots: &mut slots,
+            slot_bytes: 8,
+            counts: &mut counts,
+        };
         for (i, label) in labels.enumerate() {
             buffer.admit(&mut state, &[i as u8], label);
         }
-        (0..state.stored as usize).map(|i| (buffer.get(i).0[0], buffer.get(i).1)).collect()
+        (0..state.stored as usize)
+            .map(|i| (buffer.get(i).0[0], buffer.get(i).1))
+            .collect()
     }
 
     #[test]
     fn a_ring_keeps_the_newest() {
-        let mut kept: Vec<u8> =
-            check(Policy::Fifo, 5, (0..13).map(|i| i % 4)).iter().map(|s| s.0).collect();
+        let mut kept: Vec<u8> = check(Policy::Fifo, 5, (0..13).map(|i| i % 4))
+            .iter()
+            .map(|s| s.0)
+            .collect();
         kept.sort_unstable();
         assert_eq!(kept, [8, 9, 10, 11, 12]);
     }
@@ -192,18 +235,28 @@ mod tests {
             for keep in 0..6usize {
                 let mut slots = vec![0u8; 5 * 8];
                 let mut state = State::new(0, 5);
-                let mut buffer =
-                    Buffer { policy: Policy::Fifo, slots: &mut slots, slot_bytes: 8, counts: &mut [] };
+                let mut buffer = Buffer {
+                    policy: Policy::Fifo,
+                    slots: &mut slots,
+                    slot_bytes: 8,
+                    counts: &mut [],
+                };
                 for i in 0..offered {
                     buffer.admit(&mut state, &[i], 0);
                 }
                 let kept = keep.min(state.stored as usize);
                 buffer.purge(&mut state, keep);
                 buffer.admit(&mut state, &[offered], 0);
-                let mut held: Vec<u8> = (0..state.stored as usize).map(|i| buffer.get(i).0[0]).collect();
+                let mut held: Vec<u8> = (0..state.stored as usize)
+                    .map(|i| buffer.get(i).0[0])
+                    .collect();
                 held.sort_unstable();
                 let first = offered + 1 - (kept as u8 + 1).min(5);
-                assert_eq!(held, (first..=offered).collect::<Vec<_>>(), "{offered} offered, {keep} kept");
+                assert_eq!(
+                    held,
+                    (first..=offered).collect::<Vec<_>>(),
+                    "{offered} offered, {keep} kept"
+                );
             }
         }
     }
@@ -234,7 +287,11 @@ mod tests {
     #[test]
     fn balance_gives_rare_classes_their_share() {
         // One in ten of class 1, the rest class 0.
-        let kept = check(Policy::ClassBalanced, 20, (0..200).map(|i| usize::from(i % 10 == 0)));
+        let kept = check(
+            Policy::ClassBalanced,
+            20,
+            (0..200).map(|i| usize::from(i % 10 == 0)),
+        );
         assert_eq!(kept.iter().filter(|s| s.1 == 1).count(), 10);
     }
 }

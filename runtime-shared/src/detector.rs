@@ -35,7 +35,12 @@ pub struct PageHinkley {
 
 impl Default for PageHinkley {
     fn default() -> Self {
-        Self { count: 0, mean: 0.0, sum: 0.0, minimum: f32::INFINITY }
+        Self {
+            count: 0,
+            mean: 0.0,
+            sum: 0.0,
+            minimum: f32::INFINITY,
+        }
     }
 }
 
@@ -61,8 +66,12 @@ mod tests {
     use super::*;
     use crate::rng::Rng;
 
-    const TEST: PageHinkleyTest =
-        PageHinkleyTest { minimum: 30, delta: 0.005, threshold: 5.0, alpha: 0.9999 };
+    const TEST: PageHinkleyTest = PageHinkleyTest {
+        minimum: 30,
+        delta: 0.005,
+        threshold: 5.0,
+        alpha: 0.9999,
+    };
 
     /// The setting of river's study: errors rise from 2 % to 22 % at sample 100 of 600.
     #[test]

@@ -2,7 +2,9 @@
 
 use crate::kernels::update::{Hyper, Rule, Sink};
 use crate::kernels::{
-    bias, conv2d, dense, depthwise, dropout, elementwise, loss::{Loss, predict_above}, pool, softmax, update,
+    bias, conv2d, dense, depthwise, dropout, elementwise,
+    loss::{Loss, predict_above},
+    pool, softmax, update,
 };
 use crate::program::call::{OPERANDS, SKIP_ZEROS};
 use crate::program::{Call, Kernel, List, Place, Program, RuleKind};
@@ -94,15 +96,24 @@ impl<'m> Operands<'m> {
             match call.operands[i] {
                 Place::Absent => {}
                 Place::Ram(at) => ranges[i] = at as usize..at as usize + bytes,
-                Place::Rom(at) => rest[i] = program.image().get(at as usize..at as usize + bytes)?,
+                Place::Rom(at) => {
+                    rest[i] = program.image().get(at as usize..at as usize + bytes)?
+                }
                 Place::Sample => rest[i] = sample.get(..bytes)?,
             }
         }
-        Some(Self { ram: work.get_disjoint_mut(ranges).ok()?, rest })
+        Some(Self {
+            ram: work.get_disjoint_mut(ranges).ok()?,
+            rest,
+        })
     }
 
     fn bytes(&self, i: usize) -> &[u8] {
-        if self.rest[i].is_empty() { self.ram[i] } else { self.rest[i] }
+        if self.rest[i].is_empty() {
+            self.ram[i]
+        } else {
+            self.rest[i]
+        }
     }
 
     fn read(&self, i: usize) -> &[f32] {
@@ -121,14 +132,24 @@ impl<'m> Operands<'m> {
     fn sink(&mut self, at: usize, call: &Call, hyper: Hyper) -> (&'m mut [f32], Sink<'m>) {
         let weights = self.write(at);
         let tile = self.write(at + 1);
-        (tile, Sink { weights, rule: self.rule(at + 2, call), hyper })
+        (
+            tile,
+            Sink {
+                weights,
+                rule: self.rule(at + 2, call),
+                hyper,
+            },
+        )
     }
 
     fn rule(&mut self, at: usize, call: &Call) -> Rule<'m> {
         match call.rule {
             RuleKind::Sgd => Rule::Sgd,
             RuleKind::Momentum => Rule::Momentum(self.write(at)),
-            RuleKind::Adam => Rule::Adam { first: self.write(at), second: self.write(at + 1) },
+            RuleKind::Adam => Rule::Adam {
+                first: self.write(at),
+                second: self.write(at + 1),
+            },
             RuleKind::Accumulate => Rule::Accumulate(self.write(at)),
         }
     }

@@ -109,7 +109,11 @@ impl<'a> Learner<'a> {
             && state.stored <= slots
             && (state.head < slots.max(1))
             && state.accumulated < program.get(Field::Batch);
-        if sound { Ok(learner) } else { Err(Error::ForeignArena) }
+        if sound {
+            Ok(learner)
+        } else {
+            Err(Error::ForeignArena)
+        }
     }
 
     fn attach(program: Program<'a>, arena: &'a mut [u8]) -> Result<Self, Error> {
@@ -120,7 +124,10 @@ impl<'a> Learner<'a> {
         if !machine::is_aligned(arena) {
             return Err(Error::ArenaMisaligned);
         }
-        Ok(Self { program, arena: &mut arena[..needed] })
+        Ok(Self {
+            program,
+            arena: &mut arena[..needed],
+        })
     }
 
     /// Back to the initial parameters, an empty buffer and the first random number.
@@ -171,7 +178,10 @@ impl<'a> Learner<'a> {
                 to.copy_from_slice(values);
                 Ok(())
             }
-            None => Err(Error::Length { expected, given: values.len() }),
+            None => Err(Error::Length {
+                expected,
+                given: values.len(),
+            }),
         }
     }
 
@@ -206,7 +216,10 @@ impl<'a> Learner<'a> {
         let expected = self.program.size(Field::FeatureCount);
         // Without an extractor there is nothing to classify, and the place of the features is unchecked.
         if features.len() != expected || expected == 0 {
-            return Err(Error::Length { expected, given: features.len() });
+            return Err(Error::Length {
+                expected,
+                given: features.len(),
+            });
         }
         let at = self.program.size(Field::FeaturesAt);
         machine::floats_mut(&mut self.arena[at..at + expected * 4]).copy_from_slice(features);
@@ -276,7 +289,13 @@ impl<'a> Learner<'a> {
         let stored = state.stored;
         state.store(self.arena);
         let (loss, replayed) = replayed?;
-        Ok(Step { prediction, loss, replayed, stored, drift })
+        Ok(Step {
+            prediction,
+            loss,
+            replayed,
+            stored,
+            drift,
+        })
     }
 
     fn predict(&self) -> usize {
@@ -291,11 +310,17 @@ impl<'a> Learner<'a> {
     fn check(&self, sample: &[u8], label: usize) -> Result<(), Error> {
         let classes = self.program.classes();
         if label >= classes {
-            return Err(Error::Label { classes, given: label });
+            return Err(Error::Label {
+                classes,
+                given: label,
+            });
         }
         let expected = self.program.size(Field::SampleBytes);
         if sample.len() != expected {
-            return Err(Error::Length { expected, given: sample.len() });
+            return Err(Error::Length {
+                expected,
+                given: sample.len(),
+            });
         }
         Ok(())
     }
@@ -309,7 +334,10 @@ impl<'a> Learner<'a> {
     ) -> Result<(), Error> {
         let expected = self.program.size(Field::SampleBytes);
         if sample.len() != expected {
-            return Err(Error::Length { expected, given: sample.len() });
+            return Err(Error::Length {
+                expected,
+                given: sample.len(),
+            });
         }
         self.run_calls(sample, from, to, probe)
     }
@@ -324,7 +352,15 @@ impl<'a> Learner<'a> {
         let state = self.state();
         let mut context = context(&self.program, &state, 0);
         let (work, _) = self.arena.split_at_mut(work_end(&self.program));
-        exec::run(&self.program, List::Infer, from..to, work, sample, &mut context, probe)?;
+        exec::run(
+            &self.program,
+            List::Infer,
+            from..to,
+            work,
+            sample,
+            &mut context,
+            probe,
+        )?;
         Ok(())
     }
 
@@ -388,7 +424,11 @@ impl<'a> Learner<'a> {
 
 /// Bytes of class counts that a buffer of this policy keeps beside its slots.
 pub fn class_count_bytes(policy: Policy, classes: usize) -> usize {
-    if policy == Policy::ClassBalanced { classes * CLASS_COUNT_BYTES } else { 0 }
+    if policy == Policy::ClassBalanced {
+        classes * CLASS_COUNT_BYTES
+    } else {
+        0
+    }
 }
 
 fn work_end(program: &Program<'_>) -> usize {
@@ -414,7 +454,11 @@ fn replay<P: Probe>(
         }
         let draw = program.get(Field::Draw);
         for turn in 0..if draw == 0 { stored } else { draw } {
-            let slot = if draw == 0 { turn } else { state.rng.below(stored) };
+            let slot = if draw == 0 {
+                turn
+            } else {
+                state.rng.below(stored)
+            };
             let (payload, label) = buffer.get(slot as usize);
             sum += update(program, work, payload, label, state, probe)?.loss;
             count += 1;
@@ -434,20 +478,39 @@ fn update<P: Probe>(
 ) -> Result<Update, Fault> {
     let mut context = context(program, state, label);
     let learn = 0..program.count(List::Learn);
-    let result = exec::run(program, List::Learn, learn, work, sample, &mut context, probe);
+    let result = exec::run(
+        program,
+        List::Learn,
+        learn,
+        work,
+        sample,
+        &mut context,
+        probe,
+    );
     state.rng = context.rng.clone();
     result?;
     let batch = program.get(Field::Batch);
     let apply = program.count(List::Apply);
     state.accumulated += 1;
     if apply == 0 || state.accumulated >= batch {
-        exec::run(program, List::Apply, 0..apply, work, &[], &mut context, probe)?;
+        exec::run(
+            program,
+            List::Apply,
+            0..apply,
+            work,
+            &[],
+            &mut context,
+            probe,
+        )?;
         state.accumulated = 0;
         state.updates = state.updates.wrapping_add(1);
         state.beta1_power *= context.hyper.beta1;
         state.beta2_power *= context.hyper.beta2;
     }
-    Ok(Update { prediction: context.prediction, loss: context.loss })
+    Ok(Update {
+        prediction: context.prediction,
+        loss: context.loss,
+    })
 }
 
 /// What the update after those of `state` works with.
@@ -456,7 +519,10 @@ fn context(program: &Program<'_>, state: &State, label: usize) -> Context {
     let factor = program.float(Field::ScheduleFactor);
     let schedule = match program.get(Field::Schedule) {
         1 => Schedule::Step { period, factor },
-        2 => Schedule::Cosine { period, last: factor },
+        2 => Schedule::Cosine {
+            period,
+            last: factor,
+        },
         _ => Schedule::Constant,
     };
     let (beta1, beta2) = (program.float(Field::Beta1), program.float(Field::Beta2));

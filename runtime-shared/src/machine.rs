@@ -72,7 +72,10 @@ pub fn sqrt(x: f32) -> f32 {
         // SAFETY: every x86-64 has SSE.
         unsafe { _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))) }
     }
-    #[cfg(not(any(target_arch = "x86_64", all(target_arch = "arm", target_abi = "eabihf"))))]
+    #[cfg(not(any(
+        target_arch = "x86_64",
+        all(target_arch = "arm", target_abi = "eabihf")
+    )))]
     libm::sqrtf(x)
 }
 
@@ -86,7 +89,10 @@ mod tests {
         let drawn = (0..100_000).map(|_| f32::from_bits(rng.next_u32() >> 1));
         for x in drawn.chain([0.0, -0.0, 1.0, f32::MIN_POSITIVE, 1e-45, f32::INFINITY]) {
             let (ours, software) = (sqrt(x), libm::sqrtf(x));
-            assert!(ours.to_bits() == software.to_bits() || ours.is_nan() && software.is_nan(), "{x}");
+            assert!(
+                ours.to_bits() == software.to_bits() || ours.is_nan() && software.is_nan(),
+                "{x}"
+            );
         }
     }
 

@@ -37,7 +37,10 @@ pub fn cos(x: f32) -> f32 {
     ];
     let angle = core::f32::consts::FRAC_PI_2 - x;
     let square = angle * angle;
-    let sum = TERMS.iter().rev().fold(0.0, |sum, term| sum * square + term);
+    let sum = TERMS
+        .iter()
+        .rev()
+        .fold(0.0, |sum, term| sum * square + term);
     angle + angle * square * sum
 }
 

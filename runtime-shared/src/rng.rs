@@ -36,7 +36,13 @@ impl Rng {
 
     /// Resumes from a stored state. The all-zero state, which would stay zero for ever, is replaced.
     pub fn from_state(state: [u32; 4]) -> Self {
-        Self { state: if state == [0; 4] { [0x9e37_79b9, 0, 0, 1] } else { state } }
+        Self {
+            state: if state == [0; 4] {
+                [0x9e37_79b9, 0, 0, 1]
+            } else {
+                state
+            },
+        }
     }
 
     /// The state, to be stored in the arena.
@@ -117,7 +123,10 @@ mod tests {
         for _ in 0..70_000 {
             counts[rng.below(7) as usize] += 1;
         }
-        assert!(counts.iter().all(|&c| (9_600..10_400).contains(&c)), "{counts:?}");
+        assert!(
+            counts.iter().all(|&c| (9_600..10_400).contains(&c)),
+            "{counts:?}"
+        );
     }
 
     #[test]

@@ -49,11 +49,22 @@ mod tests {
 
     #[test]
     fn schedules_start_at_one_and_end_where_they_should() {
-        let step = Schedule::Step { period: 10, factor: 0.5 };
-        assert_eq!([0, 9, 10, 29].map(|t| step.factor(t)), [1.0, 1.0, 0.5, 0.25]);
-        let cosine = Schedule::Cosine { period: 100, last: 0.1 };
+        let step = Schedule::Step {
+            period: 10,
+            factor: 0.5,
+        };
+        assert_eq!(
+            [0, 9, 10, 29].map(|t| step.factor(t)),
+            [1.0, 1.0, 0.5, 0.25]
+        );
+        let cosine = Schedule::Cosine {
+            period: 100,
+            last: 0.1,
+        };
         assert_eq!(cosine.factor(0), 1.0);
         assert!((cosine.factor(50) - 0.55).abs() < 1e-6);
-        assert!((cosine.factor(100) - 0.1).abs() < 1e-6 && cosine.factor(1000) == cosine.factor(100));
+        assert!(
+            (cosine.factor(100) - 0.1).abs() < 1e-6 && cosine.factor(1000) == cosine.factor(100)
+        );
     }
 }

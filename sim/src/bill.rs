@@ -36,10 +36,15 @@ pub fn nearest(bill: &Bill, compiled: &Compiled, slots: u32, boards: &[Board]) -
     let slot = compiled.slot_bytes as u64;
     let lacking = bill.excess(Region::Ram).div_ceil(slot);
     if bill.excess(Region::Flash) == 0 && lacking < u64::from(slots) {
-        nearest.push(format!("a buffer of {} slots instead of {slots}", u64::from(slots) - lacking));
+        nearest.push(format!(
+            "a buffer of {} slots instead of {slots}",
+            u64::from(slots) - lacking
+        ));
     }
-    let mut able: Vec<&Board> =
-        boards.iter().filter(|b| self::bill(compiled, b).fits()).collect();
+    let mut able: Vec<&Board> = boards
+        .iter()
+        .filter(|b| self::bill(compiled, b).fits())
+        .collect();
     able.sort_by_key(|b| b.ram_budget_bytes());
     if let Some(board) = able.first() {
         nearest.push(format!("the board {} ({})", board.name, board.title));

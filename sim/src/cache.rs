@@ -9,8 +9,11 @@ pub const CACHE_DIR_VARIABLE: &str = "SIM_CACHE_DIR";
 /// `SIM_CACHE_DIR`, or `sim` in `XDG_CACHE_HOME` or `~/.cache`, or in the folder of temporary files where
 /// none of these is known.
 pub fn folder() -> PathBuf {
-    let variable =
-        |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
     variable(CACHE_DIR_VARIABLE).unwrap_or_else(|| {
         variable("XDG_CACHE_HOME")
             .or_else(|| variable("HOME").map(|home| home.join(".cache")))
@@ -24,7 +27,10 @@ pub fn folder() -> PathBuf {
 /// # Errors
 /// [`Failure::Write`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let fail = |source| Failure::Write { path: path.to_owned(), source };
+    let fail = |source| Failure::Write {
+        path: path.to_owned(),
+        source,
+    };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(fail)?;
     }

@@ -6,7 +6,11 @@ use std::path::PathBuf;
 /// Can this network be trained on that microcontroller, what does a learning step cost, and how well does
 /// it recover when the world drifts?
 #[derive(Debug, Parser)]
-#[command(name = "sim", version, max_term_width = 100, after_help = "\
+#[command(
+    name = "sim",
+    version,
+    max_term_width = 100,
+    after_help = "\
 Examples:
   sim run configs/concept_drift.toml        run an experiment and write reports/concept_drift/
   sim plan configs/concept_drift.toml       what every byte is for on every board, without running
@@ -16,7 +20,8 @@ Examples:
   sim data fetch mnist                      have a data set before it is needed
 
 Exit codes: 0 done, 1 stopped, 2 bad config or arguments, 3 no data, 4 nothing fits, 5 cannot write,
-130 interrupted (run the same command again to go on).")]
+130 interrupted (run the same command again to go on)."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -164,12 +169,14 @@ fn number(text: &str) -> Result<u32, String> {
         Some(hex) => u32::from_str_radix(hex, 16),
         None => text.parse(),
     };
-    parsed.map_err(|_| format!("`{text}` is no 32-bit number; write it as 0x20000000 or in decimal"))
+    parsed
+        .map_err(|_| format!("`{text}` is no 32-bit number; write it as 0x20000000 or in decimal"))
 }
 
 fn pair(text: &str) -> Result<(u32, u32), String> {
-    let (address, value) =
-        text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form ADDR=VALUE"))?;
+    let (address, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` is not of the form ADDR=VALUE"))?;
     Ok((number(address)?, number(value)?))
 }
 

@@ -45,13 +45,19 @@ impl StepCost {
 ///
 /// # Errors
 /// [`Error`] where the model lacks a kernel.
-pub fn price(program: &Program<'_>, counters: &Counters, model: &CostModel) -> Result<StepCost, Error> {
+pub fn price(
+    program: &Program<'_>,
+    counters: &Counters,
+    model: &CostModel,
+) -> Result<StepCost, Error> {
     let mut cost = StepCost::default();
     let samples = counters.samples.max(1) as f64;
     for list in [List::Infer, List::Learn, List::Apply] {
         let tally = &counters.lists[list as usize];
         for index in 0..program.count(list) {
-            let Some(call) = program.call(list, index) else { continue };
+            let Some(call) = program.call(list, index) else {
+                continue;
+            };
             let runs = tally.runs.get(index).copied().unwrap_or(0) as f64;
             let active = tally.active.get(index).copied().unwrap_or(0) as f64 / runs.max(1.0);
             let active = if runs > 0.0 { active } else { f64::NAN };
@@ -62,7 +68,12 @@ pub fn price(program: &Program<'_>, counters: &Counters, model: &CostModel) -> R
                 }
             }
             for (name, cycles) in one {
-                add(&mut cost.train, name, runs / samples, cycles * runs / samples);
+                add(
+                    &mut cost.train,
+                    name,
+                    runs / samples,
+                    cycles * runs / samples,
+                );
             }
         }
     }
@@ -82,11 +93,17 @@ fn add(breakdown: &mut Breakdown, name: &'static str, calls: f64, cycles: f64) {
 /// Cycles of one call, by kernel: its own, and those of the activation fused behind it. `active` is the
 /// mean number of inputs that were not skipped; not a number where it was not counted, upon which none is
 /// taken to be skipped.
-pub fn call_cycles(call: &Call, active: f64, model: &CostModel) -> Result<Vec<(&'static str, f64)>, Error> {
+pub fn call_cycles(
+    call: &Call,
+    active: f64,
+    model: &CostModel,
+) -> Result<Vec<(&'static str, f64)>, Error> {
     let name = call.kernel.name();
     let mut parts = vec![(name, model.cycles(name, &counts(call, active))?)];
-    let forward =
-        matches!(call.kernel, Kernel::Dense | Kernel::Conv2d | Kernel::Depthwise);
+    let forward = matches!(
+        call.kernel,
+        Kernel::Dense | Kernel::Conv2d | Kernel::Depthwise
+    );
     if forward && call.activation != Activation::None {
         let outputs = match call.kernel {
             Kernel::Dense => call.dim(1),
@@ -104,7 +121,11 @@ fn exponential(activation: Activation) -> bool {
 
 fn elementwise(len: usize, exponential: bool) -> Counts {
     let counts = Counts::call().with(Feature::Input, len as f64);
-    if exponential { counts.with(Feature::Exp, len as f64) } else { counts }
+    if exponential {
+        counts.with(Feature::Exp, len as f64)
+    } else {
+        counts
+    }
 }
 
 fn rule_feature(rule: RuleKind) -> Feature {
@@ -122,12 +143,17 @@ fn counts(call: &Call, active: f64) -> Counts {
     let base = Counts::call();
     let d = |i: usize| call.dim(i) as f64;
     let with = |c: Counts, list: &[(Feature, f64)]| {
-        list.iter().fold(c, |c, &(feature, count)| c.with(feature, count))
+        list.iter()
+            .fold(c, |c, &(feature, count)| c.with(feature, count))
     };
     match call.kernel {
         Kernel::Dense | Kernel::DenseBackwardInput | Kernel::DenseBackwardWeights => {
             let (inputs, outputs) = (d(0), d(1));
-            let used = if call.flags & SKIP_ZEROS != 0 && active.is_finite() { active } else { inputs };
+            let used = if call.flags & SKIP_ZEROS != 0 && active.is_finite() {
+                active
+            } else {
+                inputs
+            };
             match call.kernel {
                 Kernel::Dense => {
                     let blocks = blocks(call.dim(1), 16) as f64;
@@ -141,9 +167,10 @@ fn counts(call: &Call, active: f64) -> Counts {
                         ],
                     )
                 }
-                Kernel::DenseBackwardInput => {
-                    with(base, &[(Feature::Input, inputs), (Feature::Mac, inputs * outputs)])
-                }
+                Kernel::DenseBackwardInput => with(
+                    base,
+                    &[(Feature::Input, inputs), (Feature::Mac, inputs * outputs)],
+                ),
                 _ => {
                     let blocks = blocks(call.dim(1), 8) as f64;
                     with(
@@ -157,9 +184,13 @@ fn counts(call: &Call, active: f64) -> Counts {
                 }
             }
         }
-        Kernel::BiasBackward => {
-            with(base, &[(Feature::Input, d(0) * d(1)), (rule_feature(call.rule), d(1))])
-        }
+        Kernel::BiasBackward => with(
+            base,
+            &[
+                (Feature::Input, d(0) * d(1)),
+                (rule_feature(call.rule), d(1)),
+            ],
+        ),
         Kernel::Conv2d | Kernel::Conv2dBackwardInput | Kernel::Conv2dBackwardWeights => {
             let g = call.conv2d();
             let pooled = g.pooled();
@@ -170,7 +201,10 @@ fn counts(call: &Call, active: f64) -> Counts {
                 Kernel::Conv2d => with(
                     base,
                     &[
-                        (Feature::Row, computed * g.kernel.0 as f64 * blocks(g.output.c, 8) as f64),
+                        (
+                            Feature::Row,
+                            computed * g.kernel.0 as f64 * blocks(g.output.c, 8) as f64,
+                        ),
                         (Feature::Mac, computed * window * g.output.c as f64),
                         (Feature::Output, computed * g.output.c as f64),
                     ],
@@ -200,27 +234,40 @@ fn counts(call: &Call, active: f64) -> Counts {
             let counts = with(
                 base,
                 &[
-                    (Feature::Row, positions * g.kernel.0 as f64 * blocks(g.output.c, 8) as f64),
+                    (
+                        Feature::Row,
+                        positions * g.kernel.0 as f64 * blocks(g.output.c, 8) as f64,
+                    ),
                     (Feature::Mac, positions * window * g.output.c as f64),
                 ],
             );
             match call.kernel {
                 Kernel::Depthwise => counts.with(Feature::Output, g.output.len() as f64),
-                Kernel::DepthwiseBackwardInput => counts.with(Feature::Output, g.input.len() as f64),
+                Kernel::DepthwiseBackwardInput => {
+                    counts.with(Feature::Output, g.input.len() as f64)
+                }
                 _ => counts.with(rule_feature(call.rule), window * g.input.c as f64),
             }
         }
-        Kernel::MaxPool | Kernel::AveragePool | Kernel::MaxPoolBackward | Kernel::AveragePoolBackward => {
+        Kernel::MaxPool
+        | Kernel::AveragePool
+        | Kernel::MaxPoolBackward
+        | Kernel::AveragePoolBackward => {
             let g = call.pool2d();
             let (outputs, inputs) = (g.output.len() as f64, g.input.len() as f64);
             let taps = outputs * (g.kernel.0 * g.kernel.1) as f64;
             match call.kernel {
-                Kernel::MaxPoolBackward => {
-                    with(base, &[(Feature::Input, outputs), (Feature::Output, inputs)])
-                }
+                Kernel::MaxPoolBackward => with(
+                    base,
+                    &[(Feature::Input, outputs), (Feature::Output, inputs)],
+                ),
                 Kernel::AveragePoolBackward => with(
                     base,
-                    &[(Feature::Input, outputs), (Feature::Tap, taps), (Feature::Output, inputs)],
+                    &[
+                        (Feature::Input, outputs),
+                        (Feature::Tap, taps),
+                        (Feature::Output, inputs),
+                    ],
                 ),
                 _ => with(base, &[(Feature::Tap, taps), (Feature::Output, outputs)]),
             }

@@ -31,13 +31,26 @@ pub fn prepare(
     progress: &Progress,
 ) -> Result<Prepared, Failure> {
     let places = Places::from_environment(folder);
-    let request = Request { set: plan.set, download: true, fallback: plan.fallback };
+    let request = Request {
+        set: plan.set,
+        download: true,
+        fallback: plan.fallback,
+    };
     let loaded = load(request, &places, &mut |event| progress.data(&event))?;
     let split = Split::new(&loaded.data.train, seed, plan.validation)?;
     let normaliser = Normaliser::of(plan.normalise, &loaded.data.train);
-    let mut normalisation: Vec<(f32, f32)> =
-        normaliser.channels().iter().map(|a| (a.scale, a.shift)).collect();
+    let mut normalisation: Vec<(f32, f32)> = normaliser
+        .channels()
+        .iter()
+        .map(|a| (a.scale, a.shift))
+        .collect();
     // One pair serves all channels where they are alike.
     normalisation.dedup();
-    Ok(Prepared { plan: plan.clone(), loaded, split, normalisation, normaliser })
+    Ok(Prepared {
+        plan: plan.clone(),
+        loaded,
+        split,
+        normalisation,
+        normaliser,
+    })
 }

@@ -51,7 +51,9 @@ pub enum Failure {
     #[error("{0}")]
     Device(String),
     /// Host and device disagree.
-    #[error("Strategy `{strategy}`: the device's memory differs from the host's from step {step} on.")]
+    #[error(
+        "Strategy `{strategy}`: the device's memory differs from the host's from step {step} on."
+    )]
     Bits {
         /// The strategy.
         strategy: String,
@@ -59,7 +61,9 @@ pub enum Failure {
         step: usize,
     },
     /// Ctrl-C.
-    #[error("Interrupted. {done} of {total} parts are finished and kept; run the same command again to go on from there.")]
+    #[error(
+        "Interrupted. {done} of {total} parts are finished and kept; run the same command again to go on from there."
+    )]
     Interrupted {
         /// Parts that are done.
         done: usize,
@@ -77,7 +81,9 @@ pub enum Failure {
         reason: String,
     },
     /// The core refused what the compiler made.
-    #[error("The training core refused its program: {0}. This is a fault of sim; please report it with the config.")]
+    #[error(
+        "The training core refused its program: {0}. This is a fault of sim; please report it with the config."
+    )]
     Core(String),
     /// Standard output that cannot be written.
     #[error("Standard output cannot be written: {0}.")]

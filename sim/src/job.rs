@@ -35,7 +35,10 @@ pub fn compiled(
     seed: u64,
 ) -> Result<Compiled, Failure> {
     let updates = updates(protocol, strategy, data);
-    Ok(compile(graph, &options(strategy, &data.normalisation, updates, seed))?)
+    Ok(compile(
+        graph,
+        &options(strategy, &data.normalisation, updates, seed),
+    )?)
 }
 
 /// Steps that a progress bar counts for one repetition.
@@ -69,7 +72,12 @@ pub fn run(
     let record = match protocol {
         Protocol::ConceptDrift(drift) => {
             let pool = &data.split.validation;
-            let course = Course { stream: &sets.train, pool, test: &sets.test, seed };
+            let course = Course {
+                stream: &sets.train,
+                pool,
+                test: &sets.test,
+                seed,
+            };
             online::run(&mut device, drift, &course, tick)
         }
         Protocol::FromScratch(protocol) => {
@@ -77,5 +85,8 @@ pub fn run(
             scratch::run(&mut device, protocol, train, Some(&sets.test), seed, tick)
         }
     };
-    Ok(record.map(|record| Part { record, counters: device.counters().clone() }))
+    Ok(record.map(|record| Part {
+        record,
+        counters: device.counters().clone(),
+    }))
 }

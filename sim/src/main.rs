@@ -40,10 +40,17 @@ fn main() -> ExitCode {
 fn execute(cli: &Cli) -> Result<(), Failure> {
     let common = &cli.common;
     match &cli.command {
-        Command::Run { config, out, threads, seeds } => {
-            command::run::run(config, out, *threads, *seeds, common)
-        }
-        Command::Plan { config, board, items } => command::plan::plan(config, board, *items, common),
+        Command::Run {
+            config,
+            out,
+            threads,
+            seeds,
+        } => command::run::run(config, out, *threads, *seeds, common),
+        Command::Plan {
+            config,
+            board,
+            items,
+        } => command::plan::plan(config, board, *items, common),
         Command::Report { folders, out } => command::report::report(folders, out, common),
         Command::Boards { boards } => command::boards::boards(boards, common),
         Command::Emulate(options) => command::emulate::emulate(options, common),
@@ -60,5 +67,9 @@ fn log(verbose: u8) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("SIM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
 }

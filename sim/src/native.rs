@@ -75,7 +75,12 @@ impl<'a> Native<'a> {
     ) -> Result<Self, Error> {
         let learns = program.count(List::Learn) > 0;
         let learner = Learner::new(program, bytemuck::cast_slice_mut(arena))?;
-        Ok(Self { learner, counters: Counters::default(), layer, learns })
+        Ok(Self {
+            learner,
+            counters: Counters::default(),
+            layer,
+            learns,
+        })
     }
 
     /// What it did so far.
@@ -93,11 +98,15 @@ impl<'a> Native<'a> {
         match error {
             Error::Fault(Fault::Diverged { call }) => Stop {
                 layer: (self.layer)(List::Learn, self.first_bad(call as usize)),
-                reason: "the loss exploded or is not a number; a smaller learning rate, clip_value or \
+                reason:
+                    "the loss exploded or is not a number; a smaller learning rate, clip_value or \
                          clip_norm may help"
-                    .to_owned(),
+                        .to_owned(),
             },
-            other => Stop { layer: String::new(), reason: format!("the core refused: {other:?}") },
+            other => Stop {
+                layer: String::new(),
+                reason: format!("the core refused: {other:?}"),
+            },
         }
     }
 
@@ -108,7 +117,9 @@ impl<'a> Native<'a> {
             let call = self.learner.program().call(List::Learn, index)?;
             let output = call.kernel.output()?;
             let need = call.kernel.needs(&call).ok()?[output];
-            let Place::Ram(at) = call.operands[output] else { return None };
+            let Place::Ram(at) = call.operands[output] else {
+                return None;
+            };
             let at = at as usize;
             let floats = machine::floats(self.learner.arena().get(at..at + need.bytes)?);
             floats.iter().any(|x| !x.is_finite()).then_some(index)
@@ -131,7 +142,9 @@ impl Device for Native<'_> {
     }
 
     fn infer(&mut self, sample: &[u8]) -> Result<usize, Stop> {
-        self.learner.infer(sample, &mut ()).map_err(|e| self.explain(e))
+        self.learner
+            .infer(sample, &mut ())
+            .map_err(|e| self.explain(e))
     }
 
     fn extract(&mut self, sample: &[u8]) -> Result<Vec<f32>, Stop> {

@@ -67,10 +67,19 @@ pub fn assemble(
     for ((strategy, offers), parts) in config.strategies.iter().zip(offers).zip(&finished) {
         for offer in *offers {
             let mut counters = Counters::default();
-            parts.iter().for_each(|(_, part)| counters.add(&part.counters));
+            parts
+                .iter()
+                .for_each(|(_, part)| counters.add(&part.counters));
             let model = CostModel::for_core(offer.board.core.value.name())?;
             let cost = price(&offer.compiled.program(), &counters, &model)?;
-            run.summary.strategies.push(summarise(strategy, offer, parts, &cost, &model, run.drift_at)?);
+            run.summary.strategies.push(summarise(
+                strategy,
+                offer,
+                parts,
+                &cost,
+                &model,
+                run.drift_at,
+            )?);
             run.bills.extend(bills(strategy, offer));
             run.kernels.extend(kernels(strategy, offer, &cost));
             if offer.refusal.is_none() {
@@ -93,9 +102,9 @@ fn dataset(data: &[Prepared]) -> String {
 
 fn samples_per_epoch(config: &Config, data: &[Prepared]) -> Option<u64> {
     match &config.experiment {
-        crate::config::Protocol::FromScratch(protocol) => {
-            data.first().map(|d| protocol.epoch_len(d.split.train.len()) as u64)
-        }
+        crate::config::Protocol::FromScratch(protocol) => data
+            .first()
+            .map(|d| protocol.epoch_len(d.split.train.len()) as u64),
         crate::config::Protocol::ConceptDrift(_) => None,
     }
 }
@@ -103,7 +112,13 @@ fn samples_per_epoch(config: &Config, data: &[Prepared]) -> Option<u64> {
 fn notes(data: &[Prepared], graphs: &[(&Strategy, Pretrained)]) -> Vec<String> {
     let mut notes: Vec<String> = data
         .iter()
-        .map(|d| format!("Data: {} Normalisation: {}.", sentence(&d.loaded.data.provenance), d.normaliser))
+        .map(|d| {
+            format!(
+                "Data: {} Normalisation: {}.",
+                sentence(&d.loaded.data.provenance),
+                d.normaliser
+            )
+        })
         .collect();
     for (_, pretrained) in graphs {
         notes.push(format!(
@@ -118,7 +133,11 @@ fn sentence(text: &str) -> String {
     format!("{}.", text.trim_end_matches('.'))
 }
 
-fn about(config: &Config, data: &[Prepared], graphs: &[(&Strategy, Pretrained)]) -> serde_json::Value {
+fn about(
+    config: &Config,
+    data: &[Prepared],
+    graphs: &[(&Strategy, Pretrained)],
+) -> serde_json::Value {
     let sets: Vec<serde_json::Value> = data
         .iter()
         .map(|d| {
@@ -162,7 +181,11 @@ fn summarise(
         Ok(estimate) => {
             let (low, high) = estimate.energy.bounds();
             let band = low < high;
-            (estimate.energy.middle(), band.then_some(low), band.then_some(high))
+            (
+                estimate.energy.middle(),
+                band.then_some(low),
+                band.then_some(high),
+            )
         }
         // A board of the user's own may have no power row: no figure then.
         Err(_) => (0.0, None, None),
@@ -171,7 +194,10 @@ fn summarise(
     let (infer_uj, infer_low, infer_high) = energy(&infer_energy);
     let fits = offer.refusal.is_none();
     let metrics: Vec<Metrics> = if fits {
-        parts.iter().filter_map(|(_, part)| Metrics::of(part, drift)).collect()
+        parts
+            .iter()
+            .filter_map(|(_, part)| Metrics::of(part, drift))
+            .collect()
     } else {
         Vec::new()
     };
@@ -182,7 +208,10 @@ fn summarise(
         .iter()
         .filter_map(|m| m.drift.and_then(|d| d.recovery).map(|r| r as f64))
         .collect();
-    let slots = offer.compiled.program().get(runtime_shared::program::Field::BufferSlots);
+    let slots = offer
+        .compiled
+        .program()
+        .get(runtime_shared::program::Field::BufferSlots);
     Ok(StrategySummary {
         name: strategy.name.clone(),
         board: board.name.clone(),
@@ -226,14 +255,22 @@ impl Metrics {
     fn of(part: &Part, drift: Option<u64>) -> Option<Self> {
         let curve = part.record.curve();
         let last = curve.last()?.1;
-        Some(Self { drift: drift.and_then(|at| drift_metrics(&curve, at)), last })
+        Some(Self {
+            drift: drift.and_then(|at| drift_metrics(&curve, at)),
+            last,
+        })
     }
 }
 
 fn stopped(parts: &Finished) -> Option<Stop> {
     parts.iter().find_map(|(seed, part)| {
         let (step, stop) = part.record.stop.as_ref()?;
-        Some(Stop { seed: *seed, step: *step, layer: stop.layer.clone(), reason: stop.reason.clone() })
+        Some(Stop {
+            seed: *seed,
+            step: *step,
+            layer: stop.layer.clone(),
+            reason: stop.reason.clone(),
+        })
     })
 }
 
@@ -259,7 +296,9 @@ fn bills(strategy: &Strategy, offer: &Offer) -> [sim_report::Bill; 2] {
 fn kernels(strategy: &Strategy, offer: &Offer, cost: &StepCost) -> Vec<KernelCost> {
     let phases = [(Phase::Infer, &cost.infer), (Phase::Train, &cost.train)];
     let entries = phases.iter().flat_map(|(phase, breakdown)| {
-        breakdown.iter().map(move |(kernel, share)| (*phase, *kernel, *share))
+        breakdown
+            .iter()
+            .map(move |(kernel, share)| (*phase, *kernel, *share))
     });
     entries
         .map(|(phase, kernel, share)| KernelCost {
@@ -297,18 +336,26 @@ fn rows(strategy: &Strategy, offer: &Offer, parts: &Finished, samples: &mut Vec<
 pub fn table(run: &Run) -> String {
     let drifts = run.drift_at.is_some();
     let mut rows = vec![if drifts {
-        ["strategy", "board", "fits", "before", "lowest", "final", "recovery", "RAM B", "ms/step", "µJ/step"]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "strategy", "board", "fits", "before", "lowest", "final", "recovery", "RAM B",
+            "ms/step", "µJ/step",
+        ]
+        .map(str::to_owned)
+        .to_vec()
     } else {
-        ["strategy", "board", "fits", "accuracy", "RAM B", "ms/step", "µJ/step"]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "strategy", "board", "fits", "accuracy", "RAM B", "ms/step", "µJ/step",
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }];
     for s in &run.summary.strategies {
         let accuracy = s.accuracy.clone().unwrap_or_default();
-        let mut row =
-            vec![s.name.clone(), s.board.clone(), if s.fits { "yes" } else { "NO" }.to_owned()];
+        let mut row = vec![
+            s.name.clone(),
+            s.board.clone(),
+            if s.fits { "yes" } else { "NO" }.to_owned(),
+        ];
         if drifts {
             row.extend([accuracy.before_drift, accuracy.lowest, accuracy.last].map(percent));
             row.push(match (s.recovery_samples, s.recovered_seeds) {
@@ -319,7 +366,11 @@ pub fn table(run: &Run) -> String {
             row.push(percent(accuracy.last));
         }
         row.push(s.ram_bytes.to_string());
-        row.push(if s.train_cycles_per_step == 0 { "-".to_owned() } else { format!("{:.1}", s.train_ms_per_step) });
+        row.push(if s.train_cycles_per_step == 0 {
+            "-".to_owned()
+        } else {
+            format!("{:.1}", s.train_ms_per_step)
+        });
         row.push(match (s.train_uj_low, s.train_uj_high) {
             _ if s.train_cycles_per_step == 0 => "-".to_owned(),
             (Some(low), Some(high)) => format!("{low:.0}–{high:.0}"),
@@ -344,7 +395,10 @@ pub fn table(run: &Run) -> String {
 
 fn percent(estimate: Option<Estimate>) -> String {
     match estimate {
-        Some(Estimate { mean, ci95: Some(ci) }) => format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * ci),
+        Some(Estimate {
+            mean,
+            ci95: Some(ci),
+        }) => format!("{:.1} ± {:.1}", 100.0 * mean, 100.0 * ci),
         Some(Estimate { mean, ci95: None }) => format!("{:.2}", 100.0 * mean),
         None => "-".to_owned(),
     }
@@ -353,13 +407,23 @@ fn percent(estimate: Option<Estimate>) -> String {
 /// Rows in columns: the first two to the left, the rest to the right.
 pub fn columns(rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |i: usize| rows.iter().filter_map(|r| r.get(i)).map(|c| c.chars().count()).max().unwrap_or(0);
+    let width = |i: usize| {
+        rows.iter()
+            .filter_map(|r| r.get(i))
+            .map(|c| c.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..count).map(width).collect();
     let mut text = String::new();
     for row in rows {
         let cells = row.iter().enumerate().map(|(i, cell)| {
             let pad = " ".repeat(widths[i].saturating_sub(cell.chars().count()));
-            if i < 2 { format!("{cell}{pad}") } else { format!("{pad}{cell}") }
+            if i < 2 {
+                format!("{cell}{pad}")
+            } else {
+                format!("{pad}{cell}")
+            }
         });
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');

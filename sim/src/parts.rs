@@ -25,7 +25,9 @@ pub struct Parts {
 impl Parts {
     /// Of the run whose resolved config and data have this digest.
     pub fn of(key: &str) -> Self {
-        Self { folder: cache::folder().join("parts").join(&key[..32]) }
+        Self {
+            folder: cache::folder().join("parts").join(&key[..32]),
+        }
     }
 
     fn path(&self, strategy: usize, seed: u64) -> PathBuf {
@@ -44,8 +46,10 @@ impl Parts {
     /// [`Failure::Write`].
     pub fn write(&self, strategy: usize, seed: u64, part: &Part) -> Result<(), Failure> {
         let path = self.path(strategy, seed);
-        let bytes = serde_json::to_vec(part)
-            .map_err(|e| Failure::Write { path: path.clone(), source: e.into() })?;
+        let bytes = serde_json::to_vec(part).map_err(|e| Failure::Write {
+            path: path.clone(),
+            source: e.into(),
+        })?;
         cache::write(&path, &bytes)
     }
 

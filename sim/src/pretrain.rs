@@ -61,17 +61,29 @@ pub fn pretrain(
     let mut graph = strategy.graph(seed)?;
     let path = path(&key);
     if let Some(accuracy) = std::fs::read(&path).ok().and_then(|b| read(&b, &mut graph)) {
-        return Ok(Some(Pretrained { graph, accuracy, cached: true, key }));
+        return Ok(Some(Pretrained {
+            graph,
+            accuracy,
+            cached: true,
+            key,
+        }));
     }
     let Some(accuracy) = train(&mut graph, strategy, plan, data, seed, tick)? else {
         return Ok(None);
     };
     cache::write(&path, &write(&graph, accuracy))?;
-    Ok(Some(Pretrained { graph, accuracy, cached: false, key }))
+    Ok(Some(Pretrained {
+        graph,
+        accuracy,
+        cached: false,
+        key,
+    }))
 }
 
 fn path(key: &str) -> PathBuf {
-    cache::folder().join("checkpoints").join(format!("{}.safetensors", &key[..32]))
+    cache::folder()
+        .join("checkpoints")
+        .join(format!("{}.safetensors", &key[..32]))
 }
 
 fn train(
@@ -82,8 +94,12 @@ fn train(
     seed: u64,
     tick: &(dyn Fn() -> ControlFlow<()> + Sync),
 ) -> Result<Option<f32>, Failure> {
-    let protocol =
-        FromScratch { epochs: plan.epochs, evaluate_every: 0, limit: plan.limit, window: 1000 };
+    let protocol = FromScratch {
+        epochs: plan.epochs,
+        evaluate_every: 0,
+        limit: plan.limit,
+        window: 1000,
+    };
     let samples = protocol.epoch_len(data.split.train.len()) as u64 * u64::from(plan.epochs);
     let updates = (samples / u64::from(plan.training.batch.max(1))).min(u64::from(u32::MAX)) as u32;
     let options = Options {
@@ -104,7 +120,11 @@ fn train(
         return Ok(None);
     };
     if let Some((sample, stop)) = record.stop {
-        return Err(Failure::Pretraining { layer: stop.layer, sample, reason: stop.reason });
+        return Err(Failure::Pretraining {
+            layer: stop.layer,
+            sample,
+            reason: stop.reason,
+        });
     }
     let accuracy = scratch::accuracy(&mut device, &data.loaded.data.test)
         .map_err(|stop| Failure::Core(stop.reason))?;
@@ -133,7 +153,9 @@ fn write(graph: &Graph, accuracy: f32) -> Vec<u8> {
     let mut tensors = vec![("accuracy".to_owned(), vec![accuracy])];
     for id in graph.weighted() {
         let node = &graph.nodes()[id];
-        let Some((weights, bias)) = node.op.parameters() else { continue };
+        let Some((weights, bias)) = node.op.parameters() else {
+            continue;
+        };
         for ((_, part), values) in PARTS.iter().zip([Some(weights), bias]) {
             if let Some(values) = values {
                 tensors.push((format!("{}.{part}", node.name), values.to_vec()));
@@ -142,7 +164,10 @@ fn write(graph: &Graph, accuracy: f32) -> Vec<u8> {
     }
     let views = tensors.iter().filter_map(|(name, values)| {
         let bytes = bytemuck::cast_slice(values.as_slice());
-        Some((name, TensorView::new(Dtype::F32, vec![values.len()], bytes).ok()?))
+        Some((
+            name,
+            TensorView::new(Dtype::F32, vec![values.len()], bytes).ok()?,
+        ))
     });
     safetensors::serialize(views, None).unwrap_or_default()
 }
@@ -154,8 +179,12 @@ fn read(bytes: &[u8], graph: &mut Graph) -> Option<f32> {
         let view = file.tensor(name).ok()?;
         let data = view.data();
         let whole = view.dtype() == Dtype::F32 && data.len().is_multiple_of(4);
-        let floats: Vec<f32> =
-            data.as_chunks().0.iter().map(|c| f32::from_le_bytes(*c)).collect();
+        let floats: Vec<f32> = data
+            .as_chunks()
+            .0
+            .iter()
+            .map(|c| f32::from_le_bytes(*c))
+            .collect();
         (whole && floats.iter().all(|f| f.is_finite())).then_some(floats)
     };
     let mut read = graph.clone();
@@ -186,7 +215,8 @@ mod tests {
         let spec: NetworkSpec =
             toml::from_str("layers = [{ dense = { units = 3 } }, { dense = { units = 2 } }]")
                 .expect("it parses");
-        spec.build(Shape { h: 2, w: 2, c: 1 }, seed).expect("it builds")
+        spec.build(Shape { h: 2, w: 2, c: 1 }, seed)
+            .expect("it builds")
     }
 
     #[test]

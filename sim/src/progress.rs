@@ -19,7 +19,11 @@ pub struct Progress {
 impl Progress {
     /// Silent where `quiet`.
     pub fn new(quiet: bool) -> Self {
-        Self { quiet, terminal: std::io::stderr().is_terminal(), download: Mutex::new(None) }
+        Self {
+            quiet,
+            terminal: std::io::stderr().is_terminal(),
+            download: Mutex::new(None),
+        }
     }
 
     /// A line, in its place among the bars.
@@ -40,7 +44,12 @@ impl Progress {
             bar
         };
         let plain = !self.quiet && !self.terminal;
-        Task { what: what.to_owned(), total, bar, plain: plain.then(|| Mutex::new(Instant::now())) }
+        Task {
+            what: what.to_owned(),
+            total,
+            bar,
+            plain: plain.then(|| Mutex::new(Instant::now())),
+        }
     }
 
     /// What happens while data are being had.
@@ -61,7 +70,9 @@ impl Progress {
     }
 
     fn downloading(&self, name: &str, done: u64, total: Option<u64>) {
-        let Ok(mut current) = self.download.lock() else { return };
+        let Ok(mut current) = self.download.lock() else {
+            return;
+        };
         if current.as_ref().is_none_or(|(n, _)| n != name) {
             let bar = match (self.quiet || !self.terminal, total) {
                 (true, _) => ProgressBar::hidden(),
@@ -102,7 +113,9 @@ impl Task {
     pub fn advance(&self, steps: u64) {
         self.bar.inc(steps);
         let Some(last) = &self.plain else { return };
-        let Ok(mut last) = last.try_lock() else { return };
+        let Ok(mut last) = last.try_lock() else {
+            return;
+        };
         if last.elapsed() >= PLAIN_EVERY {
             *last = Instant::now();
             let percent = 100 * self.bar.position() / self.total.max(1);

@@ -8,11 +8,15 @@ const DATA_FILES: [&str; 3] = ["samples.csv", "samples.parquet", "summary.json"]
 
 fn strategy<'a>(summary: &'a Value, name: &str) -> &'a Value {
     let all = summary["strategies"].as_array().expect("strategies");
-    all.iter().find(|s| s["name"] == name).unwrap_or_else(|| panic!("no strategy {name}"))
+    all.iter()
+        .find(|s| s["name"] == name)
+        .unwrap_or_else(|| panic!("no strategy {name}"))
 }
 
 fn mean(strategy: &Value, moment: &str) -> f64 {
-    strategy["accuracy"][moment]["mean"].as_f64().unwrap_or_else(|| panic!("no {moment}: {strategy}"))
+    strategy["accuracy"][moment]["mean"]
+        .as_f64()
+        .unwrap_or_else(|| panic!("no {moment}: {strategy}"))
 }
 
 #[test]
@@ -23,13 +27,19 @@ fn the_same_config_gives_the_same_bytes_on_any_number_of_threads() {
         place.succeed(&["run", "small.toml", "-j", threads]);
     }
     for file in DATA_FILES {
-        assert!(one.report("small", file) == two.report("small", file), "{file} differs");
+        assert!(
+            one.report("small", file) == two.report("small", file),
+            "{file} differs"
+        );
     }
     let before: Vec<Vec<u8>> = DATA_FILES.map(|f| one.report("small", f)).into();
     let page = one.report("small", "report.html");
     one.succeed(&["report", "reports/small"]);
     assert_eq!(before, DATA_FILES.map(|f| one.report("small", f)));
-    assert!(page == one.report("small", "report.html"), "a rebuilt report differs");
+    assert!(
+        page == one.report("small", "report.html"),
+        "a rebuilt report differs"
+    );
 }
 
 #[test]
@@ -50,10 +60,17 @@ fn the_summary_holds_what_scripts_rely_on() {
     assert_eq!(transfer["fits"], true);
     assert_eq!(transfer["buffer_slots"], 20);
     for figure in [
-        "ram_bytes", "ram_budget_bytes", "flash_bytes", "train_cycles_per_step", "train_ms_per_step",
+        "ram_bytes",
+        "ram_budget_bytes",
+        "flash_bytes",
+        "train_cycles_per_step",
+        "train_ms_per_step",
         "train_uj_per_step",
     ] {
-        assert!(transfer[figure].as_f64().is_some_and(|v| v > 0.0), "{figure}: {transfer}");
+        assert!(
+            transfer[figure].as_f64().is_some_and(|v| v > 0.0),
+            "{figure}: {transfer}"
+        );
     }
     for moment in ["before_drift", "at_drift", "lowest", "final"] {
         assert!((0.0..=1.0).contains(&mean(transfer, moment)));
@@ -64,20 +81,36 @@ fn the_summary_holds_what_scripts_rely_on() {
 #[test]
 fn an_interrupted_run_goes_on_where_it_was() {
     let place = Place::new();
-    let long = SMALL.replace("seeds = 2", "seeds = 40").replace("length = 60", "length = 300");
+    let long = SMALL
+        .replace("seeds = 2", "seeds = 40")
+        .replace("length = 60", "length = 300");
     place.file("long.toml", &long);
-    let mut child = place.sim(&["run", "long.toml", "-j", "1", "-q"]).spawn().expect("the binary starts");
+    let mut child = place
+        .sim(&["run", "long.toml", "-j", "1", "-q"])
+        .spawn()
+        .expect("the binary starts");
     let parts = place.path("cache/parts");
-    let finished = || std::fs::read_dir(&parts).ok()?.next()?.ok().map(|run| run.path());
+    let finished = || {
+        std::fs::read_dir(&parts)
+            .ok()?
+            .next()?
+            .ok()
+            .map(|run| run.path())
+    };
     let some_are_done = || {
         let files = finished().and_then(|folder| std::fs::read_dir(folder).ok());
         files.is_some_and(|files| files.count() >= 3)
     };
     while !some_are_done() {
-        assert!(child.try_wait().expect("the child can be asked").is_none(), "it ended too early");
+        assert!(
+            child.try_wait().expect("the child can be asked").is_none(),
+            "it ended too early"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let killed = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
     assert!(killed.is_ok_and(|s| s.success()));
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert!(some_are_done(), "what was finished is kept");
@@ -86,26 +119,43 @@ fn an_interrupted_run_goes_on_where_it_was() {
     fresh.file("long.toml", &long);
     fresh.succeed(&["run", "long.toml", "-q"]);
     for file in DATA_FILES {
-        assert!(place.report("small", file) == fresh.report("small", file), "{file} differs");
+        assert!(
+            place.report("small", file) == fresh.report("small", file),
+            "{file} differs"
+        );
     }
 }
 
 #[test]
 fn an_exploding_strategy_stops_alone_and_names_its_layer() {
     let place = Place::new();
-    place.file("boom.toml", &SMALL.replace("learning_rate = 0.001", "learning_rate = 1e30"));
+    place.file(
+        "boom.toml",
+        &SMALL.replace("learning_rate = 0.001", "learning_rate = 1e30"),
+    );
     place.succeed(&["run", "boom.toml"]);
     let summary = place.summary("small");
     let stopped = &strategy(&summary, "transfer")["stopped"];
     assert_eq!(stopped["layer"], "dense_1", "{stopped}");
-    assert!(stopped["reason"].as_str().is_some_and(|r| r.contains("the loss exploded")));
-    assert!(strategy(&summary, "static")["accuracy"]["final"]["mean"].as_f64().is_some());
+    assert!(
+        stopped["reason"]
+            .as_str()
+            .is_some_and(|r| r.contains("the loss exploded"))
+    );
+    assert!(
+        strategy(&summary, "static")["accuracy"]["final"]["mean"]
+            .as_f64()
+            .is_some()
+    );
 }
 
 #[test]
 fn without_data_the_fallback_is_on_the_first_line() {
     let place = Place::new();
-    let nowhere = SMALL.replace("set = \"strokes\"", "set = \"mnist\"\nfallback = \"strokes\"");
+    let nowhere = SMALL.replace(
+        "set = \"strokes\"",
+        "set = \"mnist\"\nfallback = \"strokes\"",
+    );
     place.file("nowhere.toml", &nowhere);
     let output = place
         .sim(&["run", "nowhere.toml"])
@@ -114,12 +164,24 @@ fn without_data_the_fallback_is_on_the_first_line() {
         .output()
         .expect("the binary starts");
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let first = text(&output.stdout).lines().next().unwrap_or_default().to_owned();
+    let first = text(&output.stdout)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     assert!(first.contains("NOT mnist but"), "{first}");
     let summary = place.summary("small");
-    assert_eq!((&summary["fallback"], &summary["dataset"]), (&true.into(), &"strokes".into()));
+    assert_eq!(
+        (&summary["fallback"], &summary["dataset"]),
+        (&true.into(), &"strokes".into())
+    );
     let page = text(&place.report("small", "report.md"));
-    assert!(page.lines().next().is_some_and(|l| l.contains("NOT mnist but")), "{page}");
+    assert!(
+        page.lines()
+            .next()
+            .is_some_and(|l| l.contains("NOT mnist but")),
+        "{page}"
+    );
     let strict = nowhere.replace("\nfallback = \"strokes\"", "");
     place.file("strict.toml", &strict);
     let output = place
@@ -136,14 +198,29 @@ fn without_data_the_fallback_is_on_the_first_line() {
 #[test]
 fn concept_drift_on_mnist_lands_where_others_did() {
     let place = Place::new();
-    let config = root().join("configs/concept_drift.toml").display().to_string();
-    let data = std::env::var_os("SIM_DATA_DIR").map_or_else(|| root().join("../shared/data"), Into::into);
-    place.succeed(&["run", &config, "--seeds", "4", "-q", "--data", &data.display().to_string()]);
+    let config = root()
+        .join("configs/concept_drift.toml")
+        .display()
+        .to_string();
+    let data =
+        std::env::var_os("SIM_DATA_DIR").map_or_else(|| root().join("../shared/data"), Into::into);
+    place.succeed(&[
+        "run",
+        &config,
+        "--seeds",
+        "4",
+        "-q",
+        "--data",
+        &data.display().to_string(),
+    ]);
     let summary = place.summary("concept_drift");
     assert_eq!(summary["dataset"], "mnist", "MNIST could not be had");
     let transfer = strategy(&summary, "transfer");
     assert!(mean(transfer, "before_drift") >= 0.97, "{transfer}");
-    assert!((0.77..=0.81).contains(&mean(transfer, "at_drift")), "{transfer}");
+    assert!(
+        (0.77..=0.81).contains(&mean(transfer, "at_drift")),
+        "{transfer}"
+    );
     assert!(mean(transfer, "final") >= 0.95, "{transfer}");
     let fixed = strategy(&summary, "static");
     assert!(mean(fixed, "final") < 0.82, "{fixed}");

@@ -15,7 +15,9 @@ pub fn root() -> PathBuf {
 
 impl Place {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -49,7 +51,10 @@ impl Place {
     pub fn succeed(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let (out, err) = (text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success(), "sim {arguments:?} failed:\n{out}\n{err}");
+        assert!(
+            output.status.success(),
+            "sim {arguments:?} failed:\n{out}\n{err}"
+        );
         out
     }
 
@@ -57,7 +62,11 @@ impl Place {
     pub fn fail(&self, arguments: &[&str], code: i32) -> String {
         let output = self.run(arguments);
         let err = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "sim {arguments:?}:\n{err}");
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "sim {arguments:?}:\n{err}"
+        );
         assert!(!err.contains("panicked"), "{err}");
         err
     }

@@ -18,7 +18,9 @@ pub mod semihosting;
 
 /// Serves the host until it asks for the end.
 pub fn run() {
-    let Some(pool) = machine::take_pool() else { return };
+    let Some(pool) = machine::take_pool() else {
+        return;
+    };
     let mut board = board::ThisBoard::new();
     #[cfg(feature = "rtt")]
     let port = rtt::Rtt::start();

@@ -77,7 +77,9 @@ pub enum RuleKind {
 impl RuleKind {
     /// The rule with this number.
     pub fn from_code(code: u32) -> Option<Self> {
-        [Self::Sgd, Self::Momentum, Self::Adam, Self::Accumulate].get(code as usize).copied()
+        [Self::Sgd, Self::Momentum, Self::Adam, Self::Accumulate]
+            .get(code as usize)
+            .copied()
     }
 
     /// Floats of state per parameter, a gradient buffer counted as one.
@@ -205,8 +207,16 @@ impl Call {
     pub fn conv2d(&self) -> Conv2d {
         let d = |i| self.dim(i);
         Conv2d {
-            input: Shape { h: d(0), w: d(1), c: d(2) },
-            output: Shape { h: d(3), w: d(4), c: d(5) },
+            input: Shape {
+                h: d(0),
+                w: d(1),
+                c: d(2),
+            },
+            output: Shape {
+                h: d(3),
+                w: d(4),
+                c: d(5),
+            },
             kernel: (d(6), d(7)),
             stride: (d(8), d(9)),
             pad: (d(10), d(11)),
@@ -226,6 +236,12 @@ impl Call {
     /// The geometry of the pooling kernels: as [`Call::conv2d`], without the fused pool.
     pub fn pool2d(&self) -> Pool2d {
         let g = self.conv2d();
-        Pool2d { input: g.input, output: g.output, kernel: g.kernel, stride: g.stride, pad: g.pad }
+        Pool2d {
+            input: g.input,
+            output: g.output,
+            kernel: g.kernel,
+            stride: g.stride,
+            pad: g.pad,
+        }
     }
 }

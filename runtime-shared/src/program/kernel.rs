@@ -30,26 +30,50 @@ pub struct Need {
 }
 
 impl Need {
-    const NONE: Need = Need { access: Access::None, bytes: 0, words: false, optional: true };
+    const NONE: Need = Need {
+        access: Access::None,
+        bytes: 0,
+        words: false,
+        optional: true,
+    };
 
     fn read(floats: usize) -> Need {
-        Need { access: Access::Read, bytes: floats.saturating_mul(4), words: true, optional: false }
+        Need {
+            access: Access::Read,
+            bytes: floats.saturating_mul(4),
+            words: true,
+            optional: false,
+        }
     }
 
     fn write(floats: usize) -> Need {
-        Need { access: Access::Write, ..Need::read(floats) }
+        Need {
+            access: Access::Write,
+            ..Need::read(floats)
+        }
     }
 
     fn read_bytes(bytes: usize) -> Need {
-        Need { access: Access::Read, bytes, words: false, optional: false }
+        Need {
+            access: Access::Read,
+            bytes,
+            words: false,
+            optional: false,
+        }
     }
 
     fn write_bytes(bytes: usize) -> Need {
-        Need { access: Access::Write, ..Need::read_bytes(bytes) }
+        Need {
+            access: Access::Write,
+            ..Need::read_bytes(bytes)
+        }
     }
 
     fn or_absent(self) -> Need {
-        Need { optional: true, ..self }
+        Need {
+            optional: true,
+            ..self
+        }
     }
 
     /// Absent when `condition` does not hold, wanted when it does.
@@ -343,7 +367,10 @@ const MOST: usize = 1 << 27;
 fn product(factors: &[usize]) -> Result<usize, BadDimensions> {
     let mut p = 1usize;
     for &f in factors {
-        p = p.checked_mul(f).filter(|&p| (1..=MOST).contains(&p)).ok_or(BadDimensions)?;
+        p = p
+            .checked_mul(f)
+            .filter(|&p| (1..=MOST).contains(&p))
+            .ok_or(BadDimensions)?;
     }
     Ok(p)
 }
@@ -364,10 +391,8 @@ fn window(call: &Call) -> Result<(), BadDimensions> {
         (g.input.w, g.output.w, g.kernel.1, g.stride.1, g.pad.1),
     ];
     for (input, output, kernel, stride, pad) in axes {
-        let sound = output >= 1
-            && stride >= 1
-            && pad < kernel
-            && (output - 1) * stride < input + pad;
+        let sound =
+            output >= 1 && stride >= 1 && pad < kernel && (output - 1) * stride < input + pad;
         if !sound {
             return Err(BadDimensions);
         }

@@ -191,16 +191,27 @@ impl<'a> Program<'a> {
     fn within(&self, at: Field, bytes: Option<usize>, end: usize) -> Result<Range<usize>, Refusal> {
         let start = self.size(at);
         let range = bytes.and_then(|b| start.checked_add(b)).map(|e| start..e);
-        range.filter(|r| r.end <= end && start.is_multiple_of(4)).ok_or(Refusal::Table(at))
+        range
+            .filter(|r| r.end <= end && start.is_multiple_of(4))
+            .ok_or(Refusal::Table(at))
     }
 
     fn check_header(&self) -> Result<(), Refusal> {
         use Field::*;
         let limit = 1 << 30;
-        let demand = |field, holds: bool| if holds { Ok(()) } else { Err(Refusal::Header(field)) };
+        let demand = |field, holds: bool| {
+            if holds {
+                Ok(())
+            } else {
+                Err(Refusal::Header(field))
+            }
+        };
         let image = self.image.len();
         let arena = self.size(ArenaBytes);
-        demand(ArenaBytes, arena <= limit && arena >= STATE_BYTES && arena.is_multiple_of(4))?;
+        demand(
+            ArenaBytes,
+            arena <= limit && arena >= STATE_BYTES && arena.is_multiple_of(4),
+        )?;
         for (at, count, bytes) in [
             (InferAt, InferCount, CALL_BYTES),
             (LearnAt, LearnCount, CALL_BYTES),
@@ -209,11 +220,17 @@ impl<'a> Program<'a> {
         ] {
             self.within(at, self.size(count).checked_mul(bytes), image)?;
         }
-        demand(ExtractCount, self.size(ExtractCount) <= self.size(InferCount))?;
+        demand(
+            ExtractCount,
+            self.size(ExtractCount) <= self.size(InferCount),
+        )?;
         demand(SampleBytes, (1..=limit).contains(&self.size(SampleBytes)))?;
         demand(FeatureCount, self.size(FeatureCount) <= limit / 4)?;
         demand(OutputCount, (1..=0xffff).contains(&self.size(OutputCount)))?;
-        demand(OutputsAreProbabilities, self.get(OutputsAreProbabilities) <= 1)?;
+        demand(
+            OutputsAreProbabilities,
+            self.get(OutputsAreProbabilities) <= 1,
+        )?;
 
         let work = self.within(WorkAt, Some(self.size(WorkBytes)), arena)?;
         demand(WorkAt, work.start >= STATE_BYTES)?;
@@ -231,13 +248,22 @@ impl<'a> Program<'a> {
         demand(ClipValue, self.float(ClipValue) > 0.0)?;
         demand(Beta1, (0.0..1.0).contains(&self.float(Beta1)))?;
         demand(Beta2, (0.0..1.0).contains(&self.float(Beta2)))?;
-        demand(Epsilon, self.float(Epsilon) >= 0.0 && self.float(Epsilon).is_finite())?;
+        demand(
+            Epsilon,
+            self.float(Epsilon) >= 0.0 && self.float(Epsilon).is_finite(),
+        )?;
         demand(Schedule, self.get(Schedule) <= 2)?;
-        demand(SchedulePeriod, self.get(Schedule) == 0 || self.get(SchedulePeriod) > 0)?;
+        demand(
+            SchedulePeriod,
+            self.get(Schedule) == 0 || self.get(SchedulePeriod) > 0,
+        )?;
         demand(ScheduleFactor, self.float(ScheduleFactor).is_finite())?;
         demand(Batch, self.get(Batch) >= 1)?;
         demand(Trigger, self.get(Trigger) <= 3)?;
-        demand(TriggerEvery, self.get(Trigger) != 1 || self.get(TriggerEvery) > 0)?;
+        demand(
+            TriggerEvery,
+            self.get(Trigger) != 1 || self.get(TriggerEvery) > 0,
+        )?;
         demand(Detector, self.get(Detector) <= 1)?;
         // No step may take for ever.
         demand(Passes, self.get(Passes) <= 0xffff)?;
@@ -251,7 +277,11 @@ impl<'a> Program<'a> {
             let slots = self.within(BufferAt, self.size(BufferSlots).checked_mul(slot), arena)?;
             demand(BufferAt, slots.start >= work.end)?;
             if self.get(BufferPolicy) == 3 {
-                let counts = self.within(ClassCountsAt, Some(self.classes() * CLASS_COUNT_BYTES), arena)?;
+                let counts = self.within(
+                    ClassCountsAt,
+                    Some(self.classes() * CLASS_COUNT_BYTES),
+                    arena,
+                )?;
                 demand(ClassCountsAt, counts.start >= slots.end)?;
             }
         } else {
@@ -268,7 +298,9 @@ impl<'a> Program<'a> {
             let bytes = p.len.checked_mul(4).ok_or(flaw)?;
             let sound = p.rom.is_multiple_of(4)
                 && p.ram.is_multiple_of(4)
-                && p.rom.checked_add(bytes).is_some_and(|end| end <= self.image.len())
+                && p.rom
+                    .checked_add(bytes)
+                    .is_some_and(|end| end <= self.image.len())
                 && p.ram >= work.start
                 && p.ram.checked_add(bytes).is_some_and(|end| end <= work.end);
             if !sound {
@@ -288,8 +320,10 @@ impl<'a> Program<'a> {
         for index in 0..self.count(list) {
             let number = index as u32;
             let call = self.call(list, index).ok_or(Refusal::Call(list, number))?;
-            let needs =
-                call.kernel.needs(&call).map_err(|_| Refusal::Dimensions(list, number))?;
+            let needs = call
+                .kernel
+                .needs(&call)
+                .map_err(|_| Refusal::Dimensions(list, number))?;
             if call.kernel == Kernel::Loss && call.dim(2) > 3 {
                 return Err(Refusal::Dimensions(list, number));
             }
@@ -297,7 +331,9 @@ impl<'a> Program<'a> {
             let mut used: [Range<usize>; OPERANDS] = Default::default();
             for (i, need) in needs.iter().enumerate() {
                 let flaw = Refusal::Operand(list, number, i as u32);
-                let range = self.operand_range(list, call.operands[i], need).ok_or(flaw)?;
+                let range = self
+                    .operand_range(list, call.operands[i], need)
+                    .ok_or(flaw)?;
                 let Some(range) = range else { continue };
                 if used[..i].iter().any(|other| overlap(other, &range)) {
                     return Err(flaw);
@@ -315,8 +351,9 @@ impl<'a> Program<'a> {
         let fits = |at: u32, bounds: Range<usize>| {
             let start = at as usize;
             let end = start.checked_add(need.bytes)?;
-            let sound =
-                start >= bounds.start && end <= bounds.end && (!need.words || start.is_multiple_of(4));
+            let sound = start >= bounds.start
+                && end <= bounds.end
+                && (!need.words || start.is_multiple_of(4));
             sound.then_some(start..end)
         };
         match place {

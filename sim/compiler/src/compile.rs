@@ -5,7 +5,9 @@ use crate::graph::{Graph, NodeId, Op};
 use crate::image::Image;
 use crate::lower::{Listing, Lowering, Part, Symbol, SymbolicCall, TemporaryKind};
 use crate::memory::{Lifetime, place};
-use crate::options::{LossSpec, Online, Optimiser, PolicySpec, ScheduleSpec, Scheme, Store, Training, Trigger};
+use crate::options::{
+    LossSpec, Online, Optimiser, PolicySpec, ScheduleSpec, Scheme, Store, Training, Trigger,
+};
 use crate::stage::{Stage, StageId, boundary, stages};
 use runtime_shared::kernels::activation::Activation;
 use runtime_shared::learner::class_count_bytes;
@@ -114,7 +116,9 @@ impl Compiled {
 
     /// The layer that a call works for.
     pub fn layer(&self, list: List, call: usize) -> &str {
-        self.layers[list as usize].get(call).map_or("?", String::as_str)
+        self.layers[list as usize]
+            .get(call)
+            .map_or("?", String::as_str)
     }
 }
 
@@ -129,7 +133,10 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Compiled, Error> {
     let stages = stages(graph, &trained);
     check_loss(&stages, options.loss)?;
     let trains = trained.iter().any(|t| t.any());
-    let rule = match (options.training.accumulates(), options.training.optimiser.rule()) {
+    let rule = match (
+        options.training.accumulates(),
+        options.training.optimiser.rule(),
+    ) {
         (true, _) => RuleKind::Accumulate,
         (false, rule) => rule,
     };
@@ -141,10 +148,18 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Compiled, Error> {
         input_has_zeros: options.normalisation.iter().all(|&(_, shift)| shift == 0.0),
     };
     let cut = boundary(&stages);
-    let cut = if options.online.store == Store::Raw || !trains { 0 } else { cut };
+    let cut = if options.online.store == Store::Raw || !trains {
+        0
+    } else {
+        cut
+    };
     let parameters = trained_parameters(&stages);
     let inference = lowering.infer(cut);
-    let learn = if trains { lowering.learn(cut, cut > 0) } else { Listing::default() };
+    let learn = if trains {
+        lowering.learn(cut, cut > 0)
+    } else {
+        Listing::default()
+    };
     let optimiser = options.training.optimiser.rule();
     let apply = lowering.apply(optimiser, options.training.clip_norm, &parameters);
     let linker = Linker::new(&stages, options, parameters, rule, optimiser, trains);
@@ -152,12 +167,18 @@ pub fn compile(graph: &Graph, options: &Options) -> Result<Compiled, Error> {
 }
 
 fn check_loss(stages: &[Stage], loss: LossSpec) -> Result<(), Error> {
-    let Some(last) = stages.last() else { return Err(Error::Empty) };
-    let outputs = last.shape.len();
-    let fail = |why: &str| Err(Error::Loss { loss: loss.name(), why: why.to_owned() });
-    let ends_in = |a: Activation| {
-        last.activation == a || matches!(last.op, Op::Activation(b) if a == b)
+    let Some(last) = stages.last() else {
+        return Err(Error::Empty);
     };
+    let outputs = last.shape.len();
+    let fail = |why: &str| {
+        Err(Error::Loss {
+            loss: loss.name(),
+            why: why.to_owned(),
+        })
+    };
+    let ends_in =
+        |a: Activation| last.activation == a || matches!(last.op, Op::Activation(b) if a == b);
     match loss {
         LossSpec::CrossEntropy | LossSpec::Damped if outputs < 2 => {
             fail("has a single output; use `binary_cross_entropy`, or one output a class")
@@ -175,7 +196,9 @@ fn check_loss(stages: &[Stage], loss: LossSpec) -> Result<(), Error> {
 fn trained_parameters(stages: &[Stage]) -> Vec<(StageId, Part, usize)> {
     let mut parameters = Vec::new();
     for (id, stage) in stages.iter().enumerate() {
-        let Some((weights, bias)) = stage.op.parameters() else { continue };
+        let Some((weights, bias)) = stage.op.parameters() else {
+            continue;
+        };
         if stage.trained.weights {
             parameters.push((id, Part::Weights, weights.len()));
         }
@@ -229,7 +252,12 @@ impl<'a> Linker<'a> {
         for (id, part, len) in linker.parameters.clone() {
             for i in 0..optimiser.state_floats() {
                 let what = linker.part_name(id, part);
-                linker.home(BlockKind::OptimiserState, what, Symbol::State(id, part, i), len);
+                linker.home(
+                    BlockKind::OptimiserState,
+                    what,
+                    Symbol::State(id, part, i),
+                    len,
+                );
             }
         }
         if rule == RuleKind::Accumulate {
@@ -243,7 +271,11 @@ impl<'a> Linker<'a> {
     }
 
     fn part_name(&self, id: StageId, part: Part) -> String {
-        let part = if part == Part::Weights { "weights" } else { "bias" };
+        let part = if part == Part::Weights {
+            "weights"
+        } else {
+            "bias"
+        };
         format!("{} {part}", self.stages[id].name)
     }
 
@@ -281,8 +313,16 @@ impl<'a> Linker<'a> {
         let work_end = self.cursor;
 
         let sample_bytes = self.stages[0].shape.len();
-        let features = if cut > 0 { self.stages[cut].shape.len() } else { 0 };
-        let payload = if features > 0 { features * 4 } else { sample_bytes };
+        let features = if cut > 0 {
+            self.stages[cut].shape.len()
+        } else {
+            0
+        };
+        let payload = if features > 0 {
+            features * 4
+        } else {
+            sample_bytes
+        };
         let slot_bytes = payload.next_multiple_of(4) + 4;
         // Features that are stored need a slot even where nothing is replayed: a buffer of one.
         let (policy, slots) = match (self.trains, self.options.online.policy) {
@@ -299,7 +339,11 @@ impl<'a> Linker<'a> {
         }];
         if policy != PolicySpec::None {
             let bytes = slots.saturating_mul(slot_bytes);
-            let at = self.take(BlockKind::Buffer, format!("{slots} slots of {slot_bytes} B"), bytes);
+            let at = self.take(
+                BlockKind::Buffer,
+                format!("{slots} slots of {slot_bytes} B"),
+                bytes,
+            );
             image.set_size(Field::BufferAt, at);
             let counts = class_count_bytes(policy.policy(), outputs.max(2));
             if counts > 0 {
@@ -317,7 +361,10 @@ impl<'a> Linker<'a> {
 
         let constants = self.constants(&mut image, &mut flash);
         let resolve = |plan: &Plan, calls: &[SymbolicCall]| -> Vec<Call> {
-            calls.iter().map(|c| self.resolve(c, plan, &constants)).collect()
+            calls
+                .iter()
+                .map(|c| self.resolve(c, plan, &constants))
+                .collect()
         };
         let table_at = image.len();
         for &(id, part, len) in &self.parameters {
@@ -333,13 +380,28 @@ impl<'a> Linker<'a> {
             Field::InferCount,
             &resolve(&infer_plan, &inference.listing.calls),
         );
-        image.append_calls(Field::LearnAt, Field::LearnCount, &resolve(&learn_plan, &learn.calls));
-        image.append_calls(Field::ApplyAt, Field::ApplyCount, &resolve(&apply_plan, &apply.calls));
+        image.append_calls(
+            Field::LearnAt,
+            Field::LearnCount,
+            &resolve(&learn_plan, &learn.calls),
+        );
+        image.append_calls(
+            Field::ApplyAt,
+            Field::ApplyCount,
+            &resolve(&apply_plan, &apply.calls),
+        );
         let bytes = image.len() - table_at;
-        flash.push(Block { kind: BlockKind::Schedule, what: "kernel calls".to_owned(), bytes });
+        flash.push(Block {
+            kind: BlockKind::Schedule,
+            what: "kernel calls".to_owned(),
+            bytes,
+        });
 
         image.set_size(Field::ArenaBytes, self.cursor);
-        image.set_size(Field::ExtractCount, if cut > 0 { inference.extract } else { 0 });
+        image.set_size(
+            Field::ExtractCount,
+            if cut > 0 { inference.extract } else { 0 },
+        );
         image.set_size(Field::SampleBytes, sample_bytes);
         image.set_size(Field::FeatureCount, features);
         if features > 0 {
@@ -351,13 +413,24 @@ impl<'a> Linker<'a> {
         image.set_size(Field::WorkBytes, work_end - STATE_BYTES);
         image.set(Field::BufferPolicy, policy as u32);
         image.set_size(Field::BufferSlots, slots);
-        image.set_size(Field::SlotBytes, if policy == PolicySpec::None { 0 } else { slot_bytes });
+        image.set_size(
+            Field::SlotBytes,
+            if policy == PolicySpec::None {
+                0
+            } else {
+                slot_bytes
+            },
+        );
         self.settings(&mut image);
         image.seal();
         Program::load(image.bytes()).map_err(Error::Internal)?;
 
         let names = |listing: &Listing| {
-            listing.calls.iter().map(|c| self.stages[c.stage].name.clone()).collect()
+            listing
+                .calls
+                .iter()
+                .map(|c| self.stages[c.stage].name.clone())
+                .collect()
         };
         Ok(Compiled {
             layers: [names(&inference.listing), names(&learn), names(&apply)],
@@ -367,7 +440,11 @@ impl<'a> Linker<'a> {
             parameters: self
                 .parameters
                 .iter()
-                .map(|&(id, part, len)| ParameterInfo { node: self.stages[id].node, part, len })
+                .map(|&(id, part, len)| ParameterInfo {
+                    node: self.stages[id].node,
+                    part,
+                    len,
+                })
                 .collect(),
             slot_bytes,
             features,
@@ -395,21 +472,40 @@ impl<'a> Linker<'a> {
     fn constants(&self, image: &mut Image, flash: &mut Vec<Block>) -> Vec<(Symbol, usize)> {
         let mut places = Vec::new();
         let mut put = |symbol: Symbol, kind: BlockKind, what: String, floats: &[f32]| {
-            flash.push(Block { kind, what, bytes: floats.len() * 4 });
+            flash.push(Block {
+                kind,
+                what,
+                bytes: floats.len() * 4,
+            });
             places.push((symbol, image.append_floats(floats)));
         };
         let (scale, shift): (Vec<f32>, Vec<f32>) =
             self.options.normalisation.iter().copied().unzip();
         let schedule = BlockKind::Schedule;
-        put(Symbol::InputScale, schedule, "input scale".to_owned(), &scale);
-        put(Symbol::InputShift, schedule, "input shift".to_owned(), &shift);
+        put(
+            Symbol::InputScale,
+            schedule,
+            "input scale".to_owned(),
+            &scale,
+        );
+        put(
+            Symbol::InputShift,
+            schedule,
+            "input shift".to_owned(),
+            &shift,
+        );
         for (id, stage) in self.stages.iter().enumerate() {
             if let Some((weights, bias)) = stage.op.parameters() {
                 let parts = [(Part::Weights, Some(weights)), (Part::Bias, bias)];
                 for (part, floats) in parts {
                     let Some(floats) = floats else { continue };
                     let what = self.part_name(id, part);
-                    put(Symbol::Parameter(id, part), BlockKind::Weights, what, floats);
+                    put(
+                        Symbol::Parameter(id, part),
+                        BlockKind::Weights,
+                        what,
+                        floats,
+                    );
                 }
             }
             if let Op::BatchNorm { scale, shift } = &stage.op {
@@ -443,18 +539,27 @@ impl<'a> Linker<'a> {
     fn settings(&self, image: &mut Image) {
         let training = &self.options.training;
         let online = &self.options.online;
-        let single = self.stages.last().is_some_and(|s| s.shape.len() == 1);
-        let probabilities = self.options.loss == LossSpec::Mse && single
-            || self.options.loss == LossSpec::Mse
-                && self.stages.last().is_some_and(|s| matches!(s.op, Op::Softmax));
+        // With the mean squared error, one output is compared with 0 and 1, and a softmax stays.
+        let probabilities = self.options.loss == LossSpec::Mse
+            && self
+                .stages
+                .last()
+                .is_some_and(|s| s.shape.len() == 1 || matches!(s.op, Op::Softmax));
         image.set(Field::OutputsAreProbabilities, u32::from(probabilities));
         image.set_float(Field::LearningRate, training.learning_rate);
         image.set_float(Field::WeightDecay, training.weight_decay);
-        image.set_float(Field::ClipValue, training.clip_value.unwrap_or(f32::INFINITY));
+        image.set_float(
+            Field::ClipValue,
+            training.clip_value.unwrap_or(f32::INFINITY),
+        );
         let (beta1, beta2, epsilon) = match training.optimiser {
             Optimiser::Sgd => (0.0, 0.0, 0.0),
             Optimiser::Momentum { momentum } => (momentum, 0.0, 0.0),
-            Optimiser::Adam { beta1, beta2, epsilon } => (beta1, beta2, epsilon),
+            Optimiser::Adam {
+                beta1,
+                beta2,
+                epsilon,
+            } => (beta1, beta2, epsilon),
         };
         image.set_float(Field::Beta1, beta1);
         image.set_float(Field::Beta2, beta2);
@@ -513,9 +618,17 @@ impl Plan {
         let mut lifetimes: Vec<Lifetime> = listing
             .temporaries
             .iter()
-            .map(|t| Lifetime { bytes: t.bytes, first: end, last: 0 })
+            .map(|t| Lifetime {
+                bytes: t.bytes,
+                first: end,
+                last: 0,
+            })
             .collect();
-        let uses = listing.calls.iter().map(|c| c.operands.as_slice()).chain([kept]);
+        let uses = listing
+            .calls
+            .iter()
+            .map(|c| c.operands.as_slice())
+            .chain([kept]);
         for (time, symbols) in uses.enumerate() {
             for symbol in symbols {
                 if let Symbol::Temporary(i) = *symbol {
@@ -525,7 +638,12 @@ impl Plan {
             }
         }
         let placement = place(&lifetimes);
-        Self { lifetimes, offsets: placement.offsets, base, peak: placement.peak }
+        Self {
+            lifetimes,
+            offsets: placement.offsets,
+            base,
+            peak: placement.peak,
+        }
     }
 
     fn address(&self, symbol: Symbol) -> usize {

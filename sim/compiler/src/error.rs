@@ -6,7 +6,9 @@ use runtime_shared::kernels::Shape;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
     /// A network without layers.
-    #[error("The network has no layers. Give at least one, for example {{ dense = {{ units = 10 }} }}.")]
+    #[error(
+        "The network has no layers. Give at least one, for example {{ dense = {{ units = 10 }} }}."
+    )]
     Empty,
     /// A dimension that is zero or does not fit the format.
     #[error("Layer `{layer}`: {what} is {value}; it must be between 1 and {most}.")]
@@ -60,7 +62,9 @@ pub enum Error {
         b: Shape,
     },
     /// A convolution or pooling behind a flattened layer.
-    #[error("Layer `{layer}` works on images, but it is given a vector of {len} values. Put it before `flatten`.")]
+    #[error(
+        "Layer `{layer}` works on images, but it is given a vector of {len} values. Put it before `flatten`."
+    )]
     NotAnImage {
         /// The layer.
         layer: String,
@@ -68,7 +72,9 @@ pub enum Error {
         len: usize,
     },
     /// A reference to a layer that there is none of.
-    #[error("Layer `{layer}` names `{name}`, but no layer before it is called so. Known are: {known}.")]
+    #[error(
+        "Layer `{layer}` names `{name}`, but no layer before it is called so. Known are: {known}."
+    )]
     UnknownLayer {
         /// Who refers.
         layer: String,
@@ -117,6 +123,8 @@ pub enum Error {
         allowed: &'static str,
     },
     /// The finished Program did not pass its own validation: a fault of the compiler.
-    #[error("The compiled program was refused by its own validation ({0:?}). This is a fault of the compiler; please report it with the config.")]
+    #[error(
+        "The compiled program was refused by its own validation ({0:?}). This is a fault of the compiler; please report it with the config."
+    )]
     Internal(runtime_shared::program::Refusal),
 }

@@ -65,7 +65,10 @@ impl Window {
             Padding::Valid => (input >= kernel).then(|| (0, (input - kernel) / stride + 1)),
             Padding::Same => {
                 let output = input.div_ceil(stride);
-                Some((((output - 1) * stride + kernel).saturating_sub(input) / 2, output))
+                Some((
+                    ((output - 1) * stride + kernel).saturating_sub(input) / 2,
+                    output,
+                ))
             }
             Padding::Explicit(p) => {
                 let padded = input + 2 * p;
@@ -74,9 +77,18 @@ impl Window {
         };
         let fits = axis(input.h, kernel.0, stride.0).zip(axis(input.w, kernel.1, stride.1));
         let Some(((top, h), (left, w))) = fits else {
-            return Err(Error::Window { layer: layer.to_owned(), window: kernel, input });
+            return Err(Error::Window {
+                layer: layer.to_owned(),
+                window: kernel,
+                input,
+            });
         };
-        Ok(Self { kernel, stride, pad: (top, left), output: (h, w) })
+        Ok(Self {
+            kernel,
+            stride,
+            pad: (top, left),
+            output: (h, w),
+        })
     }
 }
 
@@ -180,12 +192,19 @@ impl Graph {
     /// # Errors
     /// [`Error::Dimension`].
     pub fn new(input: Shape) -> Result<Self, Error> {
-        for (what, value) in [("its height", input.h), ("its width", input.w), ("its depth", input.c)]
-        {
+        for (what, value) in [
+            ("its height", input.h),
+            ("its width", input.w),
+            ("its depth", input.c),
+        ] {
             dimension("input", what, value)?;
         }
-        let node =
-            Node { name: "input".to_owned(), op: Op::Input, inputs: Vec::new(), shape: input };
+        let node = Node {
+            name: "input".to_owned(),
+            op: Op::Input,
+            inputs: Vec::new(),
+            shape: input,
+        };
         Ok(Self { nodes: vec![node] })
     }
 
@@ -231,9 +250,16 @@ impl Graph {
         let x = self.nodes[inputs[0]].shape;
         let image = |window: &Window, c: usize| {
             if x.h == 1 && x.w == 1 && window.kernel != (1, 1) {
-                return Err(Error::NotAnImage { layer: name.to_owned(), len: x.c });
+                return Err(Error::NotAnImage {
+                    layer: name.to_owned(),
+                    len: x.c,
+                });
             }
-            Ok(Shape { h: window.output.0, w: window.output.1, c })
+            Ok(Shape {
+                h: window.output.0,
+                w: window.output.1,
+                c,
+            })
         };
         let filters = |weights: &[f32], per_filter: usize, bias: &Option<Vec<f32>>| {
             let count = weights.len() / per_filter;
@@ -251,18 +277,37 @@ impl Graph {
             Op::Input => x,
             Op::Dense { weights, bias } => {
                 dimension(name, "the number of inputs", x.len())?;
-                Shape { h: 1, w: 1, c: filters(weights, x.len(), bias)? }
+                Shape {
+                    h: 1,
+                    w: 1,
+                    c: filters(weights, x.len(), bias)?,
+                }
             }
-            Op::Conv2d { window, weights, bias } => {
+            Op::Conv2d {
+                window,
+                weights,
+                bias,
+            } => {
                 let per_filter = window.kernel.0 * window.kernel.1 * x.c;
                 image(window, filters(weights, per_filter, bias)?)?
             }
-            Op::Depthwise { window, weights, bias } => {
+            Op::Depthwise {
+                window,
+                weights,
+                bias,
+            } => {
                 let channels = filters(weights, window.kernel.0 * window.kernel.1, bias)?;
                 let shape = image(window, x.c)?;
                 if channels != x.c {
-                    let b = Shape { c: channels, ..shape };
-                    return Err(Error::Mismatch { layer: name.to_owned(), a: shape, b });
+                    let b = Shape {
+                        c: channels,
+                        ..shape
+                    };
+                    return Err(Error::Mismatch {
+                        layer: name.to_owned(),
+                        a: shape,
+                        b,
+                    });
                 }
                 shape
             }
@@ -270,64 +315,111 @@ impl Graph {
                 let size = window.kernel.0 * window.kernel.1;
                 if size > 256 {
                     let what = "the size of the window";
-                    return Err(Error::Dimension { layer: name.to_owned(), what, value: size, most: 256 });
+                    return Err(Error::Dimension {
+                        layer: name.to_owned(),
+                        what,
+                        value: size,
+                        most: 256,
+                    });
                 }
                 image(window, x.c)?
             }
             Op::AveragePool(window) => image(window, x.c)?,
             Op::Activation(Activation::LeakyRelu(slope)) if !(0.0..=1.0).contains(slope) => {
                 let (what, allowed) = ("the slope", "between 0 and 1");
-                return Err(Error::Value { layer: name.to_owned(), what, value: *slope, allowed });
+                return Err(Error::Value {
+                    layer: name.to_owned(),
+                    what,
+                    value: *slope,
+                    allowed,
+                });
             }
             Op::Dropout(rate) if !(0.0..1.0).contains(rate) => {
                 let (what, allowed) = ("the rate", "at least 0 and below 1");
-                return Err(Error::Value { layer: name.to_owned(), what, value: *rate, allowed });
+                return Err(Error::Value {
+                    layer: name.to_owned(),
+                    what,
+                    value: *rate,
+                    allowed,
+                });
             }
             Op::Activation(_) | Op::Softmax | Op::Dropout(_) => x,
             Op::Add => {
                 let y = self.nodes[inputs[1]].shape;
                 if x != y {
-                    return Err(Error::Mismatch { layer: name.to_owned(), a: x, b: y });
+                    return Err(Error::Mismatch {
+                        layer: name.to_owned(),
+                        a: x,
+                        b: y,
+                    });
                 }
                 x
             }
-            Op::Flatten => Shape { h: 1, w: 1, c: x.len() },
+            Op::Flatten => Shape {
+                h: 1,
+                w: 1,
+                c: x.len(),
+            },
             Op::BatchNorm { scale, shift } => {
                 if scale.len() != x.c || shift.len() != x.c {
                     let given = scale.len();
-                    return Err(Error::Weights { layer: name.to_owned(), expected: x.c, given });
+                    return Err(Error::Weights {
+                        layer: name.to_owned(),
+                        expected: x.c,
+                        given,
+                    });
                 }
                 x
             }
         };
-        dimension(name, "the number of positions of its output", shape.h * shape.w)?;
+        dimension(
+            name,
+            "the number of positions of its output",
+            shape.h * shape.w,
+        )?;
         let inputs = inputs.to_vec();
-        self.nodes.push(Node { name: name.to_owned(), op, inputs, shape });
+        self.nodes.push(Node {
+            name: name.to_owned(),
+            op,
+            inputs,
+            shape,
+        });
         Ok(self.output())
     }
 
     /// Draws every weight anew: uniform, ±sqrt(6 / inputs) (He et al. 2015) where a rectifier follows,
     /// ±sqrt(6 / (inputs + outputs)) (Glorot & Bengio 2010) elsewhere; biases zero.
     pub fn initialise(&mut self, seed: u64) {
-        let rectified: Vec<bool> = (0..self.nodes.len()).map(|i| self.feeds_rectifier(i)).collect();
+        let rectified: Vec<bool> = (0..self.nodes.len())
+            .map(|i| self.feeds_rectifier(i))
+            .collect();
         for (id, rectified) in rectified.into_iter().enumerate() {
             let mut rng = Rng::for_purpose(seed, id as u64);
-            let input = self.nodes[id].inputs.first().map_or(0, |&i| self.nodes[i].shape.len());
+            let input = self.nodes[id]
+                .inputs
+                .first()
+                .map_or(0, |&i| self.nodes[i].shape.len());
             let (channels, outputs) = (self.nodes[id].shape.c, self.nodes[id].shape.c);
             let (fan_in, fan_out) = match &self.nodes[id].op {
                 Op::Dense { .. } => (input, outputs),
-                Op::Conv2d { window, weights, .. } => {
-                    (weights.len() / channels, window.kernel.0 * window.kernel.1 * channels)
-                }
-                Op::Depthwise { window, .. } => {
-                    (window.kernel.0 * window.kernel.1, window.kernel.0 * window.kernel.1)
-                }
+                Op::Conv2d {
+                    window, weights, ..
+                } => (
+                    weights.len() / channels,
+                    window.kernel.0 * window.kernel.1 * channels,
+                ),
+                Op::Depthwise { window, .. } => (
+                    window.kernel.0 * window.kernel.1,
+                    window.kernel.0 * window.kernel.1,
+                ),
                 _ => continue,
             };
             let fan = if rectified { fan_in } else { fan_in + fan_out };
             let limit = (6.0 / fan as f32).sqrt();
             if let Some((weights, bias)) = self.nodes[id].op.parameters_mut() {
-                weights.iter_mut().for_each(|w| *w = (2.0 * rng.unit() - 1.0) * limit);
+                weights
+                    .iter_mut()
+                    .for_each(|w| *w = (2.0 * rng.unit() - 1.0) * limit);
                 bias.into_iter().flatten().for_each(|b| *b = 0.0);
             }
         }
@@ -338,11 +430,14 @@ impl Graph {
             n.inputs.contains(&id)
                 && match n.op {
                     Op::Activation(a) => {
-                        matches!(a, Activation::Relu | Activation::Relu6 | Activation::LeakyRelu(_))
+                        matches!(
+                            a,
+                            Activation::Relu | Activation::Relu6 | Activation::LeakyRelu(_)
+                        )
                     }
-                    Op::BatchNorm { .. } | Op::MaxPool(_) => {
-                        self.find(&n.name).is_some_and(|next| self.feeds_rectifier(next))
-                    }
+                    Op::BatchNorm { .. } | Op::MaxPool(_) => self
+                        .find(&n.name)
+                        .is_some_and(|next| self.feeds_rectifier(next)),
                     _ => false,
                 }
         })
@@ -354,6 +449,11 @@ pub(crate) fn dimension(layer: &str, what: &'static str, value: usize) -> Result
     if (1..=MOST).contains(&value) {
         Ok(value)
     } else {
-        Err(Error::Dimension { layer: layer.to_owned(), what, value, most: MOST })
+        Err(Error::Dimension {
+            layer: layer.to_owned(),
+            what,
+            value,
+            most: MOST,
+        })
     }
 }

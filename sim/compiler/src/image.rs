@@ -12,7 +12,9 @@ pub struct Image {
 impl Image {
     /// An image of nothing but a header.
     pub(crate) fn new() -> Self {
-        let mut image = Self { words: vec![0; HEADER_WORDS] };
+        let mut image = Self {
+            words: vec![0; HEADER_WORDS],
+        };
         image.set(Field::Magic, MAGIC);
         image.set(Field::Version, VERSION);
         image

@@ -23,4 +23,6 @@ pub use graph::Graph;
 pub use image::Image;
 pub use lower::Part;
 pub use network::NetworkSpec;
-pub use options::{LossSpec, Online, Optimiser, PolicySpec, ScheduleSpec, Scheme, Store, Training, Trigger};
+pub use options::{
+    LossSpec, Online, Optimiser, PolicySpec, ScheduleSpec, Scheme, Store, Training, Trigger,
+};

@@ -117,7 +117,11 @@ pub struct Inference {
 
 impl Listing {
     fn temporary(&mut self, bytes: usize, kind: TemporaryKind, layer: &str) -> Symbol {
-        self.temporaries.push(Temporary { bytes, kind, layer: layer.to_owned() });
+        self.temporaries.push(Temporary {
+            bytes,
+            kind,
+            layer: layer.to_owned(),
+        });
         Symbol::Temporary(self.temporaries.len() - 1)
     }
 
@@ -126,7 +130,11 @@ impl Listing {
     }
 
     fn emit(&mut self, stage: StageId, call: Call, operands: &[Symbol]) {
-        self.calls.push(SymbolicCall { call, operands: operands.to_vec(), stage });
+        self.calls.push(SymbolicCall {
+            call,
+            operands: operands.to_vec(),
+            stage,
+        });
     }
 }
 
@@ -150,7 +158,12 @@ impl Lowering<'_> {
         }
         let features = forward.values[boundary];
         let outputs = forward.values[self.stages.len() - 1];
-        Inference { listing: forward.listing, extract, features, outputs }
+        Inference {
+            listing: forward.listing,
+            extract,
+            features,
+            outputs,
+        }
     }
 
     /// The list that learns. It starts from the raw sample, or, with `from_features`, from what the
@@ -165,7 +178,12 @@ impl Lowering<'_> {
             0
         };
         (first..self.stages.len()).for_each(|id| forward.stage(id));
-        let Forward { mut listing, values, indices, .. } = forward;
+        let Forward {
+            mut listing,
+            values,
+            indices,
+            ..
+        } = forward;
         let mut backward = Backward {
             lowering: self,
             requires: &requires,
@@ -178,7 +196,12 @@ impl Lowering<'_> {
     }
 
     /// The list that applies a batch; empty where updates are applied at once.
-    pub fn apply(&self, rule: RuleKind, clip_norm: Option<f32>, parameters: &[(StageId, Part, usize)]) -> Listing {
+    pub fn apply(
+        &self,
+        rule: RuleKind,
+        clip_norm: Option<f32>,
+        parameters: &[(StageId, Part, usize)],
+    ) -> Listing {
         let mut listing = Listing::default();
         if self.rule != RuleKind::Accumulate {
             return listing;
@@ -186,13 +209,23 @@ impl Lowering<'_> {
         let last = self.stages.len() - 1;
         if let Some(norm) = clip_norm {
             let total = parameters.iter().map(|p| p.2).sum();
-            let call = Call { scalar: norm, ..flat(Kernel::ClipNorm, total) };
+            let call = Call {
+                scalar: norm,
+                ..flat(Kernel::ClipNorm, total)
+            };
             listing.emit(last, call, &[Symbol::AllGradients]);
         }
         for &(stage, part, len) in parameters {
-            let call = Call { rule, ..flat(Kernel::Apply, len) };
+            let call = Call {
+                rule,
+                ..flat(Kernel::Apply, len)
+            };
             let state = |i| {
-                if i < rule.state_floats() { Symbol::State(stage, part, i) } else { Symbol::Absent }
+                if i < rule.state_floats() {
+                    Symbol::State(stage, part, i)
+                } else {
+                    Symbol::Absent
+                }
             };
             let operands = [
                 Symbol::Parameter(stage, part),
@@ -233,14 +266,17 @@ impl Lowering<'_> {
         let in_loss = last
             && stage.activation == Activation::Sigmoid
             && self.loss == LossSpec::BinaryCrossEntropy;
-        if in_loss { Activation::None } else { stage.activation }
+        if in_loss {
+            Activation::None
+        } else {
+            stage.activation
+        }
     }
 
     /// Whether zeros among the outputs of a stage are frequent and exact.
     fn has_zeros(&self, id: StageId) -> bool {
         let stage = &self.stages[id];
-        let rectifies =
-            |a: Activation| matches!(a, Activation::Relu | Activation::Relu6);
+        let rectifies = |a: Activation| matches!(a, Activation::Relu | Activation::Relu6);
         match stage.op {
             Op::Input => self.input_has_zeros,
             Op::Activation(a) => rectifies(a),
@@ -264,7 +300,14 @@ impl<'a> Forward<'a> {
     fn new(lowering: &'a Lowering<'a>, training: bool, requires: Option<&'a [bool]>) -> Self {
         let none = vec![Symbol::Absent; lowering.stages.len()];
         let listing = Listing::default();
-        Self { lowering, listing, values: none.clone(), indices: none, training, requires }
+        Self {
+            lowering,
+            listing,
+            values: none.clone(),
+            indices: none,
+            training,
+            requires,
+        }
     }
 
     /// Whether the backward pass goes through stage `id`.
@@ -282,18 +325,26 @@ impl<'a> Forward<'a> {
         let lowering = self.lowering;
         let stage = &lowering.stages[id];
         let name = stage.name.as_str();
-        let x = stage.inputs.first().map_or(Symbol::Sample, |&i| self.values[i]);
+        let x = stage
+            .inputs
+            .first()
+            .map_or(Symbol::Sample, |&i| self.values[i]);
         let len = stage.shape.len();
         let weights = Symbol::Parameter(id, Part::Weights);
         let has_bias = stage.op.parameters().is_some_and(|(_, b)| b.is_some());
-        let bias = if has_bias { Symbol::Parameter(id, Part::Bias) } else { Symbol::Absent };
+        let bias = if has_bias {
+            Symbol::Parameter(id, Part::Bias)
+        } else {
+            Symbol::Absent
+        };
         let activation = TemporaryKind::Activation;
         self.values[id] = match &stage.op {
             Op::Input => {
                 let y = self.listing.floats(len, activation, name);
                 let mut call = flat(Kernel::Normalise, len);
                 call.dims[2] = lowering.input_channels as u16;
-                self.listing.emit(id, call, &[x, Symbol::InputScale, Symbol::InputShift, y]);
+                self.listing
+                    .emit(id, call, &[x, Symbol::InputScale, Symbol::InputShift, y]);
                 y
             }
             Op::Dense { .. } => {
@@ -302,22 +353,30 @@ impl<'a> Forward<'a> {
                 call.activation = lowering.activation(id);
                 call.dims[0] = stage.input.len() as u16;
                 call.dims[1] = len as u16;
-                call.flags = if lowering.has_zeros(stage.inputs[0]) { SKIP_ZEROS } else { 0 };
+                call.flags = if lowering.has_zeros(stage.inputs[0]) {
+                    SKIP_ZEROS
+                } else {
+                    0
+                };
                 self.listing.emit(id, call, &[x, weights, bias, y]);
                 y
             }
             Op::Conv2d { .. } | Op::Depthwise { .. } => {
                 let y = self.listing.floats(len, activation, name);
                 let depthwise = matches!(stage.op, Op::Depthwise { .. });
-                let kernel = if depthwise { Kernel::Depthwise } else { Kernel::Conv2d };
+                let kernel = if depthwise {
+                    Kernel::Depthwise
+                } else {
+                    Kernel::Conv2d
+                };
                 let mut call = self.windowed(kernel, id);
                 call.activation = lowering.activation(id);
                 if depthwise {
                     self.listing.emit(id, call, &[x, weights, bias, y]);
                 } else {
                     // A bias gradient needs no maxima.
-                    let wanted = self.passes_on(id)
-                        || (self.differentiated(id) && stage.trained.weights);
+                    let wanted =
+                        self.passes_on(id) || (self.differentiated(id) && stage.trained.weights);
                     let indexed = stage.pool != (1, 1) && wanted;
                     let argmax = if indexed {
                         self.listing.temporary(len, activation, name)
@@ -351,7 +410,8 @@ impl<'a> Forward<'a> {
                 let y = self.listing.floats(len, activation, name);
                 let mut call = flat(Kernel::ChannelAffine, len);
                 call.dims[2] = scale.len() as u16;
-                self.listing.emit(id, call, &[x, Symbol::Scale(id), Symbol::Shift(id), y]);
+                self.listing
+                    .emit(id, call, &[x, Symbol::Scale(id), Symbol::Shift(id), y]);
                 y
             }
             Op::Add => {
@@ -362,13 +422,17 @@ impl<'a> Forward<'a> {
                     other = self.listing.floats(len, activation, name);
                     self.listing.emit(id, flat(Kernel::Copy, len), &[x, other]);
                 }
-                self.listing.emit(id, flat(Kernel::Add, len), &[x, other, y]);
+                self.listing
+                    .emit(id, flat(Kernel::Add, len), &[x, other, y]);
                 y
             }
             Op::Activation(_) | Op::Softmax if lowering.fused_into_loss(id) => x,
             Op::Activation(kind) => {
                 let y = self.writable(id, false);
-                let call = Call { activation: *kind, ..flat(Kernel::Activation, len) };
+                let call = Call {
+                    activation: *kind,
+                    ..flat(Kernel::Activation, len)
+                };
                 self.listing.emit(id, call, &[y]);
                 y
             }
@@ -381,7 +445,10 @@ impl<'a> Forward<'a> {
                 let y = self.writable(id, true);
                 let mask = self.listing.temporary(len.div_ceil(8), activation, name);
                 self.indices[id] = mask;
-                let call = Call { scalar: *rate, ..flat(Kernel::Dropout, len) };
+                let call = Call {
+                    scalar: *rate,
+                    ..flat(Kernel::Dropout, len)
+                };
                 self.listing.emit(id, call, &[y, mask]);
                 y
             }
@@ -403,8 +470,12 @@ impl<'a> Forward<'a> {
         let lowering = self.lowering;
         let before = lowering.stages[id].inputs[0];
         let x = self.values[before];
-        let consumers =
-            lowering.stages.iter().flat_map(|s| &s.inputs).filter(|&&i| i == before).count();
+        let consumers = lowering
+            .stages
+            .iter()
+            .flat_map(|s| &s.inputs)
+            .filter(|&&i| i == before)
+            .count();
         let producer = &lowering.stages[before];
         let derivative_from_output = match producer.op {
             Op::Activation(a) => a,
@@ -427,7 +498,9 @@ impl<'a> Forward<'a> {
         }
         let stage = &lowering.stages[id];
         let len = stage.shape.len();
-        let y = self.listing.floats(len, TemporaryKind::Activation, &stage.name);
+        let y = self
+            .listing
+            .floats(len, TemporaryKind::Activation, &stage.name);
         self.listing.emit(id, flat(Kernel::Copy, len), &[x, y]);
         y
     }
@@ -470,7 +543,10 @@ impl Backward<'_> {
         let weights = Symbol::Parameter(id, Part::Weights);
         let fused = lowering.activation(id);
         if fused != Activation::None {
-            let call = Call { activation: fused, ..flat(Kernel::ActivationBackward, len) };
+            let call = Call {
+                activation: fused,
+                ..flat(Kernel::ActivationBackward, len)
+            };
             listing.emit(id, call, &[y, delta]);
         }
         let windowed = |kernel| {
@@ -488,16 +564,25 @@ impl Backward<'_> {
                     call.dims[1] = len as u16;
                     call
                 };
-                self.to_input(listing, id, dense(Kernel::DenseBackwardInput), &[delta, weights]);
+                self.pass_back(
+                    listing,
+                    id,
+                    dense(Kernel::DenseBackwardInput),
+                    &[delta, weights],
+                );
                 if stage.trained.weights {
                     let mut call = dense(Kernel::DenseBackwardWeights);
-                    call.flags = if lowering.has_zeros(stage.inputs[0]) { SKIP_ZEROS } else { 0 };
+                    call.flags = if lowering.has_zeros(stage.inputs[0]) {
+                        SKIP_ZEROS
+                    } else {
+                        0
+                    };
                     self.update(listing, id, Part::Weights, call, &[x, delta], len);
                 }
             }
             Op::Conv2d { .. } => {
                 let call = windowed(Kernel::Conv2dBackwardInput);
-                self.to_input(listing, id, call, &[delta, index, weights]);
+                self.pass_back(listing, id, call, &[delta, index, weights]);
                 if stage.trained.weights {
                     let call = windowed(Kernel::Conv2dBackwardWeights);
                     let tile = conv2d::tile_len(&call.conv2d());
@@ -506,17 +591,22 @@ impl Backward<'_> {
             }
             Op::Depthwise { weights: w, .. } => {
                 let call = windowed(Kernel::DepthwiseBackwardInput);
-                self.to_input(listing, id, call, &[delta, weights]);
+                self.pass_back(listing, id, call, &[delta, weights]);
                 if stage.trained.weights {
                     let call = windowed(Kernel::DepthwiseBackwardWeights);
                     self.update(listing, id, Part::Weights, call, &[x, delta], w.len());
                 }
             }
             Op::MaxPool(_) => {
-                self.to_input(listing, id, windowed(Kernel::MaxPoolBackward), &[delta, index]);
+                self.pass_back(
+                    listing,
+                    id,
+                    windowed(Kernel::MaxPoolBackward),
+                    &[delta, index],
+                );
             }
             Op::AveragePool(_) => {
-                self.to_input(listing, id, windowed(Kernel::AveragePoolBackward), &[delta]);
+                self.pass_back(listing, id, windowed(Kernel::AveragePoolBackward), &[delta]);
             }
             Op::BatchNorm { scale, .. } => {
                 let mut call = flat(Kernel::ChannelAffineBackward, len);
@@ -526,7 +616,10 @@ impl Backward<'_> {
             }
             Op::Activation(kind) => {
                 if !lowering.fused_into_loss(id) {
-                    let call = Call { activation: *kind, ..flat(Kernel::ActivationBackward, len) };
+                    let call = Call {
+                        activation: *kind,
+                        ..flat(Kernel::ActivationBackward, len)
+                    };
                     listing.emit(id, call, &[y, delta]);
                 }
                 self.hand_on(listing, id, stage.inputs[0], false);
@@ -544,7 +637,10 @@ impl Backward<'_> {
             }
             Op::Dropout(rate) => {
                 if index != Symbol::Absent {
-                    let call = Call { scalar: *rate, ..flat(Kernel::DropoutBackward, len) };
+                    let call = Call {
+                        scalar: *rate,
+                        ..flat(Kernel::DropoutBackward, len)
+                    };
                     listing.emit(id, call, &[index, delta]);
                 }
                 self.hand_on(listing, id, stage.inputs[0], false);
@@ -552,7 +648,11 @@ impl Backward<'_> {
             Op::Input | Op::Flatten => {}
         }
         if stage.trained.bias {
-            let channels = stage.op.parameters().and_then(|(_, b)| b).map_or(1, <[f32]>::len);
+            let channels = stage
+                .op
+                .parameters()
+                .and_then(|(_, b)| b)
+                .map_or(1, <[f32]>::len);
             let mut call = Call::new(Kernel::BiasBackward);
             call.dims[0] = (len / channels) as u16;
             call.dims[1] = channels as u16;
@@ -561,7 +661,7 @@ impl Backward<'_> {
     }
 
     /// Emits `call`, whose last operand is the gradient of the stage's input, if that is wanted.
-    fn to_input(&mut self, listing: &mut Listing, id: StageId, call: Call, operands: &[Symbol]) {
+    fn pass_back(&mut self, listing: &mut Listing, id: StageId, call: Call, operands: &[Symbol]) {
         let before = self.lowering.stages[id].inputs[0];
         if !self.requires[before] {
             return;

@@ -51,7 +51,10 @@ pub fn place(tensors: &[Lifetime]) -> Placement {
         }
     }
     let Some((mut best, mut order)) = best else {
-        return Placement { offsets: Vec::new(), peak: 0 };
+        return Placement {
+            offsets: Vec::new(),
+            peak: 0,
+        };
     };
     let mut rng = Rng::new(tensors.len() as u64);
     for _ in 0..TRIES {
@@ -74,7 +77,13 @@ pub fn place(tensors: &[Lifetime]) -> Placement {
 pub fn lower_bound(tensors: &[Lifetime]) -> usize {
     tensors
         .iter()
-        .map(|t| tensors.iter().filter(|o| o.first <= t.first && t.first <= o.last).map(words).sum())
+        .map(|t| {
+            tensors
+                .iter()
+                .filter(|o| o.first <= t.first && t.first <= o.last)
+                .map(words)
+                .sum()
+        })
         .max()
         .unwrap_or(0)
 }
@@ -126,7 +135,7 @@ mod tests {
             let placement = place(&tensors);
             prop_assert!(placement.peak >= lower_bound(&tensors));
             for (i, a) in tensors.iter().enumerate() {
-                prop_assert!(placement.offsets[i] % 4 == 0);
+                prop_assert!(placement.offsets[i].is_multiple_of(4));
                 prop_assert!(placement.offsets[i] + a.bytes <= placement.peak);
                 for (j, b) in tensors.iter().enumerate().skip(i + 1) {
                     let together = a.first <= b.last && b.first <= a.last;

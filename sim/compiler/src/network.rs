@@ -105,9 +105,8 @@ impl<'de> Deserialize<'de> for Size {
                 f.write_str("a positive whole number, or two of them: [height, width]")
             }
             fn visit_i64<E: serde::de::Error>(self, v: i64) -> Result<Size, E> {
-                let v = usize::try_from(v).map_err(|_| {
-                    E::invalid_value(serde::de::Unexpected::Signed(v), &self)
-                })?;
+                let v = usize::try_from(v)
+                    .map_err(|_| E::invalid_value(serde::de::Unexpected::Signed(v), &self))?;
                 Ok(Size(v, v))
             }
             fn visit_u64<E: serde::de::Error>(self, v: u64) -> Result<Size, E> {
@@ -360,18 +359,38 @@ fn append(graph: &mut Graph, name: &str, layer: &LayerSpec) -> Result<NodeId, Er
         LayerSpec::Dense(s) => {
             dimension(name, "the number of units", s.units)?;
             let weights = vec![0.0; input.len() * s.units];
-            (Op::Dense { weights, bias: bias(s.bias, s.units) }, s.activation)
+            (
+                Op::Dense {
+                    weights,
+                    bias: bias(s.bias, s.units),
+                },
+                s.activation,
+            )
         }
         LayerSpec::Conv2d(s) => {
             dimension(name, "the number of filters", s.filters)?;
             let window = window(s.kernel, s.stride, s.padding)?;
             let weights = vec![0.0; window.kernel.0 * window.kernel.1 * input.c * s.filters];
-            (Op::Conv2d { window, weights, bias: bias(s.bias, s.filters) }, s.activation)
+            (
+                Op::Conv2d {
+                    window,
+                    weights,
+                    bias: bias(s.bias, s.filters),
+                },
+                s.activation,
+            )
         }
         LayerSpec::DepthwiseConv2d(s) => {
             let window = window(s.kernel, s.stride, s.padding)?;
             let weights = vec![0.0; window.kernel.0 * window.kernel.1 * input.c];
-            (Op::Depthwise { window, weights, bias: bias(s.bias, input.c) }, s.activation)
+            (
+                Op::Depthwise {
+                    window,
+                    weights,
+                    bias: bias(s.bias, input.c),
+                },
+                s.activation,
+            )
         }
         LayerSpec::MaxPool(s) => {
             let window = window(s.size, s.stride.unwrap_or(s.size), s.padding)?;
@@ -383,17 +402,28 @@ fn append(graph: &mut Graph, name: &str, layer: &LayerSpec) -> Result<NodeId, Er
         }
         LayerSpec::GlobalAveragePool(_) => {
             let all = Size(input.h, input.w);
-            (Op::AveragePool(window(all, all, PaddingSpec::Valid)?), ActivationSpec::Linear)
+            (
+                Op::AveragePool(window(all, all, PaddingSpec::Valid)?),
+                ActivationSpec::Linear,
+            )
         }
         LayerSpec::Activation(s) => (Op::Activation(s.kind.resolve()), ActivationSpec::Linear),
         LayerSpec::Softmax(_) => (Op::Softmax, ActivationSpec::Linear),
         LayerSpec::Add(s) => {
             let activated = graph.find(&activation_of(&s.with));
-            let other = activated.or_else(|| graph.find(&s.with)).ok_or_else(|| Error::UnknownLayer {
-                layer: name.to_owned(),
-                name: s.with.clone(),
-                known: graph.nodes().iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", "),
-            })?;
+            let other =
+                activated
+                    .or_else(|| graph.find(&s.with))
+                    .ok_or_else(|| Error::UnknownLayer {
+                        layer: name.to_owned(),
+                        name: s.with.clone(),
+                        known: graph
+                            .nodes()
+                            .iter()
+                            .map(|n| n.name.as_str())
+                            .collect::<Vec<_>>()
+                            .join(", "),
+                    })?;
             return graph.push(name, Op::Add, &[last, other]);
         }
         LayerSpec::Flatten(_) => (Op::Flatten, ActivationSpec::Linear),
@@ -404,7 +434,11 @@ fn append(graph: &mut Graph, name: &str, layer: &LayerSpec) -> Result<NodeId, Er
     if activation == ActivationSpec::Linear {
         return Ok(id);
     }
-    graph.push(&activation_of(name), Op::Activation(activation.resolve()), &[id])
+    graph.push(
+        &activation_of(name),
+        Op::Activation(activation.resolve()),
+        &[id],
+    )
 }
 
 /// The node behind a layer that was given an activation; `add` means what comes out of it.
@@ -414,16 +448,26 @@ fn activation_of(layer: &str) -> String {
 
 fn batch_norm(name: &str, s: &BatchNormSpec, channels: usize) -> Result<Op, Error> {
     let given = |values: &Option<Vec<f32>>, default: f32| match values {
-        Some(v) if v.len() != channels => {
-            Err(Error::Weights { layer: name.to_owned(), expected: channels, given: v.len() })
-        }
+        Some(v) if v.len() != channels => Err(Error::Weights {
+            layer: name.to_owned(),
+            expected: channels,
+            given: v.len(),
+        }),
         Some(v) => Ok(v.clone()),
         None => Ok(vec![default; channels]),
     };
     let (gamma, beta) = (given(&s.gamma, 1.0)?, given(&s.beta, 0.0)?);
     let (mean, variance) = (given(&s.mean, 0.0)?, given(&s.variance, 1.0)?);
-    let scale: Vec<f32> =
-        gamma.iter().zip(&variance).map(|(g, v)| g / (v + s.epsilon).sqrt()).collect();
-    let shift = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+    let scale: Vec<f32> = gamma
+        .iter()
+        .zip(&variance)
+        .map(|(g, v)| g / (v + s.epsilon).sqrt())
+        .collect();
+    let shift = beta
+        .iter()
+        .zip(&mean)
+        .zip(&scale)
+        .map(|((b, m), s)| b - m * s)
+        .collect();
     Ok(Op::BatchNorm { scale, shift })
 }

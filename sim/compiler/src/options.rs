@@ -42,7 +42,8 @@ impl std::str::FromStr for Scheme {
     fn from_str(text: &str) -> Result<Self, Error> {
         let fail = || Error::Scheme {
             scheme: text.to_owned(),
-            why: "is not one of: none, full, last:N (N at least 1), bias, layers:NAME,NAME…".to_owned(),
+            why: "is not one of: none, full, last:N (N at least 1), bias, layers:NAME,NAME…"
+                .to_owned(),
         };
         match text.split_once(':') {
             None => match text {
@@ -62,7 +63,11 @@ impl std::str::FromStr for Scheme {
                     .map(|n| n.trim().to_owned())
                     .filter(|n| !n.is_empty())
                     .collect();
-                if names.is_empty() { Err(fail()) } else { Ok(Scheme::Layers(names)) }
+                if names.is_empty() {
+                    Err(fail())
+                } else {
+                    Ok(Scheme::Layers(names))
+                }
             }
             Some(_) => Err(fail()),
         }
@@ -75,12 +80,17 @@ impl<'de> Deserialize<'de> for Scheme {
         impl<'de> serde::de::Visitor<'de> for Visitor {
             type Value = Scheme;
             fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("\"none\", \"full\", \"last:N\", \"bias\" or { layers = [\"name\", …] }")
+                f.write_str(
+                    "\"none\", \"full\", \"last:N\", \"bias\" or { layers = [\"name\", …] }",
+                )
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Scheme, E> {
                 text.parse().map_err(E::custom)
             }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Scheme, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Scheme, A::Error> {
                 match map.next_key::<String>()?.as_deref() {
                     Some("layers") => Ok(Scheme::Layers(map.next_value()?)),
                     Some(other) => Err(serde::de::Error::unknown_field(other, &["layers"])),
@@ -116,26 +126,46 @@ impl Scheme {
     pub fn trained(&self, graph: &Graph) -> Result<Vec<Trained>, Error> {
         let mut trained = vec![Trained::default(); graph.nodes().len()];
         let weighted: Vec<NodeId> = graph.weighted().collect();
-        let both = Trained { weights: true, bias: true };
-        let fail = |why: String| Error::Scheme { scheme: self.clone().into(), why };
+        let both = Trained {
+            weights: true,
+            bias: true,
+        };
+        let fail = |why: String| Error::Scheme {
+            scheme: self.clone().into(),
+            why,
+        };
         match self {
             Scheme::None => {}
             Scheme::Full => weighted.iter().for_each(|&id| trained[id] = both),
             Scheme::Last(n) => {
                 if *n > weighted.len() {
                     let count = weighted.len();
-                    return Err(fail(format!("asks for {n} layers; the network has {count} with weights.")));
+                    return Err(fail(format!(
+                        "asks for {n} layers; the network has {count} with weights."
+                    )));
                 }
-                weighted.iter().rev().take(*n).for_each(|&id| trained[id] = both);
+                weighted
+                    .iter()
+                    .rev()
+                    .take(*n)
+                    .for_each(|&id| trained[id] = both);
             }
             Scheme::Bias => {
-                weighted.iter().for_each(|&id| trained[id] = Trained { weights: false, bias: true });
+                weighted.iter().for_each(|&id| {
+                    trained[id] = Trained {
+                        weights: false,
+                        bias: true,
+                    }
+                });
             }
             Scheme::Layers(names) => {
                 for name in names {
-                    let Some(&id) = weighted.iter().find(|&&id| graph.nodes()[id].name == *name) else {
-                        let known: Vec<&str> =
-                            weighted.iter().map(|&id| graph.nodes()[id].name.as_str()).collect();
+                    let Some(&id) = weighted.iter().find(|&&id| graph.nodes()[id].name == *name)
+                    else {
+                        let known: Vec<&str> = weighted
+                            .iter()
+                            .map(|&id| graph.nodes()[id].name.as_str())
+                            .collect();
                         return Err(fail(format!(
                             "names `{name}`, which is no layer with weights. Those are: {}.",
                             known.join(", ")
@@ -325,27 +355,54 @@ impl Training {
     /// [`Error::Option`].
     pub fn check(&self) -> Result<(), Error> {
         let demand = |what, value: f32, allowed, holds: bool| {
-            if holds { Ok(()) } else { Err(Error::Option { what, value: value.to_string(), allowed }) }
+            if holds {
+                Ok(())
+            } else {
+                Err(Error::Option {
+                    what,
+                    value: value.to_string(),
+                    allowed,
+                })
+            }
         };
         let positive = |v: f32| v.is_finite() && v > 0.0;
         let share = |v: f32| (0.0..1.0).contains(&v);
-        demand("learning_rate", self.learning_rate, "a positive number", positive(self.learning_rate))?;
+        demand(
+            "learning_rate",
+            self.learning_rate,
+            "a positive number",
+            positive(self.learning_rate),
+        )?;
         demand(
             "weight_decay",
             self.weight_decay,
             "zero or a positive number",
             self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
         )?;
-        demand("batch", self.batch as f32, "between 1 and 65535", (1..=65535).contains(&self.batch))?;
-        for (what, limit) in [("clip_value", self.clip_value), ("clip_norm", self.clip_norm)] {
+        demand(
+            "batch",
+            self.batch as f32,
+            "between 1 and 65535",
+            (1..=65535).contains(&self.batch),
+        )?;
+        for (what, limit) in [
+            ("clip_value", self.clip_value),
+            ("clip_norm", self.clip_norm),
+        ] {
             let limit = limit.unwrap_or(1.0);
             demand(what, limit, "a positive number", positive(limit))?;
         }
         let rest = "at least 0 and below 1";
         match self.optimiser {
             Optimiser::Sgd => {}
-            Optimiser::Momentum { momentum } => demand("momentum", momentum, rest, share(momentum))?,
-            Optimiser::Adam { beta1, beta2, epsilon } => {
+            Optimiser::Momentum { momentum } => {
+                demand("momentum", momentum, rest, share(momentum))?
+            }
+            Optimiser::Adam {
+                beta1,
+                beta2,
+                epsilon,
+            } => {
                 demand("beta1", beta1, rest, share(beta1))?;
                 demand("beta2", beta2, rest, share(beta2))?;
                 demand("epsilon", epsilon, "a positive number", positive(epsilon))?;
@@ -354,12 +411,25 @@ impl Training {
         match self.schedule {
             ScheduleSpec::Constant => Ok(()),
             ScheduleSpec::Step { period, factor } => {
-                demand("schedule.step.period", period as f32, "at least 1", period >= 1)?;
-                demand("schedule.step.factor", factor, "a positive number", positive(factor))
+                demand(
+                    "schedule.step.period",
+                    period as f32,
+                    "at least 1",
+                    period >= 1,
+                )?;
+                demand(
+                    "schedule.step.factor",
+                    factor,
+                    "a positive number",
+                    positive(factor),
+                )
             }
-            ScheduleSpec::Cosine { last, .. } => {
-                demand("schedule.cosine.last", last, "between 0 and 1", (0.0..=1.0).contains(&last))
-            }
+            ScheduleSpec::Cosine { last, .. } => demand(
+                "schedule.cosine.last",
+                last,
+                "between 0 and 1",
+                (0.0..=1.0).contains(&last),
+            ),
         }
     }
 }
@@ -502,7 +572,11 @@ impl Default for Online {
 impl Online {
     /// A ring of `slots`.
     pub fn fifo(slots: u32) -> Self {
-        Self { policy: PolicySpec::Fifo, slots, ..Self::default() }
+        Self {
+            policy: PolicySpec::Fifo,
+            slots,
+            ..Self::default()
+        }
     }
 
     /// Refuses what makes no sense.
@@ -511,7 +585,15 @@ impl Online {
     /// [`Error::Option`].
     pub fn check(&self) -> Result<(), Error> {
         let demand = |what, value: String, allowed, holds: bool| {
-            if holds { Ok(()) } else { Err(Error::Option { what, value, allowed }) }
+            if holds {
+                Ok(())
+            } else {
+                Err(Error::Option {
+                    what,
+                    value,
+                    allowed,
+                })
+            }
         };
         let stores = self.policy != PolicySpec::None;
         demand(
@@ -520,7 +602,12 @@ impl Online {
             "at least 1 with a buffer policy, and at most 16777216",
             (!stores || self.slots >= 1) && self.slots <= 1 << 24,
         )?;
-        demand("passes", self.passes.to_string(), "between 1 and 65535", (1..=65535).contains(&self.passes))?;
+        demand(
+            "passes",
+            self.passes.to_string(),
+            "between 1 and 65535",
+            (1..=65535).contains(&self.passes),
+        )?;
         demand(
             "draw",
             self.draw.to_string(),
@@ -532,18 +619,33 @@ impl Online {
             Trigger::Every(n) => demand("trigger.every", n.to_string(), "at least 1", n >= 1)?,
             Trigger::ConfidenceBelow(c) => {
                 let holds = c > 0.0 && c <= 1.0;
-                demand("trigger.confidence_below", c.to_string(), "above 0 and at most 1", holds)?;
+                demand(
+                    "trigger.confidence_below",
+                    c.to_string(),
+                    "above 0 and at most 1",
+                    holds,
+                )?;
             }
             Trigger::AfterDrift(n) => {
                 demand("trigger.after_drift", n.to_string(), "at least 1", n >= 1)?;
                 let detector = self.detector.is_some();
-                demand("trigger.after_drift", n.to_string(), "used together with a detector", detector)?;
+                demand(
+                    "trigger.after_drift",
+                    n.to_string(),
+                    "used together with a detector",
+                    detector,
+                )?;
             }
         }
         if let Some(d) = self.detector {
             let floats = [d.delta, d.threshold, d.alpha];
             let holds = floats.iter().all(|v| v.is_finite() && *v >= 0.0) && d.alpha <= 1.0;
-            demand("detector", format!("{floats:?}"), "finite, not negative, alpha at most 1", holds)?;
+            demand(
+                "detector",
+                format!("{floats:?}"),
+                "finite, not negative, alpha at most 1",
+                holds,
+            )?;
         }
         Ok(())
     }

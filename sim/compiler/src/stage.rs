@@ -50,7 +50,11 @@ impl Stage {
         };
         Some(Conv2d {
             input,
-            output: Shape { h: window.output.0, w: window.output.1, c },
+            output: Shape {
+                h: window.output.0,
+                w: window.output.1,
+                c,
+            },
             kernel: window.kernel,
             stride: window.stride,
             pad: window.pad,
@@ -86,7 +90,10 @@ pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
             activation: Activation::None,
             pool: (1, 1),
             inputs,
-            input: node.inputs.first().map_or(node.shape, |&i| graph.nodes()[i].shape),
+            input: node
+                .inputs
+                .first()
+                .map_or(node.shape, |&i| graph.nodes()[i].shape),
             shape: node.shape,
             trained: trained[id],
         });
@@ -96,7 +103,13 @@ pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
 
 /// Whether `id` has one consumer, and so has what lies under it where it only flattens.
 fn only_consumed_once(graph: &Graph, id: NodeId) -> bool {
-    let once = graph.nodes().iter().flat_map(|n| &n.inputs).filter(|&&i| i == id).count() == 1;
+    let once = graph
+        .nodes()
+        .iter()
+        .flat_map(|n| &n.inputs)
+        .filter(|&&i| i == id)
+        .count()
+        == 1;
     let node = &graph.nodes()[id];
     once && match node.op {
         Op::Flatten => only_consumed_once(graph, node.inputs[0]),
@@ -132,7 +145,11 @@ fn absorb_pool(stage: &mut Stage, window: &Window) -> bool {
         && stage.pool == (1, 1)
         && window.kernel == window.stride
         && window.pad == (0, 0)
-        && window.output == (stage.shape.h / window.kernel.0, stage.shape.w / window.kernel.1);
+        && window.output
+            == (
+                stage.shape.h / window.kernel.0,
+                stage.shape.w / window.kernel.1,
+            );
     if fits {
         stage.pool = window.kernel;
     }
@@ -170,9 +187,15 @@ fn absorb_batch_norm(stage: &mut Stage, scale: &[f32], shift: &[f32]) -> bool {
 /// The last stage before the trained ones through which everything passes: the frozen extractor ends
 /// there. 0 is the input.
 pub fn boundary(stages: &[Stage]) -> StageId {
-    let Some(first) = stages.iter().position(|s| s.trained.any()) else { return 0 };
+    let Some(first) = stages.iter().position(|s| s.trained.any()) else {
+        return 0;
+    };
     (0..first)
         .rev()
-        .find(|&cut| stages[cut + 1..].iter().all(|s| s.inputs.iter().all(|&i| i >= cut)))
+        .find(|&cut| {
+            stages[cut + 1..]
+                .iter()
+                .all(|s| s.inputs.iter().all(|&i| i >= cut))
+        })
         .unwrap_or(0)
 }

@@ -16,19 +16,27 @@ fn options() -> Options {
 
 fn arena(toml: &str) -> usize {
     let spec: NetworkSpec = toml::from_str(toml).expect("the network parses");
-    let graph = spec.build(Shape { h: 28, w: 28, c: 1 }, 1).expect("the network builds");
+    let graph = spec
+        .build(Shape { h: 28, w: 28, c: 1 }, 1)
+        .expect("the network builds");
     let compiled = compile(&graph, &options()).expect("the network compiles");
     for block in &compiled.arena {
         println!("{:>8} {:?} {}", block.bytes, block.kind, block.what);
     }
-    assert_eq!(compiled.arena_bytes(), compiled.program().size(runtime_shared::program::Field::ArenaBytes));
+    assert_eq!(
+        compiled.arena_bytes(),
+        compiled
+            .program()
+            .size(runtime_shared::program::Field::ArenaBytes)
+    );
     println!("{:>8}\n", compiled.arena_bytes());
     compiled.arena_bytes()
 }
 
 #[test]
 fn reference_networks_stay_near_the_floor() {
-    let ffnn = r#"layers = [{ dense = { units = 32, activation = "relu" } }, { dense = { units = 10 } }]"#;
+    let ffnn =
+        r#"layers = [{ dense = { units = 32, activation = "relu" } }, { dense = { units = 10 } }]"#;
     assert!(arena(ffnn) <= 107_000);
     let cnn = r#"layers = [
         { conv2d = { filters = 4, kernel = 3, activation = "relu" } }, { max_pool = { size = 2 } },

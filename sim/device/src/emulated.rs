@@ -30,7 +30,11 @@ impl Emulated {
         let (input, from_host) = channel();
         let (to_host, output) = channel();
         let (why, stopped) = channel();
-        emulator.set_host(Box::new(Console { from_host, to_host, waiting: VecDeque::new() }));
+        emulator.set_host(Box::new(Console {
+            from_host,
+            to_host,
+            waiting: VecDeque::new(),
+        }));
         emulator.set_mode(mode);
         emulator.load(image).map_err(gone)?;
         std::thread::spawn(move || {
@@ -38,12 +42,21 @@ impl Emulated {
             // Nobody may be left to hear it.
             let _ = why.send(stop.to_string());
         });
-        Ok(Self { input, output, stopped })
+        Ok(Self {
+            input,
+            output,
+            stopped,
+        })
     }
 
     fn gone(&self) -> Error {
-        let why = self.stopped.recv().unwrap_or_else(|_| "it ended without a word".to_owned());
-        Error::Gone { why: format!("the emulator stopped: {why}") }
+        let why = self
+            .stopped
+            .recv()
+            .unwrap_or_else(|_| "it ended without a word".to_owned());
+        Error::Gone {
+            why: format!("the emulator stopped: {why}"),
+        }
     }
 }
 

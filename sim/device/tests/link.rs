@@ -48,8 +48,11 @@ fn impatient() -> Patience {
     }
 }
 
+/// Damages what passes.
+type Mischief = Box<dyn FnMut(&mut Vec<u8>) + Send>;
+
 /// Flips a bit, drops a byte, doubles one, or loses the whole transfer, now and then.
-fn mischief(seed: u64, percent: u32) -> Box<dyn FnMut(&mut Vec<u8>) + Send> {
+fn mischief(seed: u64, percent: u32) -> Mischief {
     let mut rng = Rng::new(seed);
     Box::new(move |bytes| {
         if bytes.is_empty() || rng.below(100) >= percent {

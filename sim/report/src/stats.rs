@@ -16,7 +16,10 @@ pub fn estimate(values: &[f64]) -> Option<Estimate> {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let ci95 = (values.len() > 1).then(|| {
-        let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+        let squares: f64 = values
+            .iter()
+            .map(|value| (value - mean) * (value - mean))
+            .sum();
         t_quantile(values.len() as u32 - 1) * (squares / (count - 1.0) / count).sqrt()
     });
     Some(Estimate { mean, ci95 })

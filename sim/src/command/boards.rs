@@ -14,17 +14,26 @@ pub fn boards(names: &[String], common: &Common) -> Result<(), Failure> {
     let shown: Vec<Board> = if names.is_empty() {
         sim_mcu::boards()?
     } else {
-        names.iter().map(|name| sim_mcu::find(name)).collect::<Result<_, _>>()?
+        names
+            .iter()
+            .map(|name| sim_mcu::find(name))
+            .collect::<Result<_, _>>()?
     };
     let text = if common.json {
         let list: Vec<_> = shown.iter().map(json).collect();
-        format!("{}\n", serde_json::to_string_pretty(&list).unwrap_or_default())
+        format!(
+            "{}\n",
+            serde_json::to_string_pretty(&list).unwrap_or_default()
+        )
     } else if names.is_empty() {
         table(&shown)
     } else {
         shown.iter().map(details).collect::<Vec<_>>().join("\n")
     };
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::Output)
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(Failure::Output)
 }
 
 fn json(board: &Board) -> serde_json::Value {
@@ -46,7 +55,19 @@ fn json(board: &Board) -> serde_json::Value {
 }
 
 fn table(boards: &[Board]) -> String {
-    let mut rows = vec![["board", "title", "core", "MHz", "RAM KiB", "arena KiB", "flash KiB"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        [
+            "board",
+            "title",
+            "core",
+            "MHz",
+            "RAM KiB",
+            "arena KiB",
+            "flash KiB",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
     for board in boards {
         rows.push(vec![
             board.name.clone(),
@@ -74,9 +95,15 @@ fn details(board: &Board) -> String {
         board.target()
     ));
     for bank in &board.ram {
-        text.push_str(&format!("  RAM {:8} {:#010x}  {:>8} B\n", bank.name, bank.base, bank.bytes));
+        text.push_str(&format!(
+            "  RAM {:8} {:#010x}  {:>8} B\n",
+            bank.name, bank.base, bank.bytes
+        ));
     }
-    text.push_str(&format!("  flash        {:#010x}  {:>8} B\n", board.flash.base, board.flash.bytes));
+    text.push_str(&format!(
+        "  flash        {:#010x}  {:>8} B\n",
+        board.flash.base, board.flash.bytes
+    ));
     let runtime = &board.runtime;
     text.push_str(&format!(
         "  firmware: {} B stack, {} B statics, {} B code\n  sources:\n",

@@ -15,7 +15,10 @@ pub fn data(command: &Data, common: &Common) -> Result<(), Failure> {
     let places = Places::from_environment(common.data.as_deref());
     let progress = Progress::new(common.quiet);
     if let Data::Fetch { sets } = command {
-        let all: Vec<DataSet> = DataSet::ALL.into_iter().filter(|s| *s != DataSet::Strokes).collect();
+        let all: Vec<DataSet> = DataSet::ALL
+            .into_iter()
+            .filter(|s| *s != DataSet::Strokes)
+            .collect();
         for &set in if sets.is_empty() { &all } else { sets } {
             fetch(set, &places, &mut |event| progress.data(&event))?;
         }
@@ -28,13 +31,22 @@ pub fn data(command: &Data, common: &Common) -> Result<(), Failure> {
                 serde_json::json!({ "set": set, "file": file, "bytes": bytes, "state": state, "place": place })
             })
             .collect();
-        format!("{}\n", serde_json::to_string_pretty(&list).unwrap_or_default())
+        format!(
+            "{}\n",
+            serde_json::to_string_pretty(&list).unwrap_or_default()
+        )
     } else {
         let header = ["set", "file", "bytes", "state", ""].map(str::to_owned);
         let rows: Vec<Vec<String>> = [header].into_iter().chain(rows).map(Vec::from).collect();
-        format!("{}strokes is drawn by sim itself and needs no file.\n", columns(&rows))
+        format!(
+            "{}strokes is drawn by sim itself and needs no file.\n",
+            columns(&rows)
+        )
     };
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::Output)
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(Failure::Output)
 }
 
 /// Set, file, bytes, state, place or complaint.
@@ -46,5 +58,11 @@ fn row(status: &Status) -> [String; 5] {
         State::Damaged(_, error) => ("DAMAGED", error.to_string()),
     };
     let file = status.file;
-    [status.set.to_string(), file.name.to_owned(), file.format.bytes().to_string(), state.to_owned(), place]
+    [
+        status.set.to_string(),
+        file.name.to_owned(),
+        file.format.bytes().to_string(),
+        state.to_owned(),
+        place,
+    ]
 }

@@ -6,7 +6,8 @@ use crate::outcome::columns;
 use sim_emulator::profile::{Row, by_function, by_line, flame_graph, folded};
 use sim_emulator::timing::Columns;
 use sim_emulator::{
-    Bank, Behaviour, Cache, Emulator, Image, Machine, MemoryHost, MemoryTiming, Mode, Peripheral, Stop,
+    Bank, Behaviour, Cache, Emulator, Image, Machine, MemoryHost, MemoryTiming, Mode, Peripheral,
+    Stop,
 };
 use sim_mcu::Board;
 use std::io::Write;
@@ -24,7 +25,11 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
     let mut machine = machine(&board);
     for (base, value) in &options.mmio {
         let behaviour = Behaviour::Fixed(*value);
-        machine.peripherals.push(Peripheral { base: *base, size: 4, behaviour });
+        machine.peripherals.push(Peripheral {
+            base: *base,
+            size: 4,
+            behaviour,
+        });
     }
     let bytes = read(&options.image)?;
     let refused = |e: sim_emulator::Error| Failure::Image {
@@ -34,17 +39,30 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
     let image = Image::read(&bytes, &machine).map_err(refused)?;
     let mut emulator = Emulator::new(machine).map_err(refused)?;
     emulator.set_host(Box::new(MemoryHost::default()));
-    emulator.set_mode(if options.profile { Mode::Profile } else { Mode::Time });
+    emulator.set_mode(if options.profile {
+        Mode::Profile
+    } else {
+        Mode::Time
+    });
     emulator.load(image).map_err(refused)?;
     for (address, value) in &options.poke {
-        emulator.write(*address, &value.to_le_bytes()).map_err(refused)?;
+        emulator
+            .write(*address, &value.to_le_bytes())
+            .map_err(refused)?;
     }
     if let Some(entry) = options.entry {
         emulator.set_entry(entry).map_err(refused)?;
     }
     let stop = run(&mut emulator, options).map_err(refused)?;
-    let text = if common.json { json(&emulator, &board, &stop, options) } else { text(&emulator, &board, &stop, options) };
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::Output)?;
+    let text = if common.json {
+        json(&emulator, &board, &stop, options)
+    } else {
+        text(&emulator, &board, &stop, options)
+    };
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(Failure::Output)?;
     if let Some(path) = &options.folded {
         crate::cache::write(path, folded(&emulator).as_bytes())?;
     }
@@ -53,7 +71,11 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         crate::cache::write(path, flame_graph(&folded(&emulator), &title).as_bytes())?;
     }
     match stop {
-        Stop::Exit(0) | Stop::Returned | Stop::Address(_) | Stop::Hook(_) | Stop::Breakpoint { .. } => Ok(()),
+        Stop::Exit(0)
+        | Stop::Returned
+        | Stop::Address(_)
+        | Stop::Hook(_)
+        | Stop::Breakpoint { .. } => Ok(()),
         // Firmware that has done its work often sleeps for ever.
         Stop::Asleep { .. } => Ok(()),
         stop => Err(Failure::Firmware(stop.to_string())),
@@ -61,7 +83,10 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|source| Failure::ReadConfig { path: path.to_owned(), source })
+    std::fs::read(path).map_err(|source| Failure::ReadConfig {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The board as the emulator knows it.
@@ -84,7 +109,11 @@ pub fn machine(board: &Board) -> Machine {
         core: board.core.value.name().to_owned(),
         clock_hz: board.clock_hz.value,
         flash: vec![Bank::new("flash", flash.base, flash.bytes)],
-        ram: board.ram.iter().map(|b| Bank::new(&b.name, b.base, b.bytes)).collect(),
+        ram: board
+            .ram
+            .iter()
+            .map(|b| Bank::new(&b.name, b.base, b.bytes))
+            .collect(),
         aliases: Vec::new(),
         peripherals: Vec::new(),
         timing,
@@ -134,16 +163,30 @@ fn trace(emulator: &mut Emulator, limit: u64, until: Option<u32>) -> Stop {
 }
 
 fn text(emulator: &Emulator, board: &Board, stop: &Stop, options: &Emulate) -> String {
-    let Columns { table, rules, memory } = emulator.cycles();
+    let Columns {
+        table,
+        rules,
+        memory,
+    } = emulator.cycles();
     let mut text = format!("{}: {stop}\n", options.image.display());
     text.push_str(&format!("instructions {:>14}\n", emulator.instructions()));
-    for (what, cycles) in [("table", table), ("table + rules", rules), ("table + rules + memory", memory)] {
-        text.push_str(&format!("cycles {cycles:>20}  {:>12.3} ms  {what}\n", board.milliseconds(cycles as f64)));
+    for (what, cycles) in [
+        ("table", table),
+        ("table + rules", rules),
+        ("table + rules + memory", memory),
+    ] {
+        text.push_str(&format!(
+            "cycles {cycles:>20}  {:>12.3} ms  {what}\n",
+            board.milliseconds(cycles as f64)
+        ));
     }
     if board.core.value.name() == "cortex-m7" {
         text.push_str("The Cortex-M7's timing is experimental.\n");
     }
-    text.push_str(&format!("stack high-water mark {} bytes\n", emulator.stack_high_water()));
+    text.push_str(&format!(
+        "stack high-water mark {} bytes\n",
+        emulator.stack_high_water()
+    ));
     text.push_str(&format!("r0 {:#010x}\n", emulator.core().r[0]));
     if options.profile {
         text.push_str(&rows("function", &by_function(emulator)));
@@ -158,13 +201,24 @@ fn rows(what: &str, rows: &[Row]) -> String {
     }
     let header = ["cycles", "instructions", what].map(str::to_owned).to_vec();
     let shown = rows.iter().take(ROWS).map(|row| {
-        vec![row.counts.cycles.to_string(), row.counts.instructions.to_string(), row.name.clone()]
+        vec![
+            row.counts.cycles.to_string(),
+            row.counts.instructions.to_string(),
+            row.name.clone(),
+        ]
     });
-    format!("\n{}", columns(&[header].into_iter().chain(shown).collect::<Vec<_>>()))
+    format!(
+        "\n{}",
+        columns(&[header].into_iter().chain(shown).collect::<Vec<_>>())
+    )
 }
 
 fn json(emulator: &Emulator, board: &Board, stop: &Stop, options: &Emulate) -> String {
-    let Columns { table, rules, memory } = emulator.cycles();
+    let Columns {
+        table,
+        rules,
+        memory,
+    } = emulator.cycles();
     let list = |rows: Vec<Row>| -> Vec<serde_json::Value> {
         rows.iter()
             .map(|row| {
@@ -186,5 +240,8 @@ fn json(emulator: &Emulator, board: &Board, stop: &Stop, options: &Emulate) -> S
         "functions": if options.profile { list(by_function(emulator)) } else { Vec::new() },
         "lines": if options.profile { list(by_line(emulator)) } else { Vec::new() },
     });
-    format!("{}\n", serde_json::to_string_pretty(&value).unwrap_or_default())
+    format!(
+        "{}\n",
+        serde_json::to_string_pretty(&value).unwrap_or_default()
+    )
 }

@@ -22,20 +22,31 @@ pub fn plan(path: &Path, boards: &[String], items: bool, common: &Common) -> Res
     if boards.iter().any(|b| b == "all") {
         config.boards = sim_mcu::boards()?;
     } else if !boards.is_empty() {
-        config.boards = boards.iter().map(|b| sim_mcu::find(b)).collect::<Result<_, _>>()?;
+        config.boards = boards
+            .iter()
+            .map(|b| sim_mcu::find(b))
+            .collect::<Result<_, _>>()?;
     }
     let entries = entries(&config)?;
     let text = if common.json {
         let list: Vec<_> = entries.iter().map(Entry::json).collect();
-        format!("{}\n", serde_json::to_string_pretty(&list).unwrap_or_default())
+        format!(
+            "{}\n",
+            serde_json::to_string_pretty(&list).unwrap_or_default()
+        )
     } else {
         text(&config, &entries, items)?
     };
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::Output)?;
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(Failure::Output)?;
     if entries.iter().any(|e| e.bill.fits()) {
         return Ok(());
     }
-    Err(Failure::NothingFits("No strategy fits any of the boards.".to_owned()))
+    Err(Failure::NothingFits(
+        "No strategy fits any of the boards.".to_owned(),
+    ))
 }
 
 /// A strategy on a board.
@@ -87,7 +98,9 @@ impl Entry<'_> {
 
     fn thesis_slots(&self) -> Option<u64> {
         let learns = self.learns();
-        self.thesis.filter(|_| learns).map(|t| t.slots(self.board.ram_budget_bytes()))
+        self.thesis
+            .filter(|_| learns)
+            .map(|t| t.slots(self.board.ram_budget_bytes()))
     }
 }
 
@@ -100,12 +113,25 @@ fn entries(config: &Config) -> Result<Vec<Entry<'_>>, Failure> {
             Normalisation::PerChannel => config::resolved::shape(strategy.data.set).c,
             _ => 1,
         };
-        let shift = if strategy.data.normalise == Normalisation::Unit { 0.0 } else { -1.0 };
-        let compiled = compile(&graph, &options(strategy, &vec![(1.0, shift); channels], 1, 0))?;
+        let shift = if strategy.data.normalise == Normalisation::Unit {
+            0.0
+        } else {
+            -1.0
+        };
+        let compiled = compile(
+            &graph,
+            &options(strategy, &vec![(1.0, shift); channels], 1, 0),
+        )?;
         for board in &config.boards {
             let bill = bill(&compiled, board);
             let thesis = thesis_model(&graph);
-            entries.push(Entry { strategy, board, compiled: compiled.clone(), bill, thesis });
+            entries.push(Entry {
+                strategy,
+                board,
+                compiled: compiled.clone(),
+                bill,
+                thesis,
+            });
         }
     }
     Ok(entries)
@@ -114,7 +140,15 @@ fn entries(config: &Config) -> Result<Vec<Entry<'_>>, Failure> {
 fn text(config: &Config, entries: &[Entry<'_>], items: bool) -> Result<String, Failure> {
     let mut text = String::new();
     let header = [
-        "strategy", "board", "fits", "RAM B", "left B", "arena B", "flash B", "slots", "fitting",
+        "strategy",
+        "board",
+        "fits",
+        "RAM B",
+        "left B",
+        "arena B",
+        "flash B",
+        "slots",
+        "fitting",
         "thesis' formula",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
@@ -133,7 +167,11 @@ fn text(config: &Config, entries: &[Entry<'_>], items: bool) -> Result<String, F
             entry.compiled.arena_bytes().to_string(),
             entry.bill.sum(Region::Flash).to_string(),
             slots.to_string(),
-            if entry.learns() { fitting.to_string() } else { dash() },
+            if entry.learns() {
+                fitting.to_string()
+            } else {
+                dash()
+            },
             entry.thesis_slots().map_or_else(dash, |s| s.to_string()),
         ]);
     }
@@ -148,9 +186,15 @@ fn text(config: &Config, entries: &[Entry<'_>], items: bool) -> Result<String, F
         let slots = entry.strategy.online.slots;
         let near = nearest(&entry.bill, &entry.compiled, slots, &all);
         if let Some(refusal) = entry.bill.refusal(&near) {
-            text.push_str(&format!("\nStrategy `{}` on {}: {refusal}\n", entry.strategy.name, entry.board.name));
+            text.push_str(&format!(
+                "\nStrategy `{}` on {}: {refusal}\n",
+                entry.strategy.name, entry.board.name
+            ));
         } else if items || config.boards.len() == 1 {
-            text.push_str(&format!("\nStrategy `{}` on {}:\n{}\n", entry.strategy.name, entry.board.name, entry.bill));
+            text.push_str(&format!(
+                "\nStrategy `{}` on {}:\n{}\n",
+                entry.strategy.name, entry.board.name, entry.bill
+            ));
         }
     }
     Ok(text)
@@ -166,12 +210,17 @@ fn thesis_model(graph: &Graph) -> Option<ThesisModel> {
     }
     let parameters = |range: std::ops::Range<usize>| -> u64 {
         let counted = nodes[range].iter().filter_map(|n| n.op.parameters());
-        counted.map(|(w, b)| (w.len() + b.map_or(0, <[f32]>::len)) as u64).sum()
+        counted
+            .map(|(w, b)| (w.len() + b.map_or(0, <[f32]>::len)) as u64)
+            .sum()
     };
     // A layer with its activation is one layer there; the input is none.
     let layers = |range: std::ops::Range<usize>| -> Vec<u64> {
         let layers = nodes[range].iter();
-        layers.filter(|n| !matches!(n.op, Op::Activation(_))).map(|n| n.shape.len() as u64).collect()
+        layers
+            .filter(|n| !matches!(n.op, Op::Activation(_)))
+            .map(|n| n.shape.len() as u64)
+            .collect()
     };
     let extractor = layers(1..split);
     let pair = extractor.windows(2).map(|w| w[0] + w[1]).max();

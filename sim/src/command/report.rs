@@ -25,7 +25,10 @@ pub fn report(folders: &[PathBuf], out: &Path, common: &Common) -> Result<(), Fa
     } else {
         for (run, folder) in runs.iter().zip(folders) {
             text.push_str(&outcome::table(run));
-            text.push_str(&format!("Report: {}\n", folder.join(sim_report::PAGE_FILE).display()));
+            text.push_str(&format!(
+                "Report: {}\n",
+                folder.join(sim_report::PAGE_FILE).display()
+            ));
         }
     }
     if runs.len() > 1 {
@@ -36,5 +39,8 @@ pub fn report(folders: &[PathBuf], out: &Path, common: &Common) -> Result<(), Fa
             text.push_str(&format!("Comparison: {}\n", file.display()));
         }
     }
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::Output)
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(Failure::Output)
 }

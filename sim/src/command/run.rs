@@ -21,7 +21,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 fn tick() -> ControlFlow<()> {
-    if INTERRUPTED.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
 }
 
 /// Runs the experiment at `path`, writes its report below `out` and prints its table.
@@ -38,13 +42,17 @@ pub fn run(
     let progress = Progress::new(common.quiet);
     let mut config = config::load(path)?;
     if let (Some(seeds), Some(&first)) = (seeds, config.seeds.first()) {
-        config.seeds = (0..u64::from(seeds.max(1))).map(|i| first.wrapping_add(i)).collect();
+        config.seeds = (0..u64::from(seeds.max(1)))
+            .map(|i| first.wrapping_add(i))
+            .collect();
     }
     // A second handler cannot be set in one process; the first does all that is needed.
     let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
     if let Some(threads) = threads {
         // The same holds for the pool: in a test, the first one stays.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build_global();
+        let _ = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.max(1))
+            .build_global();
     }
     let data = load_data(&config, common, &progress)?;
     for prepared in &data {
@@ -61,17 +69,28 @@ pub fn run(
     let parts = Parts::of(&config::digest(&(
         &config,
         env!("CARGO_PKG_VERSION"),
-        data.iter().map(|d| &d.loaded.data.digests).collect::<Vec<_>>(),
+        data.iter()
+            .map(|d| &d.loaded.data.digests)
+            .collect::<Vec<_>>(),
         graphs.iter().map(|g| g.1.key.as_str()).collect::<Vec<_>>(),
     )));
     let finished = run_all(&config, &strategies, &parts, &progress)?;
-    let report = outcome::assemble(&config, &data, &graphs, &strategies_offers(&strategies), finished)?;
+    let report = outcome::assemble(
+        &config,
+        &data,
+        &graphs,
+        &strategies_offers(&strategies),
+        finished,
+    )?;
     let folder = out.join(&config.name);
     sim_report::write(&report, &folder)?;
     parts.remove();
     print(&report, &folder, common)?;
     if strategies.iter().all(|s| !s.fits_somewhere()) {
-        let refusals: Vec<String> = strategies.iter().flat_map(|s| s.offers.iter().filter_map(|o| o.refusal.clone())).collect();
+        let refusals: Vec<String> = strategies
+            .iter()
+            .flat_map(|s| s.offers.iter().filter_map(|o| o.refusal.clone()))
+            .collect();
         return Err(Failure::NothingFits(refusals.join("\n\n")));
     }
     Ok(())
@@ -82,12 +101,21 @@ fn strategies_offers<'a>(strategies: &'a [Prepare<'_>]) -> Vec<&'a [Offer]> {
 }
 
 /// Every distinct data plan, loaded once, in the order of the strategies.
-fn load_data(config: &Config, common: &Common, progress: &Progress) -> Result<Vec<Prepared>, Failure> {
+fn load_data(
+    config: &Config,
+    common: &Common,
+    progress: &Progress,
+) -> Result<Vec<Prepared>, Failure> {
     let mut data: Vec<Prepared> = Vec::new();
     let seed = config.seeds.first().copied().unwrap_or(1);
     for strategy in &config.strategies {
         if !data.iter().any(|d| d.plan == strategy.data) {
-            data.push(prepare(&strategy.data, common.data.as_deref(), seed, progress)?);
+            data.push(prepare(
+                &strategy.data,
+                common.data.as_deref(),
+                seed,
+                progress,
+            )?);
         }
     }
     Ok(data)
@@ -105,7 +133,9 @@ fn pretrain_all<'a>(
     progress: &Progress,
 ) -> Result<Vec<(&'a Strategy, Pretrained)>, Failure> {
     let mut networks: Vec<(&Strategy, Pretrained)> = Vec::new();
-    let Some(plan) = &config.pretrain else { return Ok(networks) };
+    let Some(plan) = &config.pretrain else {
+        return Ok(networks);
+    };
     let seed = config.seeds.first().copied().unwrap_or(1);
     for strategy in &config.strategies {
         if networks.iter().any(|(s, _)| same_network(s, strategy)) {
@@ -121,12 +151,19 @@ fn pretrain_all<'a>(
         let pretrained = pretrain(strategy, plan, prepared, seed, &counted)?;
         task.finish();
         let Some(pretrained) = pretrained else {
-            return Err(Failure::Interrupted { done: 0, total: config.strategies.len() * config.seeds.len() });
+            return Err(Failure::Interrupted {
+                done: 0,
+                total: config.strategies.len() * config.seeds.len(),
+            });
         };
         progress.line(&format!(
             "Pre-trained network: {:.2} % on the test set{}",
             100.0 * pretrained.accuracy,
-            if pretrained.cached { " (from its checkpoint)" } else { "" }
+            if pretrained.cached {
+                " (from its checkpoint)"
+            } else {
+                ""
+            }
         ));
         networks.push((strategy, pretrained));
     }
@@ -153,9 +190,16 @@ impl<'a> Prepare<'a> {
         graphs: &'a [(&Strategy, Pretrained)],
     ) -> Result<Self, Failure> {
         let data = of_plan(data, &strategy.data);
-        let pretrained =
-            graphs.iter().find(|(s, _)| same_network(s, strategy)).map(|(_, p)| &p.graph);
-        let mut prepared = Self { strategy, data, pretrained, offers: Vec::new() };
+        let pretrained = graphs
+            .iter()
+            .find(|(s, _)| same_network(s, strategy))
+            .map(|(_, p)| &p.graph);
+        let mut prepared = Self {
+            strategy,
+            data,
+            pretrained,
+            offers: Vec::new(),
+        };
         let graph = prepared.graph(0)?;
         let compiled = job::compiled(&graph, &config.experiment, strategy, data, 0)?;
         let all = sim_mcu::boards()?;
@@ -164,7 +208,12 @@ impl<'a> Prepare<'a> {
             let refusal = bill
                 .refusal(&nearest(&bill, &compiled, strategy.online.slots, &all))
                 .map(|text| format!("Strategy `{}` on {}: {text}", strategy.name, board.name));
-            prepared.offers.push(Offer { board: board.clone(), bill, refusal, compiled: compiled.clone() });
+            prepared.offers.push(Offer {
+                board: board.clone(),
+                bill,
+                refusal,
+                compiled: compiled.clone(),
+            });
         }
         Ok(prepared)
     }
@@ -195,9 +244,16 @@ fn run_all(
         .flat_map(|s| config.seeds.iter().map(move |&seed| (s, seed)))
         .collect();
     for prepare in strategies {
-        prepare.offers.iter().filter_map(|o| o.refusal.as_deref()).for_each(|r| progress.line(r));
+        prepare
+            .offers
+            .iter()
+            .filter_map(|o| o.refusal.as_deref())
+            .for_each(|r| progress.line(r));
     }
-    let steps = jobs.iter().map(|&(s, _)| job::steps(&config.experiment, strategies[s].data)).sum();
+    let steps = jobs
+        .iter()
+        .map(|&(s, _)| job::steps(&config.experiment, strategies[s].data))
+        .sum();
     let task = progress.task("Running", steps);
     let done = AtomicUsize::new(0);
     let results: Vec<Result<Option<Part>, Failure>> = jobs
@@ -228,7 +284,10 @@ fn run_all(
             Some(part) => finished[s].push((seed, part)),
             None => {
                 let done = done.load(Ordering::Relaxed);
-                return Err(Failure::Interrupted { done, total: jobs.len() });
+                return Err(Failure::Interrupted {
+                    done,
+                    total: jobs.len(),
+                });
             }
         }
     }
@@ -242,7 +301,14 @@ fn one(
     tick: &dyn Fn() -> ControlFlow<()>,
 ) -> Result<Option<Part>, Failure> {
     let graph = prepare.graph(seed)?;
-    job::run(&graph, &config.experiment, prepare.strategy, prepare.data, seed, tick)
+    job::run(
+        &graph,
+        &config.experiment,
+        prepare.strategy,
+        prepare.data,
+        seed,
+        tick,
+    )
 }
 
 fn print(report: &sim_report::Run, folder: &Path, common: &Common) -> Result<(), Failure> {
@@ -255,9 +321,15 @@ fn print(report: &sim_report::Run, folder: &Path, common: &Common) -> Result<(),
             Some(headline) => format!("{headline}\n\n"),
             None => String::new(),
         };
-        format!("{title}{}\nReport: {}\n", outcome::table(report), folder.join(sim_report::PAGE_FILE).display())
+        format!(
+            "{title}{}\nReport: {}\n",
+            outcome::table(report),
+            folder.join(sim_report::PAGE_FILE).display()
+        )
     };
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(Failure::Output)
 }
 
 /// The protocol's drift, if it has one.

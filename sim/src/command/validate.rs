@@ -47,10 +47,17 @@ pub fn validate(options: &Validate, common: &Common) -> Result<(), Failure> {
     };
     let machine = Machine::for_core(&core).ok_or_else(|| {
         let known: Vec<_> = sim_device::qemu::MACHINES.iter().map(|m| m.core).collect();
-        Failure::Device(format!("There is no machine with the core {core}. Known cores: {}.", known.join(", ")))
+        Failure::Device(format!(
+            "There is no machine with the core {core}. Known cores: {}.",
+            known.join(", ")
+        ))
     })?;
     progress.line(&format!("Building the firmware for {}", machine.target));
-    let firmware = Firmware { target: machine.target, memory: machine.memory, talk: Talk::Semihosting };
+    let firmware = Firmware {
+        target: machine.target,
+        memory: machine.memory,
+        talk: Talk::Semihosting,
+    };
     let elf = firmware.build(&workspace(), &crate::cache::folder().join("firmware"))?;
     let mut comparisons = Vec::new();
     for strategy in &config.strategies {
@@ -69,22 +76,41 @@ pub fn validate(options: &Validate, common: &Common) -> Result<(), Failure> {
         if compiled.parameters.is_empty() {
             continue;
         }
-        let case = Case { strategy, data: &data, protocol: &config.experiment, compiled, seed, core: &core };
+        let case = Case {
+            strategy,
+            data: &data,
+            protocol: &config.experiment,
+            compiled,
+            seed,
+            core: &core,
+        };
         comparisons.push(match options.device {
             DeviceKind::Qemu => case.compare(Qemu::start(machine, &elf)?, options.steps, false)?,
             DeviceKind::Emulated => {
-                let image = std::fs::read(&elf)
-                    .map_err(|source| Failure::ReadConfig { path: elf.clone(), source })?;
+                let image = std::fs::read(&elf).map_err(|source| Failure::ReadConfig {
+                    path: elf.clone(),
+                    source,
+                })?;
                 let machine = emulate::generic(machine);
-                case.compare(Emulated::start(machine, &image, Mode::Time)?, options.steps, true)?
+                case.compare(
+                    Emulated::start(machine, &image, Mode::Time)?,
+                    options.steps,
+                    true,
+                )?
             }
         });
     }
     print(&comparisons, &core, common)?;
-    let differing: Vec<_> = comparisons.iter().filter_map(|c| Some((c.strategy.as_str(), c.differs?))).collect();
+    let differing: Vec<_> = comparisons
+        .iter()
+        .filter_map(|c| Some((c.strategy.as_str(), c.differs?)))
+        .collect();
     match differing.first() {
         None => Ok(()),
-        Some((strategy, step)) => Err(Failure::Bits { strategy: (*strategy).to_owned(), step: *step }),
+        Some((strategy, step)) => Err(Failure::Bits {
+            strategy: (*strategy).to_owned(),
+            step: *step,
+        }),
     }
 }
 
@@ -103,7 +129,12 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn compare<T: Transport>(&self, transport: T, steps: usize, counts: bool) -> Result<Comparison, Failure> {
+    fn compare<T: Transport>(
+        &self,
+        transport: T,
+        steps: usize,
+        counts: bool,
+    ) -> Result<Comparison, Failure> {
         let program = self.compiled.program();
         let mut arena = vec![0u32; self.compiled.arena_bytes().div_ceil(4)];
         let mut native = Learner::new(program, bytemuck::cast_slice_mut(&mut arena))
@@ -123,10 +154,14 @@ impl Case<'_> {
             counters.samples += 1;
             let refused = |e| Failure::Core(format!("{e:?}"));
             let remote_step = if streams {
-                native.learn(sample, label, &mut counters).map_err(refused)?;
+                native
+                    .learn(sample, label, &mut counters)
+                    .map_err(refused)?;
                 remote.learn(sample, label)?
             } else {
-                native.train(sample, label, &mut counters).map_err(refused)?;
+                native
+                    .train(sample, label, &mut counters)
+                    .map_err(refused)?;
                 remote.train(sample, label)?
             };
             counted += f64::from(remote_step.cycles);
@@ -163,9 +198,20 @@ fn print(comparisons: &[Comparison], core: &str, common: &Common) -> Result<(), 
                 })
             })
             .collect();
-        format!("{}\n", serde_json::to_string_pretty(&list).unwrap_or_default())
+        format!(
+            "{}\n",
+            serde_json::to_string_pretty(&list).unwrap_or_default()
+        )
     } else {
-        let header = ["strategy", "core", "steps", "bits", "cycles counted", "predicted", "off by"];
+        let header = [
+            "strategy",
+            "core",
+            "steps",
+            "bits",
+            "cycles counted",
+            "predicted",
+            "off by",
+        ];
         let mut rows = vec![header.map(str::to_owned).to_vec()];
         for c in comparisons {
             let dash = || "-".to_owned();
@@ -173,15 +219,26 @@ fn print(comparisons: &[Comparison], core: &str, common: &Common) -> Result<(), 
                 c.strategy.clone(),
                 core.to_owned(),
                 c.steps.to_string(),
-                c.differs.map_or_else(|| "the same".to_owned(), |s| format!("DIFFER from step {s} on")),
-                c.cycles.map_or_else(dash, |(counted, _)| format!("{counted:.0}")),
-                c.cycles.map_or_else(dash, |(_, predicted)| format!("{predicted:.0}")),
+                c.differs.map_or_else(
+                    || "the same".to_owned(),
+                    |s| format!("DIFFER from step {s} on"),
+                ),
+                c.cycles
+                    .map_or_else(dash, |(counted, _)| format!("{counted:.0}")),
+                c.cycles
+                    .map_or_else(dash, |(_, predicted)| format!("{predicted:.0}")),
                 c.cycles.map_or_else(dash, |(counted, predicted)| {
                     format!("{:+.1} %", 100.0 * (predicted / counted - 1.0))
                 }),
             ]);
         }
-        format!("{}Compared after every step: weights, optimiser state, buffer, detector and generator.\n", columns(&rows))
+        format!(
+            "{}Compared after every step: weights, optimiser state, buffer, detector and generator.\n",
+            columns(&rows)
+        )
     };
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::Output)
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(Failure::Output)
 }

@@ -29,7 +29,10 @@ pub fn options(
 pub fn with_period(training: &Training, updates: u32) -> Training {
     let mut training = training.clone();
     if let ScheduleSpec::Cosine { period: 0, last } = training.schedule {
-        training.schedule = ScheduleSpec::Cosine { period: updates.max(1), last };
+        training.schedule = ScheduleSpec::Cosine {
+            period: updates.max(1),
+            last,
+        };
     }
     training
 }

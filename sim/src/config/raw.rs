@@ -61,12 +61,17 @@ impl<'de> Deserialize<'de> for NetworkRef {
         impl<'de> serde::de::Visitor<'de> for Visitor {
             type Value = NetworkRef;
             fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("the name of a network, the path of a network file, or a table with `layers`")
+                f.write_str(
+                    "the name of a network, the path of a network file, or a table with `layers`",
+                )
             }
             fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<NetworkRef, E> {
                 Ok(NetworkRef::Name(name.to_owned()))
             }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<NetworkRef, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                map: A,
+            ) -> Result<NetworkRef, A::Error> {
                 let map = serde::de::value::MapAccessDeserializer::new(map);
                 NetworkSpec::deserialize(map).map(NetworkRef::Inline)
             }

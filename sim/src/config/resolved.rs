@@ -19,9 +19,18 @@ use std::path::{Path, PathBuf};
 /// Networks that are built in, by name.
 const NETWORKS: &[(&str, &str)] = &[
     ("ffnn", include_str!("../../../configs/networks/ffnn.toml")),
-    ("thesis_cnn", include_str!("../../../configs/networks/thesis_cnn.toml")),
-    ("lenet5", include_str!("../../../configs/networks/lenet5.toml")),
-    ("cifar_cnn", include_str!("../../../configs/networks/cifar_cnn.toml")),
+    (
+        "thesis_cnn",
+        include_str!("../../../configs/networks/thesis_cnn.toml"),
+    ),
+    (
+        "lenet5",
+        include_str!("../../../configs/networks/lenet5.toml"),
+    ),
+    (
+        "cifar_cnn",
+        include_str!("../../../configs/networks/cifar_cnn.toml"),
+    ),
 ];
 
 /// A run, ready to go.
@@ -112,13 +121,20 @@ impl Strategy {
 /// The shape of a set's images, as the core has it.
 pub fn shape(set: DataSet) -> Shape {
     let shape = set.entry().shape;
-    Shape { h: shape.height, w: shape.width, c: shape.channels }
+    Shape {
+        h: shape.height,
+        w: shape.width,
+        c: shape.channels,
+    }
 }
 
 /// The sha256 of anything that can be written as JSON, in hex.
 pub fn digest<T: Serialize>(value: &T) -> String {
     let json = serde_json::to_vec(value).unwrap_or_default();
-    Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(json)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Reads and resolves the config at `path`.
@@ -131,9 +147,16 @@ pub fn load(path: &Path) -> Result<Config, Failure> {
         source,
     })?;
     let file = path.display().to_string();
-    let document = Document { file: &file, text: &text };
+    let document = Document {
+        file: &file,
+        text: &text,
+    };
     let raw: Raw = document.parse()?;
-    Resolver { document, folder: path.parent().unwrap_or(Path::new("")).to_owned() }.resolve(raw)
+    Resolver {
+        document,
+        folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+    }
+    .resolve(raw)
 }
 
 struct Resolver<'a> {
@@ -150,9 +173,11 @@ impl Resolver<'_> {
         let name = self.document.check(raw.name, |n| is_name(n), |n| {
             format!("The name `{n}` cannot be a folder. Use letters, digits, `-`, `_` and `.`, and begin with a letter or digit.")
         })?;
-        let seeds = self.document.check(raw.seeds, |&n| (1..=10_000).contains(&n), |n| {
-            format!("`seeds` is {n}; it must be between 1 and 10000.")
-        })?;
+        let seeds = self.document.check(
+            raw.seeds,
+            |&n| (1..=10_000).contains(&n),
+            |n| format!("`seeds` is {n}; it must be between 1 and 10000."),
+        )?;
         let mut boards = Vec::new();
         for board in &raw.boards {
             match self.board(board.get_ref()) {
@@ -162,7 +187,10 @@ impl Resolver<'_> {
             }
         }
         if boards.is_empty() {
-            return self.fail(0..0, "`boards` is empty. Name at least one; `sim boards` lists them.");
+            return self.fail(
+                0..0,
+                "`boards` is empty. Name at least one; `sim boards` lists them.",
+            );
         }
         let network = self.network(raw.network.get_ref(), raw.network.span())?;
         let data_span = raw.data.span();
@@ -207,16 +235,22 @@ impl Resolver<'_> {
         for strategy in raw.strategies {
             let span = strategy.span();
             let defaults = (&network, &data, raw.loss);
-            let strategy = self.strategy(strategy.into_inner(), span.clone(), defaults, &experiment)?;
+            let strategy =
+                self.strategy(strategy.into_inner(), span.clone(), defaults, &experiment)?;
             if strategies.iter().any(|s| s.name == strategy.name) {
                 let name = strategy.name;
-                return self.fail(span, format!("Two strategies are called `{name}`. Give each its own name."));
+                return self.fail(
+                    span,
+                    format!("Two strategies are called `{name}`. Give each its own name."),
+                );
             }
             strategies.push(strategy);
         }
         Ok(Config {
             name,
-            seeds: (0..u64::from(seeds)).map(|i| raw.seed.wrapping_add(i)).collect(),
+            seeds: (0..u64::from(seeds))
+                .map(|i| raw.seed.wrapping_add(i))
+                .collect(),
             board_names: boards.iter().map(|b: &Board| b.name.clone()).collect(),
             boards,
             pretrain: pretrain.map(|p| PretrainPlan {
@@ -257,17 +291,31 @@ impl Resolver<'_> {
                 format!("There is no network `{name}`.{hint} Built in are: {known}. A network of your own is a TOML file with `layers`: give its path."),
             );
         }
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| Failure::ReadConfig { path: path.clone(), source })?;
+        let text = std::fs::read_to_string(&path).map_err(|source| Failure::ReadConfig {
+            path: path.clone(),
+            source,
+        })?;
         let file = path.display().to_string();
-        Ok(Document { file: &file, text: &text }.parse()?)
+        Ok(Document {
+            file: &file,
+            text: &text,
+        }
+        .parse()?)
     }
 
     fn check_pretrain(&self, plan: &Pretrain, span: Range<usize>) -> Result<(), Failure> {
         if !(1..=1000).contains(&plan.epochs) {
-            return self.fail(span, format!("`pretrain.epochs` is {}; it must be between 1 and 1000.", plan.epochs));
+            return self.fail(
+                span,
+                format!(
+                    "`pretrain.epochs` is {}; it must be between 1 and 1000.",
+                    plan.epochs
+                ),
+            );
         }
-        plan.training.check().or_else(|e| self.fail(span, format!("[pretrain]: {e}")))
+        plan.training
+            .check()
+            .or_else(|e| self.fail(span, format!("[pretrain]: {e}")))
     }
 
     fn strategy(
@@ -279,7 +327,10 @@ impl Resolver<'_> {
     ) -> Result<Strategy, Failure> {
         let name = raw.name;
         if name.trim().is_empty() || name.len() > 60 || name.chars().any(char::is_control) {
-            return self.fail(span, "A strategy's name must have 1 to 60 printable letters.");
+            return self.fail(
+                span,
+                "A strategy's name must have 1 to 60 printable letters.",
+            );
         }
         let training = match (raw.training, &raw.train) {
             (Some(training), _) => training,
@@ -289,7 +340,10 @@ impl Resolver<'_> {
             }
         };
         if raw.train == Scheme::None && matches!(experiment, Protocol::FromScratch(_)) {
-            return self.fail(span, format!("The strategy `{name}` trains nothing, so it cannot train from scratch."));
+            return self.fail(
+                span,
+                format!("The strategy `{name}` trains nothing, so it cannot train from scratch."),
+            );
         }
         let strategy = Strategy {
             network: match &raw.network {
@@ -312,7 +366,8 @@ impl Resolver<'_> {
     fn check_strategy(&self, strategy: &Strategy, span: Range<usize>) -> Result<(), Failure> {
         let name = &strategy.name;
         let checked = strategy.graph(0).and_then(|graph| {
-            sim_compiler::compile(&graph, &super::options(strategy, &[(1.0, 0.0)], 1, 0)).map(|_| graph)
+            sim_compiler::compile(&graph, &super::options(strategy, &[(1.0, 0.0)], 1, 0))
+                .map(|_| graph)
         });
         let graph = match checked {
             Ok(graph) => graph,
@@ -330,8 +385,15 @@ impl Resolver<'_> {
 }
 
 fn is_name(name: &str) -> bool {
-    let begins = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-    begins && name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    let begins = name
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_ascii_alphanumeric());
+    begins
+        && name.len() <= 100
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 fn data_plan(data: Data) -> DataPlan {
