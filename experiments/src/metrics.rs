@@ -60,7 +60,7 @@ impl Window {
     pub fn new(size: usize) -> Self {
         Self {
             size: size.max(1),
-            outcomes: VecDeque::with_capacity(size),
+            outcomes: VecDeque::new(),
             right: 0,
         }
     }

@@ -61,7 +61,7 @@ pub fn assemble(
         kernels: Vec::new(),
         drift_at: drift_at(&config.experiment),
         samples_per_epoch: samples_per_epoch(config, data),
-        notes: notes(data, graphs),
+        notes: notes(config, data, graphs),
         about: about(config, data, graphs),
     };
     for ((strategy, offers), parts) in config.strategies.iter().zip(offers).zip(&finished) {
@@ -109,7 +109,7 @@ fn samples_per_epoch(config: &Config, data: &[Prepared]) -> Option<u64> {
     }
 }
 
-fn notes(data: &[Prepared], graphs: &[(&Strategy, Pretrained)]) -> Vec<String> {
+fn notes(config: &Config, data: &[Prepared], graphs: &[(&Strategy, Pretrained)]) -> Vec<String> {
     let mut notes: Vec<String> = data
         .iter()
         .map(|d| {
@@ -125,6 +125,17 @@ fn notes(data: &[Prepared], graphs: &[(&Strategy, Pretrained)]) -> Vec<String> {
             "Pre-trained on the host with the same core: {:.2} % on the whole test set before the device is switched on.",
             100.0 * pretrained.accuracy
         ));
+    }
+    for board in &config.boards {
+        notes.push(match board.energy(0.0, None) {
+            Ok(estimate) => format!(
+                "Energy on {}: power × cycles / clock, power in the mode \u{201c}{}\u{201d}: {}",
+                board.name,
+                estimate.mode,
+                sentence(&estimate.source.to_string())
+            ),
+            Err(_) => format!("Energy on {}: its profile gives no power.", board.name),
+        });
     }
     notes
 }

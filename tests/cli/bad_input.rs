@@ -105,6 +105,12 @@ fn shapes_that_do_not_fit_name_the_layer_and_both_shapes() {
         said.contains("add_1") && said.contains("26x26x4") && said.contains("26x26x2"),
         "{said}"
     );
+    let huge = "{ dense = { units = 65535 } }, { dense = { units = 65535 } }";
+    let said = complaint("network = \"thesis_cnn\"", &network(huge));
+    assert!(
+        said.contains("dense_1") && said.contains("the number of weights"),
+        "{said}"
+    );
     let said = complaint(
         "network = \"thesis_cnn\"",
         &network("{ dense = { units = 7 } }"),

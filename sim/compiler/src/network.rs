@@ -358,7 +358,7 @@ fn append(graph: &mut Graph, name: &str, layer: &LayerSpec) -> Result<NodeId, Er
     let (op, activation) = match layer {
         LayerSpec::Dense(s) => {
             dimension(name, "the number of units", s.units)?;
-            let weights = vec![0.0; input.len() * s.units];
+            let weights = zeros(name, &[input.len(), s.units])?;
             (
                 Op::Dense {
                     weights,
@@ -370,7 +370,10 @@ fn append(graph: &mut Graph, name: &str, layer: &LayerSpec) -> Result<NodeId, Er
         LayerSpec::Conv2d(s) => {
             dimension(name, "the number of filters", s.filters)?;
             let window = window(s.kernel, s.stride, s.padding)?;
-            let weights = vec![0.0; window.kernel.0 * window.kernel.1 * input.c * s.filters];
+            let weights = zeros(
+                name,
+                &[window.kernel.0, window.kernel.1, input.c, s.filters],
+            )?;
             (
                 Op::Conv2d {
                     window,
@@ -382,7 +385,7 @@ fn append(graph: &mut Graph, name: &str, layer: &LayerSpec) -> Result<NodeId, Er
         }
         LayerSpec::DepthwiseConv2d(s) => {
             let window = window(s.kernel, s.stride, s.padding)?;
-            let weights = vec![0.0; window.kernel.0 * window.kernel.1 * input.c];
+            let weights = zeros(name, &[window.kernel.0, window.kernel.1, input.c])?;
             (
                 Op::Depthwise {
                     window,
@@ -439,6 +442,25 @@ fn append(graph: &mut Graph, name: &str, layer: &LayerSpec) -> Result<NodeId, Er
         Op::Activation(activation.resolve()),
         &[id],
     )
+}
+
+/// Weights that one layer may have: 64 MB of them, more than any microcontroller's flash.
+const MOST_WEIGHTS: usize = 1 << 24;
+
+/// As many zeros as the product of `dimensions` says.
+fn zeros(layer: &str, dimensions: &[usize]) -> Result<Vec<f32>, Error> {
+    let count = dimensions
+        .iter()
+        .fold(1, |n: usize, &d| n.saturating_mul(d));
+    if count > MOST_WEIGHTS {
+        return Err(Error::Dimension {
+            layer: layer.to_owned(),
+            what: "the number of weights",
+            value: count,
+            most: MOST_WEIGHTS,
+        });
+    }
+    Ok(vec![0.0; count])
 }
 
 /// The node behind a layer that was given an activation; `add` means what comes out of it.
