@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 /// What happened at one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// Its place in the stream; when training from scratch, the samples learnt from so far.
+    /// Its place in the stream, from 0; over epochs it counts on.
     pub sample: u64,
     /// Its label, as the concept of the moment has it.
     pub label: u16,

@@ -97,7 +97,7 @@ pub fn run<D: Device>(
                     let prequential = window.push(update.prediction == label);
                     if measures {
                         record.rows.push(Row {
-                            sample: samples,
+                            sample: samples - 1,
                             label: label as u16,
                             prediction: update.prediction as u16,
                             loss: Some(update.loss),
@@ -142,4 +142,105 @@ pub fn accuracy<D: Device>(device: &mut D, test: &Images) -> Result<f32, Stop> {
         correct += u32::from(device.infer(image)? == usize::from(label));
     }
     Ok(correct as f32 / test.len().max(1) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Shape;
+    use runtime_shared::learner::Step;
+
+    /// Knows every class from its third sample on, and breaks down at the sample it is told.
+    struct Fake {
+        trained: u64,
+        breaks_at: u64,
+    }
+
+    impl Device for Fake {
+        fn learn(&mut self, _: &[u8], _: usize) -> Result<Step, Stop> {
+            unreachable!("this protocol trains")
+        }
+
+        fn train(&mut self, _: &[u8], label: usize) -> Result<Update, Stop> {
+            self.trained += 1;
+            if self.trained == self.breaks_at {
+                let (layer, reason) = ("dense".to_owned(), "it broke".to_owned());
+                return Err(Stop { layer, reason });
+            }
+            let prediction = if self.trained > 2 { label } else { label + 1 };
+            Ok(Update {
+                prediction,
+                loss: 0.5,
+            })
+        }
+
+        fn infer(&mut self, sample: &[u8]) -> Result<usize, Stop> {
+            Ok(usize::from(sample[0]))
+        }
+
+        fn extract(&mut self, _: &[u8]) -> Result<Vec<f32>, Stop> {
+            Ok(Vec::new())
+        }
+
+        fn classify(&mut self, _: &[f32]) -> Result<usize, Stop> {
+            unreachable!("there is no extractor")
+        }
+
+        fn learns(&self) -> bool {
+            true
+        }
+    }
+
+    fn check(breaks_at: u64) -> Record {
+        let shape = Shape {
+            height: 1,
+            width: 1,
+            channels: 1,
+        };
+        let images = Images::new(shape, vec![0, 1, 2, 3], vec![0, 1, 2, 0]).expect("four images");
+        let protocol = FromScratch {
+            epochs: 2,
+            evaluate_every: 3,
+            limit: 0,
+            window: 4,
+        };
+        let mut device = Fake {
+            trained: 0,
+            breaks_at,
+        };
+        let pool = [0, 1, 2, 3];
+        let go_on = || ControlFlow::Continue(());
+        run(
+            &mut device,
+            &protocol,
+            (&images, &pool),
+            Some(&images),
+            1,
+            go_on,
+        )
+        .expect("nobody broke in")
+    }
+
+    #[test]
+    fn it_measures_at_the_end_of_every_epoch_and_in_between() {
+        let record = check(0);
+        let samples: Vec<u64> = record.rows.iter().map(|r| r.sample).collect();
+        assert_eq!(samples, [2, 3, 5, 7]);
+        assert!(record.rows.iter().all(|r| r.test_accuracy == Some(0.75)));
+        let last = record.rows.last().expect("four rows");
+        assert_eq!((last.prequential, last.loss), (1.0, Some(0.5)));
+    }
+
+    #[test]
+    fn what_was_measured_before_a_stop_is_kept() {
+        let record = check(5);
+        assert_eq!(record.rows.len(), 2);
+        assert_eq!(
+            record
+                .stop
+                .as_ref()
+                .map(|(sample, s)| (*sample, s.layer.as_str())),
+            Some((5, "dense"))
+        );
+    }
 }
