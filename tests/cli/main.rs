@@ -1,5 +1,6 @@
 //! The binary, as a person or a script uses it.
 
 mod bad_input;
+mod emulator;
 mod experiments;
 mod support;

@@ -1,0 +1,72 @@
+//! Firmware in the emulator, from the command line.
+
+use crate::support::{Place, text};
+
+/// Vector table; MOVS r0, #6; MOVS r1, #7; MULS r0, r1; BKPT 1.
+fn raw_image() -> Vec<u8> {
+    let words = [0x2000_1000u32, 9, 0x2107_2006, 0xbe01_4348];
+    words.map(u32::to_le_bytes).concat()
+}
+
+#[test]
+fn a_raw_image_runs_and_is_counted() {
+    let place = Place::new();
+    std::fs::write(place.path("raw.bin"), raw_image()).expect("the folder can be written to");
+    let said = place.succeed(&["emulate", "raw.bin", "--board", "nano33ble", "--profile"]);
+    for part in ["breakpoint 1", "table + rules + memory", "r0 0x0000002a"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let json = place.succeed(&["emulate", "raw.bin", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("--json prints JSON");
+    assert_eq!(json["registers"][0], 42);
+    assert!(
+        json["instructions"]
+            .as_u64()
+            .is_some_and(|n| (3..=4).contains(&n)),
+        "{json}"
+    );
+}
+
+#[test]
+fn an_endless_loop_ends_at_the_limit() {
+    let place = Place::new();
+    // B . at the reset vector.
+    let image: Vec<u8> = [0x2000_1000u32, 9, 0xe7fe_e7fe]
+        .map(u32::to_le_bytes)
+        .concat();
+    std::fs::write(place.path("loop.bin"), image).expect("the folder can be written to");
+    let said = place.fail(&["emulate", "loop.bin", "--max-instructions", "1000"], 1);
+    assert!(said.contains("--max-instructions"), "{said}");
+}
+
+#[test]
+fn what_is_no_image_is_refused() {
+    let place = Place::new();
+    let elf = std::fs::read(env!("CARGO_BIN_EXE_sim")).expect("the binary can be read");
+    for (name, bytes) in [
+        ("empty.elf", &[][..]),
+        ("cut.elf", &elf[..40]),
+        ("other.elf", &elf[..4096]),
+    ] {
+        std::fs::write(place.path(name), bytes).expect("the folder can be written to");
+        let said = place.fail(&["emulate", name], 2);
+        assert!(said.contains(name), "{said}");
+    }
+    place.fail(&["emulate", "nowhere.elf"], 2);
+    let output = place.run(&["emulate", "raw.bin", "--mmio", "0x4000"]);
+    assert!(text(&output.stderr).contains("ADDR=VALUE"));
+}
+
+#[test]
+fn an_access_outside_the_board_names_its_address() {
+    let place = Place::new();
+    // MOVS r0, #1; LSLS r0, r0, #30; LDR r0, [r0]: 0x4000_0000, where nothing is.
+    let image: Vec<u8> = [0x2000_1000u32, 9, 0x0780_2001, 0xbe01_6800]
+        .map(u32::to_le_bytes)
+        .concat();
+    std::fs::write(place.path("stray.bin"), image).expect("the folder can be written to");
+    let said = place.fail(&["emulate", "stray.bin"], 1);
+    assert!(said.contains("40000000"), "{said}");
+    let mmio = ["emulate", "stray.bin", "--mmio", "0x40000000=0x2a"];
+    assert!(place.succeed(&mmio).contains("r0 0x0000002a"));
+}
