@@ -3,7 +3,7 @@
 //! Samples are drawn on either side from one seed. What is compared is every trained weight and, beyond
 //! that, every byte of the arena: optimiser state, saved activations, the learner's own state.
 //!
-//! Needs qemu-system-arm, for tests that are ignored otherwise qemu-system-riscv32 (qemu-system-misc), and rustc's thumb targets; scripts/setup installs them.
+//! Needs qemu-system-arm, qemu-system-riscv32 (qemu-system-misc) and rustc's bare-metal targets; scripts/setup installs them.
 
 use runtime_shared::kernels::Shape;
 use runtime_shared::learner::Learner;
@@ -227,7 +227,7 @@ matrix! {
     mlp: MLP, ALL;
     thesis_cnn: THESIS_CNN, ALL;
     lenet5: LENET5, HARD_FLOAT;
-    #[ignore = "needs qemu-system-riscv32"] mlp_riscv: MLP, RISCV;
+    mlp_riscv: MLP, RISCV;
     #[ignore = "minutes: QEMU emulates an emulated FPU"] lenet5_soft_float: LENET5, SOFT_FLOAT;
 }
 
