@@ -225,3 +225,38 @@ fn concept_drift_on_mnist_lands_where_others_did() {
     let fixed = strategy(&summary, "static");
     assert!(mean(fixed, "final") < 0.82, "{fixed}");
 }
+
+/// The drawn digits are worth learning: too varied for a linear model, well within a small CNN's reach.
+#[test]
+fn drawn_digits_tell_a_linear_model_from_a_cnn() {
+    let place = Place::new();
+    place.file(
+        "strokes.toml",
+        r#"
+name = "strokes"
+seeds = 1
+boards = ["nano33ble"]
+network = "thesis_cnn"
+data = { set = "strokes", normalise = "standard" }
+
+[experiment.from_scratch]
+epochs = 4
+
+[[strategies]]
+name = "cnn"
+train = "full"
+training = { learning_rate = 0.002, optimiser = { adam = {} }, schedule = { cosine = {} } }
+
+[[strategies]]
+name = "linear"
+network = { layers = [{ dense = { units = 10 } }] }
+train = "full"
+training = { learning_rate = 0.001, optimiser = { adam = {} }, schedule = { cosine = {} } }
+"#,
+    );
+    place.succeed(&["run", "strokes.toml", "-q"]);
+    let summary = place.summary("strokes");
+    let (cnn, linear) = (strategy(&summary, "cnn"), strategy(&summary, "linear"));
+    assert!(mean(cnn, "final") >= 0.97, "{cnn}");
+    assert!(mean(linear, "final") < 0.90, "{linear}");
+}
