@@ -259,7 +259,7 @@ pub enum Refused {
     },
     /// The Program learns nothing, or from stored features only.
     NotTrainable,
-    /// A loss is not a finite number. What was learnt before stays.
+    /// A loss exploded or is not a number. What was learnt before stays.
     Diverged {
         /// The call of *learn*.
         call: u32,

@@ -129,7 +129,7 @@ fn sentence(refused: &Refused) -> String {
             "the Program learns nothing, or from stored features only; compile it with another update scheme".to_owned()
         }
         Refused::Diverged { call } => {
-            format!("the loss of call {call} is not a finite number; lower the learning rate")
+            format!("the loss of call {call} exploded or is not a number; lower the learning rate")
         }
         Refused::Corrupt => "its memory was changed while it worked; reset it and look at the stack".to_owned(),
     }
