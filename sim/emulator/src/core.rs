@@ -34,8 +34,10 @@ pub struct Core {
     pub(crate) control: u32,
     /// The stack pointer that is not in use: PSP in handler mode and with SPSEL clear, MSP otherwise.
     pub(crate) other_sp: u32,
-    /// MSPLIM and PSPLIM, kept but not enforced.
+    /// MSPLIM and PSPLIM.
     pub(crate) stack_limits: [u32; 2],
+    /// The event register: WFE does not wait while it is set.
+    pub(crate) event: bool,
     /// Address that an exclusive load reserved.
     pub(crate) exclusive: Option<u32>,
     /// What the timing rules need to know of the last instruction's operands: quotient or factor bits.
@@ -63,6 +65,7 @@ impl Core {
             control: 0,
             other_sp: 0,
             stack_limits: [0; 2],
+            event: false,
             exclusive: None,
             effort: 0,
         }

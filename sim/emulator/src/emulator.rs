@@ -8,11 +8,13 @@ use crate::disassembly::disassemble;
 use crate::fault::{Error, Stop};
 use crate::features::Features;
 use crate::hook::Hook;
-use crate::loader::Image;
+use crate::loader::{Image, Segment};
 use crate::machine::{Machine, Peripheral};
-use crate::memory::{Bus, PeripheralFn, Region, events};
+use crate::memory::{Bus, Region, events};
+use crate::peripherals::{PeripheralFn, Registers, Touched};
 use crate::profile::Profile;
 use crate::semihosting::{Host, MemoryHost};
+use crate::stack::Stack;
 use crate::timing::{Columns, CoreTable, Timing};
 
 /// The link register of a called function: returning there ends the call. No board has memory here.
@@ -37,9 +39,10 @@ pub struct Snapshot {
     core: Core,
     system: crate::system::System,
     memory: Vec<Vec<u8>>,
+    peripherals: Registers,
     clock: u64,
     instructions: u64,
-    lowest_sp: u32,
+    stack: Stack,
 }
 
 /// An emulated board.
@@ -59,10 +62,9 @@ pub struct Emulator {
     pub(crate) profile: Option<Box<Profile>>,
     /// Where a hook stopped: it is not called again for the same arrival.
     pub(crate) stopped_at: Option<u32>,
-    /// Lowest main stack pointer so far, and what it must not fall below.
-    pub(crate) lowest_sp: u32,
-    pub(crate) stack_limit: u32,
-    pub(crate) stack_top: u32,
+    pub(crate) stack: Stack,
+    /// Whether faults go to the program's handlers.
+    pub(crate) vector_faults: bool,
 }
 
 impl std::fmt::Debug for Emulator {
@@ -106,9 +108,8 @@ impl Emulator {
             instructions: 0,
             mode: Mode::Count,
             profile: None,
-            lowest_sp: u32::MAX,
-            stack_limit: 0,
-            stack_top: 0,
+            stack: Stack::default(),
+            vector_faults: false,
             stopped_at: None,
         })
     }
@@ -177,12 +178,22 @@ impl Emulator {
     /// The most bytes of stack that were in use below where the stack started.
     #[must_use]
     pub fn stack_high_water(&self) -> u32 {
-        self.stack_top.saturating_sub(self.lowest_sp)
+        self.stack.top.saturating_sub(self.stack.lowest)
     }
 
-    /// Makes a main stack pointer below `limit` a fault.
+    /// Makes a main stack pointer below `limit` a fault. Without this, the stack may grow down to the
+    /// variables of the program, as far as its ELF file tells where those end.
     pub fn set_stack_limit(&mut self, limit: u32) {
-        self.stack_limit = limit;
+        self.stack.limit = limit;
+        self.stack.variables = 0;
+        self.stack.refresh(&self.core);
+    }
+
+    /// Sends faults to the program's own handlers, as a board does, instead of ending the run: BusFault
+    /// and UsageFault where SHCSR enables them, else HardFault. A fault while one is handled still ends the
+    /// run, and so does a stack that overflows.
+    pub fn set_vector_faults(&mut self, on: bool) {
+        self.vector_faults = on;
     }
 
     /// Reads memory as the host: no faults, no counters, no peripherals.
@@ -213,12 +224,18 @@ impl Emulator {
 
     /// Answers accesses to a range by a closure. It comes before ranges of the machine.
     pub fn attach_peripheral(&mut self, base: u32, size: u32, closure: PeripheralFn) {
-        self.bus.attach(base, size, closure);
+        self.bus.peripherals.attach(base, size, closure);
     }
 
     /// Adds a range that reads a fixed value or keeps what is written. It comes before ranges of the machine.
     pub fn add_peripheral(&mut self, peripheral: Peripheral) {
-        self.bus.add_peripheral(peripheral);
+        self.bus.peripherals.add(peripheral);
+    }
+
+    /// The registers that [`Unmapped`](crate::Unmapped) answered for, by address.
+    #[must_use]
+    pub fn touched_peripherals(&self) -> Vec<Touched> {
+        self.bus.peripherals.touched()
     }
 
     /// Calls a closure whenever execution reaches an address, before the instruction there.
@@ -271,6 +288,13 @@ impl Emulator {
                 address: segment.address,
                 size: segment.bytes.len() as u64,
             };
+            if image.segments.len() > 1
+                && is_configuration(segment)
+                && self.bus.locate(segment.address).is_none()
+            {
+                self.bus.add_configuration(segment.address, &segment.bytes);
+                continue;
+            }
             self.bus
                 .poke(segment.address, &segment.bytes)
                 .map_err(outside)?;
@@ -288,13 +312,13 @@ impl Emulator {
     pub fn reset(&mut self) -> Result<(), Error> {
         let (sp, pc, vectors) = self.start_state()?;
         self.core = Core::new();
-        self.bus.system = crate::system::System::new(&self.features);
+        self.bus.system = crate::system::System::new(&self.features, self.machine.priority_bits);
         self.bus.system.vtor = vectors;
         self.core.r[13] = sp & !3;
         self.core.r[14] = u32::MAX;
         self.core.pc = pc & !1;
-        self.stack_top = sp;
-        self.lowest_sp = sp;
+        let variables = self.variables_below(sp);
+        self.stack = Stack::new(sp, self.stack.limit, variables);
         self.stopped_at = None;
         self.bus.events = 0;
         Ok(())
@@ -360,6 +384,22 @@ impl Emulator {
         }
     }
 
+    /// The end of the variables that lie below a stack in the same memory; 0 where nothing is known.
+    fn variables_below(&self, sp: u32) -> u32 {
+        let image = self.image.as_ref();
+        let Some((region, _)) = self.bus.locate(sp.wrapping_sub(1)) else {
+            return 0;
+        };
+        let base = self.bus.regions[region].base;
+        image
+            .into_iter()
+            .flat_map(|i| &i.variables)
+            .filter(|v| v.start >= base && v.end <= sp)
+            .map(|v| v.end)
+            .max()
+            .unwrap_or(0)
+    }
+
     /// The state of core, system and memories.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -367,9 +407,10 @@ impl Emulator {
             core: self.core.clone(),
             system: self.bus.system.clone(),
             memory: self.bus.regions.iter().map(|r| r.data.clone()).collect(),
+            peripherals: self.bus.peripherals.registers.clone(),
             clock: self.bus.clock,
             instructions: self.instructions,
-            lowest_sp: self.lowest_sp,
+            stack: self.stack,
         }
     }
 
@@ -390,9 +431,13 @@ impl Emulator {
             self.code.clear();
             self.generation += 1;
         }
+        self.bus
+            .peripherals
+            .registers
+            .clone_from(&snapshot.peripherals);
         self.bus.clock = snapshot.clock;
         self.instructions = snapshot.instructions;
-        self.lowest_sp = snapshot.lowest_sp;
+        self.stack = snapshot.stack;
         self.stopped_at = None;
         self.bus.events = events::EXCEPTIONS;
     }
@@ -431,4 +476,11 @@ impl Emulator {
         self.core.it = 0;
         Ok(self.run(limit))
     }
+}
+
+/// Whether bytes may belong to a chip's configuration rather than to its memories: option bytes, UICR and
+/// their like lie in the code space, are small, and stand in no board's profile. The program may read them.
+fn is_configuration(segment: &Segment) -> bool {
+    const SMALL: usize = 4096;
+    segment.address < 0x2000_0000 && segment.bytes.len() <= SMALL
 }

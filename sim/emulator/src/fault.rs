@@ -15,8 +15,10 @@ pub(crate) enum Trap {
     Svc,
     /// A breakpoint with its number.
     Breakpoint(u8),
-    /// Sleep until an event or an interrupt.
+    /// Sleep until an interrupt.
     Wait,
+    /// Sleep until an event or an interrupt.
+    WaitForEvent,
     /// A branch to an exception-return value.
     ExceptionReturn(u32),
 }
@@ -46,7 +48,8 @@ pub enum Cause {
     BadExceptionReturn(u32),
     /// A supervisor call while its exception cannot be taken.
     Escalated,
-    /// The stack pointer fell below the limit that the caller set.
+    /// The stack grew to this address: out of its memory, below the limit that the caller or the program
+    /// (MSPLIM, PSPLIM) set, or into the program's variables.
     StackOverflow(u32),
 }
 
@@ -83,7 +86,7 @@ impl fmt::Display for Cause {
             Cause::StackOverflow(sp) => {
                 write!(
                     f,
-                    "leaves the stack pointer at 0x{sp:08x}, below the limit of the stack: give it more room"
+                    "overflows the stack, which reaches down to 0x{sp:08x}: give it more room"
                 )
             }
         }
@@ -176,6 +179,22 @@ pub enum Error {
     /// The image is no ELF file that can be read.
     #[error("the image is not a readable ELF file: {0}")]
     Elf(String),
+    /// The image begins like Intel HEX, and is not.
+    #[error("the image is not valid Intel HEX: line {line}: {problem}")]
+    Hex {
+        /// Counted from one.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// The image begins like UF2, and is not.
+    #[error("the image is not a valid UF2 file: block {block}: {problem}")]
+    Uf2 {
+        /// Counted from zero, as the format does.
+        block: usize,
+        /// What is wrong there.
+        problem: String,
+    },
     /// The image is for another processor.
     #[error(
         "the image is for {0}, not for a 32-bit little-endian Arm processor; build it for a thumb target"

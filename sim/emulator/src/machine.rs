@@ -17,6 +17,10 @@ pub struct Machine {
     pub aliases: Vec<Alias>,
     /// Peripheral ranges that read a fixed value or what was written.
     pub peripherals: Vec<Peripheral>,
+    /// What reading and writing other addresses of the peripheral space does.
+    pub unmapped: Unmapped,
+    /// Bits of an interrupt's priority that the chip implements; 0 stands for the core's usual number.
+    pub priority_bits: u8,
     /// Wait states, line buffers and caches.
     pub timing: MemoryTiming,
 }
@@ -75,6 +79,23 @@ pub enum Behaviour {
     Register(u32),
 }
 
+/// What an access does in the peripheral space (0x4000_0000 to 0x5fff_ffff, and from 0xd000_0000 on) where
+/// no peripheral is described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unmapped {
+    /// It is a fault.
+    #[default]
+    Fault,
+    /// Reads give zero, writes are ignored.
+    Zero,
+    /// A register keeps what is written, and is zero before.
+    Register,
+    /// As `Register`, but whoever reads a register again and again without writing it waits for something:
+    /// from the fifth read on it gives all ones, then zero, and then ever other words, so that every
+    /// ready bit comes and every busy bit goes. The values are the same in every run.
+    Ready,
+}
+
 impl Machine {
     /// A machine with 4 MB of flash at 0 and 4 MB of RAM at 0x2000_0000, without wait states: enough for
     /// firmware of QEMU's `mps2` boards.
@@ -87,6 +108,8 @@ impl Machine {
             ram: vec![Bank::new("ram", 0x2000_0000, 4 << 20)],
             aliases: Vec::new(),
             peripherals: Vec::new(),
+            unmapped: Unmapped::Fault,
+            priority_bits: 0,
             timing: MemoryTiming::default(),
         }
     }

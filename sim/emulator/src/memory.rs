@@ -1,22 +1,9 @@
 //! The address space: memories, their aliases, peripherals, and the system's private bus.
 
 use crate::fault::{Cause, Error, Trap};
-use crate::machine::{Behaviour, Machine, Peripheral};
+use crate::machine::Machine;
+use crate::peripherals::Peripherals;
 use crate::system::System;
-
-/// What a peripheral closure is asked: address, bytes (1, 2 or 4), and the value of a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
-    /// The address.
-    pub address: u32,
-    /// 1, 2 or 4 bytes.
-    pub bytes: u32,
-    /// The value written; `None` for a read.
-    pub write: Option<u32>,
-}
-
-/// A peripheral as a closure: reads return its value.
-pub type PeripheralFn = Box<dyn FnMut(Access) -> u32 + Send>;
 
 /// One memory with its contents and its counters.
 #[derive(Debug, Clone)]
@@ -45,6 +32,8 @@ pub(crate) mod events {
     pub const EXCEPTIONS: u32 = 2;
     /// The program asked for a reset.
     pub const RESET: u32 = 4;
+    /// The program set the main stack pointer.
+    pub const STACK_SET: u32 = 8;
 }
 
 /// A value that loads and stores move.
@@ -87,8 +76,7 @@ word!(u8, 1; u16, 2; u32, 4);
 pub struct Bus {
     pub(crate) regions: Vec<Region>,
     aliases: Vec<crate::machine::Alias>,
-    peripherals: Vec<(Peripheral, Vec<u32>)>,
-    closures: Vec<(u32, u32, PeripheralFn)>,
+    pub(crate) peripherals: Peripherals,
     /// The private peripheral bus.
     pub(crate) system: System,
     /// Flags of [`events`].
@@ -143,23 +131,11 @@ impl Bus {
                 code: 0..0,
             });
         }
-        let peripherals = machine
-            .peripherals
-            .iter()
-            .map(|p| {
-                let words = match p.behaviour {
-                    Behaviour::Register(value) => vec![value; (p.size as usize).div_ceil(4)],
-                    Behaviour::Fixed(_) => Vec::new(),
-                };
-                (p.clone(), words)
-            })
-            .collect();
         Ok(Bus {
             regions,
             aliases: machine.aliases.clone(),
-            peripherals,
-            closures: Vec::new(),
-            system: System::new(features),
+            peripherals: Peripherals::new(machine),
+            system: System::new(features, machine.priority_bits),
             events: 0,
             last: 0,
             stale: Vec::new(),
@@ -169,17 +145,17 @@ impl Bus {
         })
     }
 
-    pub(crate) fn attach(&mut self, base: u32, size: u32, closure: PeripheralFn) {
-        self.closures.push((base, size, closure));
-    }
-
-    /// Adds a peripheral range; it comes before those of the machine.
-    pub(crate) fn add_peripheral(&mut self, peripheral: Peripheral) {
-        let words = match peripheral.behaviour {
-            Behaviour::Register(value) => vec![value; (peripheral.size as usize).div_ceil(4)],
-            Behaviour::Fixed(_) => Vec::new(),
-        };
-        self.peripherals.insert(0, (peripheral, words));
+    /// Adds a few bytes that the program may only read.
+    pub(crate) fn add_configuration(&mut self, address: u32, bytes: &[u8]) {
+        self.regions.push(Region {
+            name: "configuration".to_owned(),
+            base: address,
+            data: bytes.to_vec(),
+            writable: false,
+            loads: 0,
+            stores: 0,
+            code: 0..0,
+        });
     }
 
     /// Index of the region and offset of an address, aliases resolved.
@@ -253,25 +229,8 @@ impl Bus {
             let word = self.system.read(address & !3, self.clock);
             return Ok(W::from_u32(word >> (8 * (address & 3))).to_u32());
         }
-        for (base, size, closure) in &mut self.closures {
-            if address.wrapping_sub(*base) < *size {
-                return Ok(W::from_u32(closure(Access {
-                    address,
-                    bytes,
-                    write: None,
-                }))
-                .to_u32());
-            }
-        }
-        for (peripheral, words) in &self.peripherals {
-            let offset = address.wrapping_sub(peripheral.base);
-            if offset < peripheral.size {
-                let word = match peripheral.behaviour {
-                    Behaviour::Fixed(value) => value,
-                    Behaviour::Register(_) => words[offset as usize / 4],
-                };
-                return Ok(W::from_u32(word >> (8 * (address & 3))).to_u32());
-            }
+        if let Some(word) = self.peripherals.read(address, bytes) {
+            return Ok(W::from_u32(word).to_u32());
         }
         if let Some(target) = self
             .unalias(address)
@@ -282,7 +241,10 @@ impl Bus {
         if let Some((word, bit)) = self.bit_banded(address) {
             return Ok(self.load_aligned::<u32>(word)? >> bit & 1);
         }
-        Err(Trap::Fault(Cause::UnmappedRead(address)))
+        match self.peripherals.read_unmapped(address) {
+            Some(word) => Ok(W::from_u32(word).to_u32()),
+            None => Err(Trap::Fault(Cause::UnmappedRead(address))),
+        }
     }
 
     fn in_region(&self, address: u32, bytes: usize) -> bool {
@@ -365,26 +327,8 @@ impl Bus {
             self.events |= self.system.write(address, value, bytes, self.clock);
             return Ok(());
         }
-        for (base, size, closure) in &mut self.closures {
-            if address.wrapping_sub(*base) < *size {
-                closure(Access {
-                    address,
-                    bytes,
-                    write: Some(value),
-                });
-                return Ok(());
-            }
-        }
-        for (peripheral, words) in &mut self.peripherals {
-            let offset = address.wrapping_sub(peripheral.base);
-            if offset < peripheral.size {
-                if let Some(word) = words.get_mut(offset as usize / 4) {
-                    let shift = 8 * (address & 3);
-                    let mask = u32::MAX >> (32 - 8 * bytes) << shift;
-                    *word = *word & !mask | value << shift & mask;
-                }
-                return Ok(());
-            }
+        if self.peripherals.write(address, bytes, value) {
+            return Ok(());
         }
         if let Some(target) = self
             .unalias(address)
@@ -395,6 +339,9 @@ impl Bus {
         if let Some((word, bit)) = self.bit_banded(address) {
             let old = self.load_aligned::<u32>(word)?;
             return self.store_aligned::<u32>(word, old & !(1 << bit) | (value & 1) << bit);
+        }
+        if self.peripherals.write_unmapped(address, bytes, value) {
+            return Ok(());
         }
         Err(Trap::Fault(Cause::UnmappedWrite(address)))
     }

@@ -3,7 +3,10 @@
 
 /// Exceptions 0 to 15 and 256 interrupts.
 pub(crate) const EXCEPTIONS: usize = 272;
-const NMI: u32 = 2;
+pub(crate) const NMI: u32 = 2;
+pub(crate) const HARD_FAULT: u32 = 3;
+pub(crate) const BUS_FAULT: u32 = 5;
+pub(crate) const USAGE_FAULT: u32 = 6;
 pub(crate) const SVCALL: u32 = 11;
 const PENDSV: u32 = 14;
 pub(crate) const SYSTICK: u32 = 15;
@@ -21,20 +24,45 @@ pub(crate) struct Exception {
 #[derive(Debug, Clone)]
 pub(crate) struct Nvic {
     exceptions: Vec<Exception>,
-    mainline: bool,
+    /// The bits of a priority that the chip implements.
+    pub priority_mask: u8,
+    /// The bits that decide about pre-emption (AIRCR.PRIGROUP).
+    group_mask: i32,
 }
 
 impl Nvic {
     /// Exceptions of the core are enabled, interrupts are not.
-    pub(crate) fn new(mainline: bool) -> Self {
+    pub(crate) fn new(priority_mask: u8) -> Self {
         let mut exceptions = vec![Exception::default(); EXCEPTIONS];
         for exception in exceptions.iter_mut().take(16) {
             exception.enabled = true;
         }
         Nvic {
             exceptions,
-            mainline,
+            priority_mask,
+            group_mask: !1,
         }
+    }
+
+    /// Splits priorities into group and subpriority: PRIGROUP bits and one more are the latter.
+    pub(crate) fn set_group(&mut self, prigroup: u32) {
+        self.group_mask = !0 << (prigroup + 1);
+    }
+
+    /// The part of a priority that decides about pre-emption; fixed ones have no subpriority.
+    fn group(&self, priority: i32) -> i32 {
+        if priority < 0 {
+            priority
+        } else {
+            priority & self.group_mask
+        }
+    }
+
+    /// Whether an exception is active.
+    pub(crate) fn is_active(&self, number: u32) -> bool {
+        self.exceptions
+            .get(number as usize)
+            .is_some_and(|e| e.active)
     }
 
     pub(crate) fn pend(&mut self, number: u32) {
@@ -88,7 +116,7 @@ impl Nvic {
             limit = limit.min(-1);
         }
         self.most_urgent()
-            .filter(|&(priority, _)| priority < limit)
+            .filter(|&(priority, _)| self.group(priority) < self.group(limit))
             .map(|(_, number)| number)
     }
 
@@ -99,8 +127,9 @@ impl Nvic {
         } else {
             i32::from(basepri)
         };
-        self.most_urgent()
-            .is_some_and(|(priority, _)| priority < limit.min(self.active_priority()))
+        self.most_urgent().is_some_and(|(priority, _)| {
+            self.group(priority) < self.group(limit.min(self.active_priority()))
+        })
     }
 
     fn most_urgent(&self) -> Option<(i32, u32)> {
@@ -153,8 +182,7 @@ impl Nvic {
     /// Sets the priority of one exception.
     pub(crate) fn set_priority(&mut self, number: usize, value: u32) {
         if let Some(e) = self.exceptions.get_mut(number) {
-            // Eight priority bits are implemented on the larger cores, two on the baseline.
-            e.priority = value as u8 & if self.mainline { 0xff } else { 0xc0 };
+            e.priority = value as u8 & self.priority_mask;
         }
     }
 

@@ -10,7 +10,23 @@ use crate::memory::events;
 use crate::observer::{Nobody, Observer, Retired};
 use crate::op::{Kind, OUTSIDE_IT, Op, S};
 use crate::profile::Profiler;
-use crate::semihosting::{self, Outcome, Surroundings};
+use crate::semihosting::{self, Surroundings};
+
+/// How an instruction that did not end by itself has been dealt with.
+enum Outcome {
+    /// It is executed.
+    Done,
+    /// It is not: its fault's handler comes next.
+    Vectored,
+}
+
+/// A write outside the memories by way of the stack pointer: the stack has grown out of its memory.
+fn stack_overflow(cause: Cause) -> Cause {
+    match cause {
+        Cause::UnmappedWrite(a) | Cause::WriteToFlash(a) => Cause::StackOverflow(a),
+        other => other,
+    }
+}
 
 impl Emulator {
     /// Runs with the observer that the mode asks for.
@@ -145,22 +161,28 @@ impl Emulator {
                 deadline = self.bus.system.systick_deadline();
                 take_out!(window);
                 op = &special;
-                if let Err(stop) = outcome {
-                    if matches!(stop, Stop::Fault(_)) {
+                match outcome {
+                    Ok(Outcome::Done) => {}
+                    Ok(Outcome::Vectored) => {
                         self.core.it = it;
-                    } else {
-                        self.instructions += 1;
+                        continue;
                     }
-                    break stop;
+                    Err(stop) => {
+                        if matches!(stop, Stop::Fault(_)) {
+                            self.core.it = it;
+                        } else {
+                            self.instructions += 1;
+                        }
+                        break stop;
+                    }
                 }
             }
             retire!(op, pc, slot, behind, false);
             let sp = self.core.r[13];
-            if sp < self.lowest_sp && !self.core.uses_psp() {
-                self.lowest_sp = sp;
-                if sp < self.stack_limit {
-                    break self.fault(pc, Cause::StackOverflow(sp));
-                }
+            if sp < self.stack.watch
+                && let Some(cause) = self.stack.moved(&self.core, op)
+            {
+                break self.fault(pc, cause);
             }
         };
         put_back!();
@@ -171,7 +193,7 @@ impl Emulator {
     #[inline(never)]
     fn look(&mut self, pc: u32, until: Option<u32>) -> Result<Option<Op>, Stop> {
         let Some(op) = self.code.fill(&mut self.bus, pc) else {
-            return Err(self.fault(pc, Cause::UnmappedFetch(pc)));
+            return self.faulted(pc, Cause::UnmappedFetch(pc)).map(|_| None);
         };
         if op.kind != Kind::Hook {
             return Ok(Some(op));
@@ -222,6 +244,9 @@ impl Emulator {
             self.reset()
                 .map_err(|_| self.fault(self.core.pc, Cause::UnmappedFetch(0)))?;
         }
+        if asked & events::STACK_SET != 0 {
+            self.stack.main_was_set(&self.core);
+        }
         self.bus.system.advance(self.bus.clock);
         let pending =
             self.bus
@@ -233,20 +258,26 @@ impl Emulator {
             if let Err(Trap::Fault(cause)) =
                 exceptions::enter(&mut self.core, &mut self.bus, number)
             {
-                return Err(self.fault(pc, cause));
+                return Err(self.fault(pc, stack_overflow(cause)));
             }
             self.bus.clock += observer.exception(true);
         }
+        self.stack.refresh(&self.core);
         Ok(())
     }
 
     /// An instruction that does not end by itself.
     #[inline(never)]
-    fn trapped(&mut self, observer: &mut impl Observer, trap: Trap, pc: u32) -> Result<(), Stop> {
+    fn trapped(
+        &mut self,
+        observer: &mut impl Observer,
+        trap: Trap,
+        pc: u32,
+    ) -> Result<Outcome, Stop> {
         match trap {
             Trap::Fault(cause) => {
                 self.core.pc = pc;
-                Err(self.fault(pc, cause))
+                self.faulted(pc, cause)
             }
             Trap::Svc => {
                 self.bus.system.nvic.pend(crate::nvic::SVCALL);
@@ -257,35 +288,51 @@ impl Emulator {
                 );
                 if next.is_none() {
                     self.core.pc = pc;
-                    return Err(self.fault(pc, Cause::Escalated));
+                    return self.faulted(pc, Cause::Escalated);
                 }
                 self.bus.events |= events::EXCEPTIONS;
-                Ok(())
+                Ok(Outcome::Done)
             }
             Trap::Breakpoint(0xab) => self.semihosting_call(),
             Trap::Breakpoint(number) => Err(Stop::Breakpoint { pc, number }),
             Trap::Wait => self.sleep(pc),
+            // An event that was signalled before ends the wait at once (ARMv7-M ARM B1.5.18).
+            Trap::WaitForEvent if std::mem::take(&mut self.core.event) => Ok(Outcome::Done),
+            Trap::WaitForEvent => self.sleep(pc),
             Trap::ExceptionReturn(value) => {
                 if let Err(Trap::Fault(cause)) =
                     exceptions::leave(&mut self.core, &mut self.bus, value)
                 {
                     return Err(self.fault(pc, cause));
                 }
+                self.core.event = true;
                 self.bus.clock += observer.exception(false);
                 self.bus.events |= events::EXCEPTIONS;
                 if self.bus.system.sleeps_on_exit() && self.core.ipsr == 0 {
                     self.sleep(pc)
                 } else {
-                    Ok(())
+                    Ok(Outcome::Done)
                 }
             }
             Trap::Undecoded | Trap::Hook => Err(self.fault(pc, Cause::Undefined)),
         }
     }
 
+    /// A fault ends the run, unless it goes to the program's own handler and that can be entered.
+    fn faulted(&mut self, pc: u32, cause: Cause) -> Result<Outcome, Stop> {
+        if self.vector_faults {
+            let masked = self.core.primask || self.core.faultmask || self.core.ipsr != 0;
+            if self.bus.system.raise(&cause, masked).is_some() {
+                self.bus.events |= events::EXCEPTIONS;
+                return Ok(Outcome::Vectored);
+            }
+        }
+        Err(self.fault(pc, cause))
+    }
+
     /// WFI and WFE: time passes until an exception wakes the core. Events of other cores do not exist, so
     /// that WFE without a pending exception is taken for a wait for an interrupt.
-    fn sleep(&mut self, pc: u32) -> Result<(), Stop> {
+    fn sleep(&mut self, pc: u32) -> Result<Outcome, Stop> {
         self.bus.system.advance(self.bus.clock);
         if !self.bus.system.nvic.wakes(self.core.basepri) {
             let deadline = self.bus.system.systick_deadline();
@@ -296,10 +343,10 @@ impl Emulator {
             self.bus.system.advance(self.bus.clock);
         }
         self.bus.events |= events::EXCEPTIONS;
-        Ok(())
+        Ok(Outcome::Done)
     }
 
-    fn semihosting_call(&mut self) -> Result<(), Stop> {
+    fn semihosting_call(&mut self) -> Result<Outcome, Stop> {
         let ram = self.machine.ram.first();
         let (ram_base, ram_end) = ram.map_or((0, 0), |r| (r.base, r.base.wrapping_add(r.size)));
         let heap_base = self
@@ -313,16 +360,21 @@ impl Emulator {
             heap: [heap_base, ram_end, ram_end, heap_base],
         };
         match semihosting::call(&mut self.core, &mut self.bus, &mut *self.host, &around) {
-            Outcome::Continue => Ok(()),
-            Outcome::Exit(code) => Err(Stop::Exit(code)),
+            semihosting::Outcome::Continue => Ok(Outcome::Done),
+            semihosting::Outcome::Exit(code) => Err(Stop::Exit(code)),
         }
     }
 
     /// A fault with its place.
     fn fault(&self, pc: u32, cause: Cause) -> Stop {
-        let (instruction, encoding) = match self.code.decode_at(&self.bus, pc) {
-            Some((op, encoding)) => (disassemble(&op, encoding), encoding),
-            None => ("?".to_owned(), 0),
+        let (instruction, encoding, by_stack) = match self.code.decode_at(&self.bus, pc) {
+            Some((op, encoding)) => (disassemble(&op, encoding), encoding, op.rn == 13),
+            None => ("?".to_owned(), 0, false),
+        };
+        let cause = if by_stack {
+            stack_overflow(cause)
+        } else {
+            cause
         };
         let image = self.image.as_ref();
         Stop::Fault(Box::new(Fault {

@@ -3,9 +3,10 @@
 //! As far as bare-metal start-up code and simple schedulers need it (ARMv7-M ARM B3, C1.8). The MPU reads
 //! as absent; what is not listed reads as zero and ignores writes.
 
+use crate::fault::Cause;
 use crate::features::{Features, Fpu};
 use crate::memory::events;
-use crate::nvic::{EXCEPTIONS, Nvic, SYSTICK};
+use crate::nvic::{BUS_FAULT, EXCEPTIONS, HARD_FAULT, NMI, Nvic, SYSTICK, USAGE_FAULT};
 
 const CCR_UNALIGN_TRP: u32 = 1 << 3;
 const CCR_DIV_0_TRP: u32 = 1 << 4;
@@ -35,12 +36,25 @@ pub struct System {
     cpuid: u32,
     fpu: Fpu,
     mainline: bool,
+    /// CFSR, HFSR, MMFAR and BFAR: why the last fault happened, for handlers of the program.
+    faults: [u32; 4],
 }
 
+/// Bits of CFSR that a fault sets, with HFSR.FORCED where it escalates (ARMv7-M ARM B3.2.15, B3.2.16).
+const HFSR_FORCED: u32 = 1 << 30;
+const BFARVALID: u32 = 1 << 15;
+
 impl System {
-    pub(crate) fn new(features: &Features) -> Self {
+    /// The registers after reset; `priority_bits` are those of the chip, 0 for the usual number.
+    pub(crate) fn new(features: &Features, priority_bits: u8) -> Self {
+        // Most vendors implement four bits; the baseline has two.
+        let bits = match (priority_bits, features.mainline) {
+            (0, true) => 4,
+            (0, false) => 2,
+            (bits, _) => bits.min(8),
+        };
         System {
-            nvic: Nvic::new(features.mainline),
+            nvic: Nvic::new((0xff00u32 >> bits) as u8),
             systick_control: 4,
             systick_reload: 0,
             systick_origin: 0,
@@ -64,6 +78,7 @@ impl System {
             cpuid: features.cpuid,
             fpu: features.fpu,
             mainline: features.mainline,
+            faults: [0; 4],
         }
     }
 
@@ -91,6 +106,43 @@ impl System {
     /// Whether the core sleeps again after its last exception (SCR.SLEEPONEXIT).
     pub(crate) fn sleeps_on_exit(&self) -> bool {
         self.scr & 2 != 0
+    }
+
+    /// Makes the exception of a fault pending and notes why; the exception's number, or `None` where the
+    /// core locks up because it handles a fault already.
+    pub(crate) fn raise(&mut self, cause: &Cause, masked: bool) -> Option<u32> {
+        let (status, own) = match cause {
+            Cause::UnmappedFetch(_) => (1 << 8, BUS_FAULT),
+            Cause::UnmappedRead(_) | Cause::UnmappedWrite(_) | Cause::WriteToFlash(_) => {
+                (1 << 9, BUS_FAULT)
+            }
+            Cause::Undefined | Cause::Escalated => (1 << 16, USAGE_FAULT),
+            Cause::ArmState(_) => (1 << 17, USAGE_FAULT),
+            Cause::BadExceptionReturn(_) => (1 << 18, USAGE_FAULT),
+            Cause::NoCoprocessor => (1 << 19, USAGE_FAULT),
+            Cause::StackOverflow(_) => (1 << 20, USAGE_FAULT),
+            Cause::Unaligned(_) => (1 << 24, USAGE_FAULT),
+            Cause::DivisionByZero => (1 << 25, USAGE_FAULT),
+        };
+        if self.nvic.is_active(HARD_FAULT) || self.nvic.is_active(NMI) {
+            return None;
+        }
+        self.faults[0] |= status;
+        if let Cause::UnmappedRead(a) | Cause::UnmappedWrite(a) | Cause::WriteToFlash(a) = cause {
+            self.faults[0] |= BFARVALID;
+            self.faults[3] = *a;
+        }
+        // SHCSR enables BusFault with bit 17 and UsageFault with bit 18; what is not enabled, or cannot
+        // pre-empt, becomes a HardFault.
+        let enabled = self.mainline && self.shcsr >> (own + 12) & 1 == 1;
+        let number = if enabled && !masked && !self.nvic.is_active(own) {
+            own
+        } else {
+            self.faults[1] |= HFSR_FORCED;
+            HARD_FAULT
+        };
+        self.nvic.pend(number);
+        Some(number)
     }
 
     /// The clock at which SysTick next reaches zero, if it counts and interrupts.
@@ -164,6 +216,10 @@ impl System {
             0xe000_ed14 => self.ccr,
             0xe000_ed18..=0xe000_ed20 => self.nvic.priorities((address - 0xe000_ed18) as usize + 4),
             0xe000_ed24 => self.shcsr,
+            0xe000_ed28 => self.faults[0],
+            0xe000_ed2c => self.faults[1],
+            0xe000_ed34 => self.faults[2],
+            0xe000_ed38 => self.faults[3],
             0xe000_ed88 => self.cpacr,
             0xe000_edfc => self.demcr,
             0xe000_ef34 => self.fpccr,
@@ -241,6 +297,7 @@ impl System {
             0xe000_ed08 => self.vtor = value & !0x7f,
             0xe000_ed0c if value >> 16 == 0x05fa => {
                 self.aircr_group = value >> 8 & 7;
+                self.nvic.set_group(self.aircr_group);
                 if value & 4 != 0 {
                     return events::RESET;
                 }
@@ -254,6 +311,9 @@ impl System {
                 }
             }
             0xe000_ed24 => self.shcsr = value & 0x7_0000,
+            // Status bits are cleared by writing ones.
+            0xe000_ed28 => self.faults[0] &= !value,
+            0xe000_ed2c => self.faults[1] &= !value,
             0xe000_ed88 if self.fpu != Fpu::None => self.cpacr = value & 0x00f0_0000,
             0xe000_edfc => self.demcr = value & (DEMCR_TRCENA | 0x7f1),
             0xe000_ef00 if value < 256 => self.nvic.pend(16 + value),
@@ -272,7 +332,7 @@ mod tests {
     use crate::timing::CoreTable;
 
     fn system() -> System {
-        System::new(&CoreTable::builtin("cortex-m4f").unwrap().features)
+        System::new(&CoreTable::builtin("cortex-m4f").unwrap().features, 0)
     }
 
     #[test]

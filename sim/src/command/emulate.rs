@@ -6,8 +6,8 @@ use crate::outcome::columns;
 use sim_emulator::profile::{Row, by_function, by_line, flame_graph, folded};
 use sim_emulator::timing::Columns;
 use sim_emulator::{
-    Bank, Behaviour, Cache, Emulator, Image, Machine, MemoryHost, MemoryTiming, Mode, Peripheral,
-    Stop,
+    Alias, Bank, Behaviour, Cache, Emulator, Image, Machine, MemoryHost, MemoryTiming, Mode,
+    Peripheral, Stop,
 };
 use sim_mcu::Board;
 use std::io::Write;
@@ -89,24 +89,39 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     })
 }
 
+/// Where the flash of STM32 lies, and where it appears a second time when it is booted from.
+const STM32_FLASH: u32 = 0x0800_0000;
+const BOOT_ALIAS: u32 = 0;
+
 /// The board as the emulator knows it.
 pub fn machine(board: &Board) -> Machine {
+    let flash = &board.flash;
+    // Flash behind a serial bus has no wait states of its own: a miss is what was measured.
+    let miss_cycles = match (&flash.timing, &flash.stall) {
+        (None, Some(stall)) => Some(stall.cycles.round() as u32),
+        _ => None,
+    };
     let cache = |cache: &sim_mcu::board::Cache| Cache {
         bytes: cache.bytes,
         line_bytes: cache.line_bytes,
         ways: cache.ways,
-        miss_cycles: None,
+        miss_cycles,
     };
-    let flash = &board.flash;
     let timing = MemoryTiming {
         flash_wait_states: flash.timing.as_ref().map_or(0, |t| t.wait_states),
         flash_line_bytes: flash.timing.as_ref().map_or(4, |t| t.line_bytes),
         instruction_cache: flash.instruction_cache.as_ref().map(cache),
         data_cache: flash.data_cache.as_ref().map(cache),
+        // The one cache of a board that has no other serves constants too (RP2040, RP2350, STM32U5).
+        unified: flash.data_cache.is_none() && flash.instruction_cache.is_some(),
         ..MemoryTiming::default()
     };
+    let boot = (flash.base == STM32_FLASH).then_some(Alias {
+        base: BOOT_ALIAS,
+        size: flash.bytes,
+        target: STM32_FLASH,
+    });
     Machine {
-        core: board.core.value.name().to_owned(),
         clock_hz: board.clock_hz.value,
         flash: vec![Bank::new("flash", flash.base, flash.bytes)],
         ram: board
@@ -114,9 +129,9 @@ pub fn machine(board: &Board) -> Machine {
             .iter()
             .map(|b| Bank::new(&b.name, b.base, b.bytes))
             .collect(),
-        aliases: Vec::new(),
-        peripherals: Vec::new(),
+        aliases: boot.into_iter().collect(),
         timing,
+        ..Machine::generic(board.core.value.name())
     }
 }
 

@@ -82,6 +82,9 @@ pub(super) fn special(core: &mut Core, bus: &mut Bus, op: &Op) {
         }
         Kind::Msr => {
             let value = core.reg(op.rn);
+            if op.imm & 0xff == 8 {
+                bus.events |= events::STACK_SET;
+            }
             match op.imm & 0xff {
                 number @ 0..=3 => {
                     let _ = number;
@@ -101,10 +104,13 @@ pub(super) fn special(core: &mut Core, bus: &mut Bus, op: &Op) {
                 10 => core.stack_limits[0] = value & !7,
                 11 => core.stack_limits[1] = value & !7,
                 16 => core.primask = value & 1 != 0,
-                17 => core.basepri = value as u8,
+                17 => core.basepri = value as u8 & bus.system.nvic.priority_mask,
                 // BASEPRI_MAX only ever masks more.
-                18 if value as u8 != 0 && (core.basepri == 0 || (value as u8) < core.basepri) => {
-                    core.basepri = value as u8
+                18 => {
+                    let wanted = value as u8 & bus.system.nvic.priority_mask;
+                    if wanted != 0 && (core.basepri == 0 || wanted < core.basepri) {
+                        core.basepri = wanted;
+                    }
                 }
                 19 => core.faultmask = value & 1 != 0,
                 20 => {

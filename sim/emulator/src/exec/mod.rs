@@ -310,7 +310,7 @@ pub(crate) fn execute(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Tra
             core.reg(op.ra).wrapping_sub(rn!().wrapping_mul(rm!())),
         ),
         Kind::It => core.it = op.imm as u8,
-        Kind::Nop | Kind::Sev | Kind::Barrier => {}
+        Kind::Nop | Kind::Barrier => {}
 
         Kind::Vldr => fp::transfer(core, bus, op)?,
         Kind::Vstr => fp::transfer(core, bus, op)?,
@@ -344,7 +344,12 @@ fn rare(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Trap> {
         Kind::Ldrex | Kind::Strex | Kind::Clrex | Kind::Lda | Kind::Stl => {
             transfer::exclusive(core, bus, op)
         }
-        Kind::Wfi | Kind::Wfe => Err(Trap::Wait),
+        Kind::Wfi => Err(Trap::Wait),
+        Kind::Wfe => Err(Trap::WaitForEvent),
+        Kind::Sev => {
+            core.event = true;
+            Ok(())
+        }
         Kind::Bkpt => Err(Trap::Breakpoint(op.imm as u8)),
         Kind::Svc => Err(Trap::Svc),
         Kind::Cps | Kind::Mrs | Kind::Msr | Kind::Tt => {

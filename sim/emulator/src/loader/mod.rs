@@ -1,11 +1,17 @@
-//! Images: ELF files and raw binaries, with their symbols.
+//! Images: ELF files, Intel HEX, UF2 and raw binaries, with what the file says about its symbols.
 
-use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
+mod elf;
+mod hex;
+mod uf2;
+
+use std::ops::Range;
+
+use object::{Object, ObjectSection};
 
 use crate::fault::Error;
 use crate::lines::Lines;
 use crate::machine::Machine;
-use crate::symbols::{Symbol, Symbols};
+use crate::symbols::Symbols;
 
 /// Names that linkers and vendors give the vector table.
 const VECTOR_NAMES: &[&str] = &[
@@ -53,19 +59,28 @@ pub struct Image {
     pub entry: Option<u32>,
     /// Functions and objects by address.
     pub symbols: Symbols,
+    /// Where the program keeps variables, as far as the file says.
+    pub(crate) variables: Vec<Range<u32>>,
     /// The ELF file, for its line tables.
     file: Vec<u8>,
 }
 
 impl Image {
-    /// Reads an image: an ELF file, or else a raw binary that starts with the vector table, at the start of
-    /// the machine's first flash.
+    /// Reads an image: an ELF file, Intel HEX, UF2, or else a raw binary that starts with the vector table,
+    /// at the start of the machine's first flash. What it is tells its beginning.
     ///
     /// # Errors
-    /// [`Error::Elf`], [`Error::Architecture`] or [`Error::Empty`] where it cannot be executed.
+    /// [`Error::Elf`], [`Error::Hex`], [`Error::Uf2`], [`Error::Architecture`] or [`Error::Empty`] where it
+    /// cannot be executed.
     pub fn read(bytes: &[u8], machine: &Machine) -> Result<Self, Error> {
         if bytes.starts_with(b"\x7fELF") {
             return Self::elf(bytes);
+        }
+        if hex::is_hex(bytes) {
+            return Self::hex(bytes);
+        }
+        if uf2::is_uf2(bytes) {
+            return Self::uf2(bytes);
         }
         let base = machine.flash.first().map_or(0, |f| f.base);
         Self::raw(bytes, base)
@@ -83,67 +98,41 @@ impl Image {
             address,
             bytes: bytes.to_vec(),
         };
-        Ok(Image {
-            segments: vec![segment],
-            entry: None,
-            symbols: Symbols::default(),
-            file: Vec::new(),
-        })
+        Ok(Self::of_segments(vec![segment]))
     }
 
-    /// An ELF file: its loadable segments at their physical addresses, which is where flash programmers and
-    /// QEMU put them.
+    /// Intel HEX: records of bytes with addresses and checksums.
     ///
     /// # Errors
-    /// [`Error::Elf`], [`Error::Architecture`] or [`Error::Empty`] where it cannot be executed.
-    pub fn elf(bytes: &[u8]) -> Result<Self, Error> {
-        let wrong = |e: object::Error| Error::Elf(e.to_string());
-        let file = object::File::parse(bytes).map_err(wrong)?;
-        let arm = file.architecture() == object::Architecture::Arm
-            && file.is_little_endian()
-            && !file.is_64();
-        if !arm {
-            return Err(Error::Architecture(format!("{:?}", file.architecture())));
-        }
-        let object::File::Elf32(elf) = &file else {
-            return Err(Error::Architecture("a format other than ELF".to_owned()));
-        };
-        let mut segments = Vec::new();
-        for segment in elf.segments() {
-            let data = segment.data().map_err(wrong)?;
-            if data.is_empty() {
-                continue;
-            }
-            let header = segment.elf_program_header();
-            let address = object::read::elf::ProgramHeader::p_paddr(header, elf.endian());
-            segments.push(Segment {
-                address,
-                bytes: data.to_vec(),
-            });
-        }
+    /// [`Error::Hex`] with the line, or [`Error::Empty`].
+    pub fn hex(bytes: &[u8]) -> Result<Self, Error> {
+        Self::of_blocks(hex::blocks(bytes)?)
+    }
+
+    /// UF2: blocks of 512 bytes that each carry a piece of flash.
+    ///
+    /// # Errors
+    /// [`Error::Uf2`] with the block, or [`Error::Empty`].
+    pub fn uf2(bytes: &[u8]) -> Result<Self, Error> {
+        Self::of_blocks(uf2::blocks(bytes)?)
+    }
+
+    fn of_blocks(blocks: Vec<Segment>) -> Result<Self, Error> {
+        let segments = join(blocks);
         if segments.is_empty() {
             return Err(Error::Empty);
         }
-        let symbols = file.symbols().filter_map(|s| {
-            let name = s.name().ok()?;
-            let mapping = name.starts_with('$');
-            let code = s.kind() == SymbolKind::Text
-                || s.kind() == SymbolKind::Unknown && !s.is_undefined();
-            (!mapping && !name.is_empty() && !s.is_undefined()).then(|| Symbol {
-                name: crate::symbols::demangle(name),
-                address: (s.address() as u32) & if code { !1 } else { !0 },
-                size: s.size() as u32,
-                function: s.kind() == SymbolKind::Text,
-            })
-        });
-        let symbols = Symbols::new(symbols.collect());
-        let entry = (file.entry() != 0).then_some(file.entry() as u32);
-        Ok(Image {
+        Ok(Self::of_segments(segments))
+    }
+
+    fn of_segments(segments: Vec<Segment>) -> Self {
+        Image {
             segments,
-            entry,
-            symbols,
-            file: bytes.to_vec(),
-        })
+            entry: None,
+            symbols: Symbols::default(),
+            variables: Vec::new(),
+            file: Vec::new(),
+        }
     }
 
     /// Addresses at which the vector table may lie, the likeliest first.
@@ -186,4 +175,18 @@ impl Image {
     pub fn lines(&self) -> Option<Lines> {
         Lines::of(&self.file)
     }
+}
+
+/// Joins blocks that follow one another.
+fn join(blocks: Vec<Segment>) -> Vec<Segment> {
+    let mut segments: Vec<Segment> = Vec::new();
+    for block in blocks.into_iter().filter(|b| !b.bytes.is_empty()) {
+        match segments.last_mut() {
+            Some(last) if last.address.wrapping_add(last.bytes.len() as u32) == block.address => {
+                last.bytes.extend(block.bytes);
+            }
+            _ => segments.push(block),
+        }
+    }
+    segments
 }

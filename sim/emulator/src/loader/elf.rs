@@ -1,0 +1,106 @@
+//! ELF files.
+
+use std::ops::Range;
+
+use object::read::elf::ProgramHeader;
+use object::{
+    Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SectionKind, SymbolKind,
+};
+
+use super::{Image, Segment};
+use crate::fault::Error;
+use crate::symbols::{Symbol, Symbols};
+
+impl Image {
+    /// An ELF file: its loadable segments at their physical addresses, which is where flash programmers and
+    /// QEMU put them.
+    ///
+    /// # Errors
+    /// [`Error::Elf`], [`Error::Architecture`] or [`Error::Empty`] where it cannot be executed.
+    pub fn elf(bytes: &[u8]) -> Result<Self, Error> {
+        let wrong = |e: object::Error| Error::Elf(e.to_string());
+        let file = object::File::parse(bytes).map_err(wrong)?;
+        let arm = file.architecture() == object::Architecture::Arm
+            && file.is_little_endian()
+            && !file.is_64();
+        if !arm {
+            return Err(Error::Architecture(format!("{:?}", file.architecture())));
+        }
+        let object::File::Elf32(elf) = &file else {
+            return Err(Error::Architecture("a format other than ELF".to_owned()));
+        };
+        let mut segments = Vec::new();
+        for segment in elf.segments() {
+            let data = segment.data().map_err(wrong)?;
+            let header = segment.elf_program_header();
+            let (offset, address) = (header.p_offset(elf.endian()), header.p_paddr(elf.endian()));
+            let used = contents(&file, offset, data.len());
+            if used.is_empty() {
+                continue;
+            }
+            segments.push(Segment {
+                address: address.wrapping_add(used.start as u32),
+                bytes: data[used].to_vec(),
+            });
+        }
+        if segments.is_empty() {
+            return Err(Error::Empty);
+        }
+        let symbols = file.symbols().filter_map(|s| {
+            let name = s.name().ok()?;
+            let mapping = name.starts_with('$');
+            let code = s.kind() == SymbolKind::Text
+                || s.kind() == SymbolKind::Unknown && !s.is_undefined();
+            (!mapping && !name.is_empty() && !s.is_undefined()).then(|| Symbol {
+                name: crate::symbols::demangle(name),
+                address: (s.address() as u32) & if code { !1 } else { !0 },
+                size: s.size() as u32,
+                function: s.kind() == SymbolKind::Text,
+            })
+        });
+        let symbols = Symbols::new(symbols.collect());
+        let entry = (file.entry() != 0).then_some(file.entry() as u32);
+        Ok(Image {
+            segments,
+            entry,
+            symbols,
+            variables: file.sections().filter_map(|s| variables(&s)).collect(),
+            file: bytes.to_vec(),
+        })
+    }
+}
+
+/// The part of a segment's bytes that sections lie in: linkers put the file's headers before it where there
+/// is room. All of it where the file has no sections.
+fn contents(file: &object::File<'_>, offset: u32, length: usize) -> Range<usize> {
+    let start = u64::from(offset);
+    let end = start + length as u64;
+    let ranges: Vec<(u64, u64)> = file
+        .sections()
+        .filter(|s| matches!(s.flags(), SectionFlags::Elf { sh_flags, .. } if sh_flags.contains(object::elf::SHF_ALLOC)))
+        .filter_map(|s| s.file_range())
+        .map(|(at, size)| (at, at.saturating_add(size)))
+        .filter(|&(from, to)| from >= start && to <= end && from < to)
+        .collect();
+    let first = ranges.iter().map(|r| r.0).min();
+    let last = ranges.iter().map(|r| r.1).max();
+    match (first, last) {
+        (Some(first), Some(last)) => (first - start) as usize..(last - start) as usize,
+        _ => 0..length,
+    }
+}
+
+/// The addresses of a section of variables. What linker scripts reserve for stack and heap is none.
+fn variables(section: &object::Section<'_, '_>) -> Option<Range<u32>> {
+    let kept = matches!(
+        section.kind(),
+        SectionKind::Data | SectionKind::UninitializedData
+    );
+    let name = section.name().unwrap_or_default().to_ascii_lowercase();
+    if !kept || section.size() == 0 || name.contains("stack") || name.contains("heap") {
+        return None;
+    }
+    let start = u32::try_from(section.address()).ok()?;
+    let end = start.checked_add(u32::try_from(section.size()).ok()?)?;
+    Some(start..end)
+}

@@ -1,0 +1,269 @@
+//! Peripherals: ranges that read what the user gave, closures, and what happens where nothing was given.
+//!
+//! Start-up code of vendors sets dozens of registers and waits for ready bits. [`Unmapped`] says what such
+//! an access is worth where nobody described the register; what was touched so is remembered, so that a
+//! person sees which registers a program depends on.
+
+use std::collections::BTreeMap;
+
+use crate::machine::{Behaviour, Machine, Peripheral, Unmapped};
+
+/// What a peripheral closure is asked: address, bytes (1, 2 or 4), and the value of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// The address.
+    pub address: u32,
+    /// 1, 2 or 4 bytes.
+    pub bytes: u32,
+    /// The value written; `None` for a read.
+    pub write: Option<u32>,
+}
+
+/// A peripheral as a closure: reads return its value.
+pub type PeripheralFn = Box<dyn FnMut(Access) -> u32 + Send>;
+
+/// A register that nobody described and the program touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touched {
+    /// Its address, a multiple of four.
+    pub address: u32,
+    /// How often it was read.
+    pub reads: u64,
+    /// How often it was written.
+    pub writes: u64,
+    /// The word written last, 0 before.
+    pub value: u32,
+}
+
+/// Reads in a row, without a write between them, after which a program is taken to wait for a change.
+const PATIENCE: u64 = 4;
+
+/// The peripheral address space of the architecture (ARMv7-M ARM table B3-1), and the addresses from
+/// 0xd000_0000 on that vendors use for registers of their own.
+const SPACES: [(u32, u32); 2] = [(0x4000_0000, 0x2000_0000), (0xd000_0000, 0x1000_0000)];
+
+/// An undescribed register, with the reads since its last write.
+#[derive(Debug, Clone, Copy, Default)]
+struct Unknown {
+    reads: u64,
+    writes: u64,
+    value: u32,
+    unanswered: u64,
+}
+
+/// Everything but closures, which cannot be copied.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Registers {
+    ranges: Vec<(Peripheral, Vec<u32>)>,
+    unknown: BTreeMap<u32, Unknown>,
+}
+
+/// The peripherals of a machine.
+pub(crate) struct Peripherals {
+    pub registers: Registers,
+    closures: Vec<(u32, u32, PeripheralFn)>,
+    unmapped: Unmapped,
+}
+
+impl Peripherals {
+    pub fn new(machine: &Machine) -> Self {
+        let mut peripherals = Peripherals {
+            registers: Registers::default(),
+            closures: Vec::new(),
+            unmapped: machine.unmapped,
+        };
+        for peripheral in machine.peripherals.iter().rev() {
+            peripherals.add(peripheral.clone());
+        }
+        peripherals
+    }
+
+    /// Adds a closure; it comes before ranges, and behind earlier closures.
+    pub fn attach(&mut self, base: u32, size: u32, closure: PeripheralFn) {
+        self.closures.push((base, size, closure));
+    }
+
+    /// Adds a range; it comes before those that are there.
+    pub fn add(&mut self, peripheral: Peripheral) {
+        let words = match peripheral.behaviour {
+            Behaviour::Register(value) => vec![value; (peripheral.size as usize).div_ceil(4)],
+            Behaviour::Fixed(_) => Vec::new(),
+        };
+        self.registers.ranges.insert(0, (peripheral, words));
+    }
+
+    /// The word that a read of a described address gives, in the place of its bytes.
+    pub fn read(&mut self, address: u32, bytes: u32) -> Option<u32> {
+        for (base, size, closure) in &mut self.closures {
+            if address.wrapping_sub(*base) < *size {
+                return Some(closure(Access {
+                    address,
+                    bytes,
+                    write: None,
+                }));
+            }
+        }
+        let shift = 8 * (address & 3);
+        self.registers
+            .ranges
+            .iter()
+            .find_map(|(peripheral, words)| {
+                let offset = address.wrapping_sub(peripheral.base);
+                (offset < peripheral.size).then(|| match peripheral.behaviour {
+                    Behaviour::Fixed(value) => value >> shift,
+                    Behaviour::Register(_) => words[offset as usize / 4] >> shift,
+                })
+            })
+    }
+
+    /// A write to a described address; whether it is one.
+    pub fn write(&mut self, address: u32, bytes: u32, value: u32) -> bool {
+        for (base, size, closure) in &mut self.closures {
+            if address.wrapping_sub(*base) < *size {
+                closure(Access {
+                    address,
+                    bytes,
+                    write: Some(value),
+                });
+                return true;
+            }
+        }
+        for (peripheral, words) in &mut self.registers.ranges {
+            let offset = address.wrapping_sub(peripheral.base);
+            if offset < peripheral.size {
+                if let Some(word) = words.get_mut(offset as usize / 4) {
+                    *word = merge(*word, address, bytes, value);
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    fn is_unmapped_peripheral(&self, address: u32) -> bool {
+        self.unmapped != Unmapped::Fault
+            && SPACES
+                .iter()
+                .any(|(base, size)| address.wrapping_sub(*base) < *size)
+    }
+
+    /// What a read gives where nothing is described; `None` is a fault.
+    pub fn read_unmapped(&mut self, address: u32) -> Option<u32> {
+        if !self.is_unmapped_peripheral(address) {
+            return None;
+        }
+        let register = self.registers.unknown.entry(address & !3).or_default();
+        register.reads += 1;
+        register.unanswered += 1;
+        let word = match self.unmapped {
+            Unmapped::Fault | Unmapped::Zero => 0,
+            Unmapped::Register => register.value,
+            Unmapped::Ready => register.answer(address & !3),
+        };
+        Some(word >> (8 * (address & 3)))
+    }
+
+    /// A write where nothing is described; whether it is allowed.
+    pub fn write_unmapped(&mut self, address: u32, bytes: u32, value: u32) -> bool {
+        if !self.is_unmapped_peripheral(address) {
+            return false;
+        }
+        let register = self.registers.unknown.entry(address & !3).or_default();
+        register.writes += 1;
+        register.unanswered = 0;
+        register.value = merge(register.value, address, bytes, value);
+        true
+    }
+
+    /// The undescribed registers that were touched, by address.
+    pub fn touched(&self) -> Vec<Touched> {
+        let touched = |(&address, register): (&u32, &Unknown)| Touched {
+            address,
+            reads: register.reads,
+            writes: register.writes,
+            value: register.value,
+        };
+        self.registers.unknown.iter().map(touched).collect()
+    }
+}
+
+impl Unknown {
+    /// What was written; a program that keeps asking gets everything set, then everything clear, and then
+    /// other words, until one is what it waits for.
+    fn answer(&self, address: u32) -> u32 {
+        match self.unanswered.checked_sub(PATIENCE + 1) {
+            None => self.value,
+            Some(0) => u32::MAX,
+            Some(1) => 0,
+            Some(asked) => mix(u64::from(address) << 32 ^ asked),
+        }
+    }
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): spreads a counter over all bits.
+fn mix(counter: u64) -> u32 {
+    let z = counter.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ z >> 31) >> 32) as u32
+}
+
+/// A word after some of its bytes were written.
+fn merge(word: u32, address: u32, bytes: u32, value: u32) -> u32 {
+    let shift = 8 * (address & 3);
+    let mask = u32::MAX >> (32 - 8 * bytes) << shift;
+    word & !mask | value << shift & mask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peripherals(unmapped: Unmapped) -> Peripherals {
+        Peripherals::new(&Machine {
+            unmapped,
+            ..Machine::generic("cortex-m4f")
+        })
+    }
+
+    /// Reads until a condition holds; how many it took.
+    fn poll(p: &mut Peripherals, address: u32, done: impl Fn(u32) -> bool) -> u32 {
+        (1..10_000)
+            .find(|_| done(p.read_unmapped(address).unwrap()))
+            .expect("the condition holds at some time")
+    }
+
+    #[test]
+    fn whatever_a_program_waits_for_comes() {
+        let mut p = peripherals(Unmapped::Ready);
+        let rcc = 0x4002_1000;
+        p.write_unmapped(rcc, 4, 1 << 16);
+        assert_eq!(p.read_unmapped(rcc), Some(1 << 16), "a register reads back");
+        poll(&mut p, rcc, |v| v >> 17 & 1 == 1);
+        poll(&mut p, rcc, |v| v >> 25 & 1 == 0);
+        // A field of several bits that is neither clear nor full, as a clock switch's status.
+        poll(&mut p, rcc + 8, |v| v >> 2 & 3 == 2);
+        p.write_unmapped(rcc, 4, 7);
+        assert_eq!(p.read_unmapped(rcc), Some(7), "a write ends the wait");
+        assert_eq!(p.touched()[0].writes, 2);
+    }
+
+    #[test]
+    fn the_other_policies_are_plain() {
+        assert_eq!(
+            peripherals(Unmapped::Fault).read_unmapped(0x4000_0000),
+            None
+        );
+        let mut zero = peripherals(Unmapped::Zero);
+        assert!(zero.write_unmapped(0x4000_0000, 4, 5));
+        assert_eq!(zero.read_unmapped(0x4000_0000), Some(0));
+        assert_eq!(
+            zero.read_unmapped(0x6000_0000),
+            None,
+            "that is no peripheral"
+        );
+        let mut register = peripherals(Unmapped::Register);
+        register.write_unmapped(0x4000_0001, 1, 0xab);
+        assert!((0..20).all(|_| register.read_unmapped(0x4000_0000) == Some(0xab00)));
+    }
+}
