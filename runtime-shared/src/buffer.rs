@@ -100,12 +100,19 @@ impl<'m> Buffer<'m> {
             return;
         }
         let kept = if self.policy == Policy::Fifo { keep } else { 0 };
-        if stored == self.capacity() {
-            self.slots
-                .rotate_left(state.head as usize * self.slot_bytes);
-        }
-        let newest = (stored - kept) * self.slot_bytes;
-        self.slots.copy_within(newest..stored * self.slot_bytes, 0);
+        // Oldest first once the ring is turned, so the newest are those behind `stored - kept` others.
+        let oldest = if stored == self.capacity() {
+            state.head as usize
+        } else {
+            0
+        };
+        let first = (oldest + stored - kept) % stored;
+        let (before, from) =
+            self.slots[..stored * self.slot_bytes].split_at_mut(first * self.slot_bytes);
+        // A rotation by three reversals takes less code than `rotate_left`.
+        before.reverse();
+        from.reverse();
+        self.slots[..stored * self.slot_bytes].reverse();
         state.stored = kept as u32;
         state.head = kept as u32;
         state.offered = kept as u32;

@@ -89,17 +89,15 @@ impl<'m> Operands<'m> {
         sample: &'m [u8],
     ) -> Option<Self> {
         let needs = call.kernel.needs(call).ok()?;
-        let mut ranges: [Range<usize>; OPERANDS] = core::array::from_fn(|_| 0..0);
+        let mut ranges: [Range<usize>; OPERANDS] = Default::default();
         let mut rest: [&[u8]; OPERANDS] = [&[]; OPERANDS];
         for i in 0..OPERANDS {
-            let bytes = needs[i].bytes;
+            let end = |at: u32| at as usize + needs[i].bytes;
             match call.operands[i] {
                 Place::Absent => {}
-                Place::Ram(at) => ranges[i] = at as usize..at as usize + bytes,
-                Place::Rom(at) => {
-                    rest[i] = program.image().get(at as usize..at as usize + bytes)?
-                }
-                Place::Sample => rest[i] = sample.get(..bytes)?,
+                Place::Ram(at) => ranges[i] = at as usize..end(at),
+                Place::Rom(at) => rest[i] = program.image().get(at as usize..end(at))?,
+                Place::Sample => rest[i] = sample.get(..end(0))?,
             }
         }
         Some(Self {
@@ -189,12 +187,14 @@ fn execute(call: &Call, o: &mut Operands<'_>, context: &mut Context) -> u32 {
         }
         Kernel::Conv2dBackwardInput => {
             let dx = o.write(3);
-            conv2d::backward_input(&call.conv2d(), o.read(0), o.bytes(1), o.read(2), dx);
+            let g = call.conv2d();
+            return conv2d::backward_input(&g, o.read(0), o.bytes(1), o.read(2), dx);
         }
         Kernel::Conv2dBackwardWeights => {
             let (tile, mut sink) = o.sink(3, call, hyper);
             let g = call.conv2d();
-            conv2d::backward_weights(&g, o.read(0), o.read(1), o.bytes(2), &mut sink, tile);
+            let (x, delta, argmax) = (o.read(0), o.read(1), o.bytes(2));
+            return conv2d::backward_weights(&g, x, delta, argmax, &mut sink, tile);
         }
         Kernel::Depthwise => {
             let y = o.write(3);

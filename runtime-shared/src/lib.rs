@@ -23,13 +23,12 @@ pub mod detector;
 #[cfg(all(feature = "embedded", target_os = "none"))]
 pub mod embedded;
 pub mod exec;
-pub mod kernels;
 pub mod learner;
-pub mod machine;
-pub mod math;
 pub mod program;
 #[cfg(feature = "protocol")]
 pub mod protocol;
-pub mod rng;
 pub mod schedule;
 pub mod state;
+
+pub use runtime_kernels as kernels;
+pub use runtime_kernels::{machine, math, rng};

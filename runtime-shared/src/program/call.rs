@@ -145,15 +145,21 @@ impl Call {
             5 => Activation::Tanh,
             _ => return None,
         };
-        Some(Self {
-            kernel: Kernel::from_code(head & 0xff)?,
+        let mut call = Self {
             activation,
             rule: RuleKind::from_code((head >> 16) & 0xf)?,
             flags,
-            operands: core::array::from_fn(|i| Place::decode(words[1 + i])),
-            dims: core::array::from_fn(|i| (words[8 + i / 2] >> (16 * (i % 2))) as u16),
             scalar,
-        })
+            ..Self::new(Kernel::from_code(head & 0xff)?)
+        };
+        for (place, &word) in call.operands.iter_mut().zip(&words[1..]) {
+            *place = Place::decode(word);
+        }
+        let (pairs, _) = call.dims.as_chunks_mut::<2>();
+        for (pair, &word) in pairs.iter_mut().zip(&words[8..]) {
+            *pair = [word as u16, (word >> 16) as u16];
+        }
+        Some(call)
     }
 
     /// The call as it lies in the image.

@@ -151,7 +151,11 @@ impl<'a> Program<'a> {
             List::Learn => Field::LearnAt,
             List::Apply => Field::ApplyAt,
         }) + index * CALL_BYTES;
-        let words: [u32; CALL_WORDS] = core::array::from_fn(|i| self.word(at + 4 * i));
+        let bytes: &[u8; CALL_BYTES] = self.image.get(at..)?.first_chunk()?;
+        let mut words = [0; CALL_WORDS];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
+            *word = u32::from_le_bytes(*bytes);
+        }
         Call::decode(&words)
     }
 

@@ -33,23 +33,29 @@ pub fn encode(raw: &[u8], out: &mut [u8]) -> Option<usize> {
 
 /// Decodes `frame` (without its zero) in place; gives the length, or `None` where it is no encoding.
 pub fn decode(frame: &mut [u8]) -> Option<usize> {
-    let (mut from, mut to) = (0, 0);
-    while from < frame.len() {
-        let code = frame[from];
-        let run = from + 1..from + usize::from(code.max(1));
-        if code == 0 || run.end > frame.len() {
-            return None;
+    // Bytes until the next code byte, and whether that stands for a zero.
+    let (mut left, mut zero) = (1, false);
+    let mut to = 0;
+    for from in 0..frame.len() {
+        let byte = frame[from];
+        left -= 1;
+        if left > 0 {
+            // Only a code byte can be zero, and that is checked below.
+            frame[to] = byte;
+            to += 1;
+            continue;
         }
-        from = run.end;
-        let len = run.len();
-        frame.copy_within(run, to);
-        to += len;
-        if code != LONGEST && from < frame.len() {
+        if zero {
             frame[to] = 0;
             to += 1;
         }
+        left = byte;
+        zero = byte != LONGEST;
+        if byte == 0 {
+            return None;
+        }
     }
-    Some(to)
+    (left == 1).then_some(to)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub enum Activation {
 
 impl Activation {
     /// `x ← f(x)`.
+    #[inline(never)]
     pub fn forward(self, x: &mut [f32]) {
         match self {
             Activation::None => {}
@@ -43,6 +44,7 @@ impl Activation {
     /// `delta ← delta · f′`, where `output` is what [`forward`](Self::forward) left, of equal length.
     /// At a kink the derivative from the left is taken for ReLU and LeakyReLU (0 and slope), and 0 at
     /// ReLU6's 6.
+    #[inline(never)]
     pub fn backward(self, output: &[f32], delta: &mut [f32]) {
         let pairs = output.iter().zip(delta.iter_mut());
         match self {

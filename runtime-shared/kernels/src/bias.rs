@@ -5,6 +5,7 @@ use super::update::Sink;
 /// Delivers, for each channel, the sum of `delta` over its positions, positions ascending from zero.
 ///
 /// `delta` holds positions × `channels`; `tile` is scratch of `channels`.
+#[inline(never)]
 pub fn backward(delta: &[f32], channels: usize, tile: &mut [f32], sink: &mut Sink<'_>) {
     if channels == 0 || delta.len() == channels {
         sink.push(0, 1, delta);

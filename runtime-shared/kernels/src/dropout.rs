@@ -8,6 +8,7 @@ use crate::rng::Rng;
 ///
 /// `mask` gets one bit an element (bit `i mod 8` of byte `i / 8`, 1 for kept) and is
 /// `x.len().div_ceil(8)` long. One draw an element, elements ascending, whatever the rate.
+#[inline(never)]
 pub fn forward(x: &mut [f32], mask: &mut [u8], rate: f32, rng: &mut Rng) {
     let gain = 1.0 / (1.0 - rate);
     for (x, byte) in x.chunks_mut(8).zip(mask) {
@@ -24,6 +25,7 @@ pub fn forward(x: &mut [f32], mask: &mut [u8], rate: f32, rng: &mut Rng) {
 }
 
 /// Applies the mask that [`forward`] left to the gradient.
+#[inline(never)]
 pub fn backward(delta: &mut [f32], mask: &[u8], rate: f32) {
     let gain = 1.0 / (1.0 - rate);
     for (delta, byte) in delta.chunks_mut(8).zip(mask) {

@@ -10,8 +10,9 @@ use super::update::Sink;
 ///
 /// `x` is `g.input`, `w` holds kernel height × kernel width × channels, `b` channels or nothing, `y` is
 /// `g.output`.
+#[inline(never)]
 pub fn forward(g: &Conv2d, x: &[f32], w: &[f32], b: &[f32], y: &mut [f32]) {
-    in_blocks!(g.output.c, [8, 4, 1], |at, N| forward_block::<N>(
+    in_blocks!(g.output.c, [4, 1], |at, N| forward_block::<N>(
         g, x, w, b, y, at
     ));
 }
@@ -51,9 +52,10 @@ fn forward_block<const N: usize>(
 
 /// The gradient of the input, overwriting `dx`, which is `g.input`: from zero, contributions of output
 /// positions ascending.
+#[inline(never)]
 pub fn backward_input(g: &Conv2d, delta: &[f32], w: &[f32], dx: &mut [f32]) {
     dx.fill(0.0);
-    in_blocks!(g.output.c, [8, 4, 1], |at, N| input_block::<N>(
+    in_blocks!(g.output.c, [4, 1], |at, N| input_block::<N>(
         g, delta, w, dx, at
     ));
 }
@@ -84,6 +86,7 @@ fn input_block<const N: usize>(g: &Conv2d, delta: &[f32], w: &[f32], dx: &mut [f
 
 /// Delivers the gradient of the weights, tap by tap, each the sum from zero over output positions,
 /// ascending. Needs no scratch: `tile` may be empty.
+#[inline(never)]
 pub fn backward_weights(
     g: &Conv2d,
     x: &[f32],
@@ -93,7 +96,7 @@ pub fn backward_weights(
 ) {
     for ky in 0..g.kernel.0 {
         for kx in 0..g.kernel.1 {
-            in_blocks!(g.output.c, [8, 4, 1], |at, N| {
+            in_blocks!(g.output.c, [4, 1], |at, N| {
                 let gradient = tap_gradient::<N>(g, x, delta, (ky, kx), at);
                 sink.push((ky * g.kernel.1 + kx) * g.input.c + at, 1, &gradient);
             });

@@ -113,6 +113,7 @@ pub struct Sink<'a> {
 impl Sink<'_> {
     /// Delivers gradients: `gradient[j]` belongs to parameter `start + j·stride`, all of which must
     /// exist; `stride` is at least 1. Parameters out of range are left alone.
+    #[inline(never)]
     pub fn push(&mut self, start: usize, stride: usize, gradient: &[f32]) {
         step(
             self.weights,
@@ -148,6 +149,7 @@ impl Sink<'_> {
 
 /// The deferred step of a batch: applies the accumulated `gradient` to `weights`, then zeroes it. All
 /// have one length. With [`Rule::Accumulate`] the gradient is moved to that rule's sum.
+#[inline(never)]
 pub fn apply(weights: &mut [f32], gradient: &mut [f32], mut rule: Rule<'_>, hyper: Hyper) {
     step(weights, &mut rule, &hyper, (0, 1), gradient);
     gradient.fill(0.0);
@@ -227,6 +229,7 @@ fn linear<'s>(
 
 /// Σ x², for the global norm: eight lanes starting at zero, element `j` in lane `j mod 8`, ascending;
 /// then halves are added until one is left: lanes `l` and `l + 4`, `l` and `l + 2`, `l` and `l + 1`.
+#[inline(never)]
 pub fn sum_of_squares(x: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 8];
     let (blocks, rest) = x.as_chunks::<8>();

@@ -3,8 +3,8 @@
 mod reference;
 
 use reference::{assert_same_bits, collect, geometry, sparse_values, values};
-use runtime_shared::kernels::{conv2d, dense};
-use runtime_shared::rng::Rng;
+use runtime_kernels::rng::Rng;
+use runtime_kernels::{conv2d, dense};
 
 /// The documented order of a dot product: four lanes, then a tree.
 fn lanes(a: impl Iterator<Item = f32>, b: &[f32]) -> f32 {

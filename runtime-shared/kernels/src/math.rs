@@ -17,9 +17,20 @@ pub fn ln(x: f32) -> f32 {
     libm::logf(x)
 }
 
-/// Hyperbolic tangent.
+/// Hyperbolic tangent, to four units in the last place: below 1/4 by its Taylor series up to the ninth
+/// power, else by an exponential. libm's takes another half kilobyte of flash for its `expm1f`.
 pub fn tanh(x: f32) -> f32 {
-    libm::tanhf(x)
+    let magnitude = x.abs();
+    if magnitude < 0.25 {
+        let square = x * x;
+        let sum = 17.0 / 315.0 - square * (62.0 / 2_835.0);
+        let sum = 2.0 / 15.0 - square * sum;
+        let sum = 1.0 / 3.0 - square * sum;
+        return x * (1.0 - square * sum);
+    }
+    let small = exp(-2.0 * magnitude);
+    let result = (1.0 - small) / (1.0 + small);
+    if x < 0.0 { -result } else { result }
 }
 
 /// Cosine of an angle of 0 to π, to 2⁻²²: the sine of π/2 − x by its Taylor series up to the thirteenth
@@ -56,6 +67,22 @@ pub fn sigmoid(x: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn hyperbolic_tangent_is_near_the_double_precision_one() {
+        for i in -200_000..=200_000 {
+            let x = i as f32 / 16_384.0;
+            let exact = f64::from(x).tanh();
+            let error = (f64::from(super::tanh(x)) - exact).abs();
+            assert!(
+                error <= 4.0 * f64::from(f32::EPSILON) * exact.abs(),
+                "{x}: {error}"
+            );
+        }
+        assert!(super::tanh(f32::NAN).is_nan());
+        assert_eq!(super::tanh(-0.0).to_bits(), (-0.0f32).to_bits());
+        assert_eq!(super::tanh(f32::NEG_INFINITY), -1.0);
+    }
+
     #[test]
     fn cosine_is_near_the_double_precision_one() {
         for i in 0..=10_000 {

@@ -12,6 +12,9 @@
 //! **Lengths.** Callers pass slices of the lengths documented at each function (the loader of a
 //! program checks them once, for all steps to come). With these no kernel panics.
 
+#![cfg_attr(not(test), no_std)]
+#![deny(missing_docs)]
+
 mod block;
 mod window;
 
@@ -23,7 +26,10 @@ pub mod depthwise;
 pub mod dropout;
 pub mod elementwise;
 pub mod loss;
+pub mod machine;
+pub mod math;
 pub mod pool;
+pub mod rng;
 pub mod softmax;
 pub mod update;
 

@@ -11,9 +11,10 @@ use super::update::Sink;
 /// `w` is `x.len() · y.len()` long; `b` is `y.len()` long, or empty for no bias. With `skip_zeros`
 /// rows of a zero input are left out, which saves time and gives the same result for finite weights.
 /// Returns the number of rows used.
+#[inline(never)]
 pub fn forward(x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], skip_zeros: bool) -> u32 {
     let mut used = 0;
-    in_blocks!(y.len(), [16, 8, 2, 1], |at, N| used =
+    in_blocks!(y.len(), [16, 4, 1], |at, N| used =
         forward_block::<N>(x, w, b, y, at, skip_zeros));
     used
 }
@@ -37,6 +38,7 @@ fn forward_block<const N: usize>(
 ///
 /// Each sum has four lanes that start at zero: output `o` goes to lane `o mod 4`, ascending; the
 /// result is `(lane 0 + lane 2) + (lane 1 + lane 3)`.
+#[inline(never)]
 pub fn backward_input(delta: &[f32], w: &[f32], dx: &mut [f32]) {
     dx.fill(0.0);
     add_dots(delta, w, dx);
@@ -48,6 +50,7 @@ pub fn backward_input(delta: &[f32], w: &[f32], dx: &mut [f32]) {
 /// `tile` is scratch of `delta.len()`, used unless the sink is plain SGD or accumulates. `skip_zeros`
 /// is heeded for those two sinks only, since for any other a zero gradient still has an effect.
 /// Returns the number of rows used.
+#[inline(never)]
 pub fn backward_weights(
     x: &[f32],
     delta: &[f32],
@@ -58,7 +61,7 @@ pub fn backward_weights(
     let outputs = delta.len();
     if let Some((target, factor)) = sink.linear() {
         let mut used = 0;
-        in_blocks!(outputs, [16, 8, 2, 1], |at, N| used =
+        in_blocks!(outputs, [16, 4, 1], |at, N| used =
             outer_block::<N>(x, delta, target, factor, at, skip_zeros));
         return used;
     }

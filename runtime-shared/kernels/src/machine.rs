@@ -10,6 +10,7 @@ compile_error!("a Program image is read in place as little-endian words");
 
 /// `bytes` as floats: empty unless `bytes` starts at a multiple of four. Trailing bytes that do not
 /// fill a float are left out.
+#[inline(never)]
 pub fn floats(bytes: &[u8]) -> &[f32] {
     // SAFETY: every bit pattern is a valid f32, and align_to only hands out the aligned middle.
     let (head, middle, _) = unsafe { bytes.align_to::<f32>() };
@@ -17,6 +18,7 @@ pub fn floats(bytes: &[u8]) -> &[f32] {
 }
 
 /// `bytes` as writable floats: empty unless `bytes` starts at a multiple of four.
+#[inline(never)]
 pub fn floats_mut(bytes: &mut [u8]) -> &mut [f32] {
     // SAFETY: every bit pattern is a valid f32 and every f32 is four valid bytes; align_to_mut only
     // hands out the aligned middle, exclusively borrowed.

@@ -4,6 +4,7 @@ use crate::math;
 
 /// `xᵢ ← exp(xᵢ − max x) / Σⱼ exp(xⱼ − max x)`. The sum's order is ascending from zero; the division
 /// is one reciprocal and a product an element.
+#[inline(never)]
 pub fn forward(x: &mut [f32]) {
     let (_, sum) = exponentials(x);
     let inverse = 1.0 / sum;
@@ -11,6 +12,7 @@ pub fn forward(x: &mut [f32]) {
 }
 
 /// `deltaᵢ ← outputᵢ · (deltaᵢ − Σⱼ deltaⱼ · outputⱼ)`, the sum ascending from zero.
+#[inline(never)]
 pub fn backward(output: &[f32], delta: &mut [f32]) {
     let mut sum = 0.0;
     for (y, d) in output.iter().zip(delta.iter()) {

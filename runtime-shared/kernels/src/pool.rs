@@ -1,7 +1,9 @@
 //! Pooling as a layer of its own; [`conv2d`](super::conv2d) fuses the common case.
 
 use super::Shape;
-use super::window::Axis;
+use super::block::{part, part_mut};
+use super::elementwise::add_assign;
+use super::window::{Axis, Field};
 
 /// The geometry of a pooling layer. Bottom and right padding follow from `output`; padding is smaller
 /// than the kernel, so that every window meets the input.
@@ -20,26 +22,12 @@ pub struct Pool2d {
 }
 
 impl Pool2d {
-    /// The part of the window of output (`oy`, `ox`) that falls on the input: for each element, its
-    /// index `ky · width + kx` and where its channels start in the input, ascending.
-    #[inline(always)]
-    fn window(&self, oy: usize, ox: usize) -> impl ExactSizeIterator<Item = (usize, usize)> {
-        let rows = self
-            .axis(self.input.h, self.kernel.0, self.stride.0, self.pad.0)
-            .taps(oy);
-        let columns = self
-            .axis(self.input.w, self.kernel.1, self.stride.1, self.pad.1)
-            .taps(ox);
-        let width = columns.len();
-        let g = *self;
-        (0..rows.len() * width).map(move |i| {
-            let (ky, kx) = (rows.start + i / width, columns.start + i % width);
-            let (iy, ix) = (
-                oy * g.stride.0 + ky - g.pad.0,
-                ox * g.stride.1 + kx - g.pad.1,
-            );
-            (ky * g.kernel.1 + kx, (iy * g.input.w + ix) * g.input.c)
-        })
+    /// The part of the window of output (`oy`, `ox`) that falls on the input, in pixels.
+    #[inline(never)]
+    fn window(&self, oy: usize, ox: usize) -> Field {
+        let rows = self.axis(self.input.h, self.kernel.0, self.stride.0, self.pad.0);
+        let columns = self.axis(self.input.w, self.kernel.1, self.stride.1, self.pad.1);
+        Field::new(rows, columns, 1, (oy, ox))
     }
 
     fn axis(&self, input: usize, kernel: usize, stride: usize, pad: usize) -> Axis {
@@ -58,34 +46,43 @@ impl Pool2d {
     }
 }
 
+/// Calls `visit` for each element of a window: its index `ky · width + kx` and where its `c` channels
+/// start in the input, ascending.
+#[inline(always)]
+fn each(window: &Field, c: usize, mut visit: impl FnMut(usize, usize)) {
+    for (pixel, tap, len) in window.segments() {
+        for i in 0..len {
+            visit(tap + i, (pixel + i) * c);
+        }
+    }
+}
+
 /// `y` = the maximum of each window, per channel; `argmax`, as long as `y` or empty, gets its index
 /// `ky · width + kx`, the first of equals.
+#[inline(never)]
 pub fn max_forward(g: &Pool2d, x: &[f32], y: &mut [f32], argmax: &mut [u8]) {
     let c = g.input.c.max(1);
     let mut winners = argmax.chunks_exact_mut(c);
     for ((oy, ox), y) in g.positions().zip(y.chunks_exact_mut(c)) {
         let winners = winners.next().unwrap_or_default();
-        for (i, (index, input)) in g.window(oy, ox).enumerate() {
-            let x = &x[input..][..c];
-            if i == 0 {
-                y.copy_from_slice(x);
-                winners.fill(index as u8);
-                continue;
-            }
-            for (j, (y, x)) in y.iter_mut().zip(x).enumerate() {
-                if *x > *y {
+        let mut first = true;
+        each(&g.window(oy, ox), c, |index, input| {
+            for (j, (y, x)) in y.iter_mut().zip(part(x, input, c)).enumerate() {
+                if first || *x > *y {
                     *y = *x;
                     if let Some(winner) = winners.get_mut(j) {
                         *winner = index as u8;
                     }
                 }
             }
-        }
+            first = false;
+        });
     }
 }
 
 /// The gradient of [`max_forward`]'s input, overwriting `dx`: each delta goes to its window's winner,
 /// output positions ascending.
+#[inline(never)]
 pub fn max_backward(g: &Pool2d, delta: &[f32], argmax: &[u8], dx: &mut [f32]) {
     dx.fill(0.0);
     let c = g.input.c.max(1);
@@ -107,33 +104,31 @@ pub fn max_backward(g: &Pool2d, delta: &[f32], argmax: &[u8], dx: &mut [f32]) {
 
 /// `y` = the mean of each window, per channel: the sum from zero, window elements ascending, times the
 /// reciprocal of their number. Padding does not count, as in TensorFlow.
+#[inline(never)]
 pub fn average_forward(g: &Pool2d, x: &[f32], y: &mut [f32]) {
     let c = g.input.c.max(1);
     for ((oy, ox), y) in g.positions().zip(y.chunks_exact_mut(c)) {
         y.fill(0.0);
         let window = g.window(oy, ox);
-        let weight = 1.0 / window.len().max(1) as f32;
-        for (_, input) in window {
-            for (y, x) in y.iter_mut().zip(&x[input..][..c]) {
-                *y += x;
-            }
-        }
+        each(&window, c, |_, input| add_assign(y, part(x, input, c)));
+        let weight = 1.0 / window.taps().max(1) as f32;
         y.iter_mut().for_each(|y| *y *= weight);
     }
 }
 
 /// The gradient of [`average_forward`]'s input, overwriting `dx`: from zero, contributions of output
 /// positions ascending.
+#[inline(never)]
 pub fn average_backward(g: &Pool2d, delta: &[f32], dx: &mut [f32]) {
     dx.fill(0.0);
     let c = g.input.c.max(1);
     for ((oy, ox), delta) in g.positions().zip(delta.chunks_exact(c)) {
         let window = g.window(oy, ox);
-        let weight = 1.0 / window.len().max(1) as f32;
-        for (_, input) in window {
-            for (dx, d) in dx[input..][..c].iter_mut().zip(delta) {
+        let weight = 1.0 / window.taps().max(1) as f32;
+        each(&window, c, |_, input| {
+            for (dx, d) in part_mut(dx, input, c).iter_mut().zip(delta) {
                 *dx += d * weight;
             }
-        }
+        });
     }
 }

@@ -83,6 +83,11 @@ impl Field {
         }
     }
 
+    /// How many taps fall on the input.
+    pub fn taps(&self) -> usize {
+        self.rows * self.len
+    }
+
     /// (start in the input, first tap, length) of each segment, ascending.
     #[inline(always)]
     pub fn segments(&self) -> impl Iterator<Item = (usize, usize, usize)> {

@@ -6,12 +6,12 @@ mod reference;
 use reference::{
     assert_close, assert_same_bits, collect, dot, geometry, gradient, sparse_values, values, wide,
 };
-use runtime_shared::kernels::activation::Activation;
-use runtime_shared::kernels::conv2d::{self, Conv2d};
-use runtime_shared::kernels::loss::{Loss, predict};
-use runtime_shared::kernels::pool::{self, Pool2d};
-use runtime_shared::kernels::{Shape, bias, dense, depthwise, dropout, elementwise, softmax};
-use runtime_shared::rng::Rng;
+use runtime_kernels::activation::Activation;
+use runtime_kernels::conv2d::{self, Conv2d};
+use runtime_kernels::loss::{Loss, predict};
+use runtime_kernels::pool::{self, Pool2d};
+use runtime_kernels::rng::Rng;
+use runtime_kernels::{Shape, bias, dense, depthwise, dropout, elementwise, softmax};
 
 const FORWARD: f64 = 1e-5;
 const BACKWARD: f64 = 1e-4;

@@ -25,12 +25,25 @@ impl Loss {
     ///
     /// `label` is below `outputs.len()`, or 0 or 1 for a single output of the last two kinds. Sums
     /// ascend from zero.
+    #[inline(never)]
     pub fn evaluate(self, outputs: &[f32], label: usize, delta: &mut [f32], scale: f32) -> f32 {
         match self {
-            Loss::CrossEntropy => cross_entropy(outputs, label, delta, |p, t| (p - t) * scale),
-            Loss::Damped => cross_entropy(outputs, label, delta, |p, t| {
-                p * (1.0 - p) * (p - t) * scale
-            }),
+            Loss::CrossEntropy | Loss::Damped => {
+                delta.copy_from_slice(outputs);
+                let (max, sum) = softmax::exponentials(delta);
+                let inverse = 1.0 / sum;
+                for (i, d) in delta.iter_mut().enumerate() {
+                    let p = *d * inverse;
+                    let gradient = p - target(i, label);
+                    let damping = if self == Loss::Damped {
+                        p * (1.0 - p)
+                    } else {
+                        1.0
+                    };
+                    *d = damping * gradient * scale;
+                }
+                math::ln(sum) + (max - outputs.get(label).copied().unwrap_or(max))
+            }
             Loss::Mse => {
                 let inverse = 1.0 / outputs.len().max(1) as f32;
                 let gain = 2.0 * inverse * scale;
@@ -64,6 +77,7 @@ pub fn predict(outputs: &[f32]) -> usize {
 
 /// As [`predict`], but a single output means class 1 above `threshold`: one half for what was trained
 /// towards 0 and 1.
+#[inline(never)]
 pub fn predict_above(outputs: &[f32], threshold: f32) -> usize {
     if let &[output] = outputs {
         return usize::from(output > threshold);
@@ -75,22 +89,6 @@ pub fn predict_above(outputs: &[f32], threshold: f32) -> usize {
         }
     }
     best.0
-}
-
-#[inline(always)]
-fn cross_entropy(
-    outputs: &[f32],
-    label: usize,
-    delta: &mut [f32],
-    gradient: impl Fn(f32, f32) -> f32,
-) -> f32 {
-    delta.copy_from_slice(outputs);
-    let (max, sum) = softmax::exponentials(delta);
-    let inverse = 1.0 / sum;
-    for (i, d) in delta.iter_mut().enumerate() {
-        *d = gradient(*d * inverse, target(i, label));
-    }
-    math::ln(sum) + (max - outputs.get(label).copied().unwrap_or(max))
 }
 
 /// Sums the first of `term(output, target)` and stores the second.

@@ -2,11 +2,11 @@
 //! compare a kernel with them. Each test file uses a part of it.
 #![allow(dead_code)]
 
-use runtime_shared::kernels::Shape;
-use runtime_shared::kernels::conv2d::Conv2d;
-use runtime_shared::kernels::pool::Pool2d;
-use runtime_shared::kernels::update::{Hyper, Rule, Sink};
-use runtime_shared::rng::Rng;
+use runtime_kernels::Shape;
+use runtime_kernels::conv2d::Conv2d;
+use runtime_kernels::pool::Pool2d;
+use runtime_kernels::rng::Rng;
+use runtime_kernels::update::{Hyper, Rule, Sink};
 
 pub fn dense(x: &[f64], w: &[f64], b: &[f64], outputs: usize) -> Vec<f64> {
     (0..outputs)

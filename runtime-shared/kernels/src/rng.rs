@@ -7,10 +7,12 @@
 //! Source: D. Blackman, S. Vigna, *Scrambled linear pseudorandom number generators*, ACM TOMS 47(4),
 //! 2021.
 
+use crate::math;
+
 /// A seedable generator of 16 bytes of state.
 ///
 /// ```
-/// use runtime_shared::rng::Rng;
+/// use runtime_kernels::rng::Rng;
 /// let (mut a, mut b) = (Rng::new(7), Rng::new(7));
 /// assert_eq!(a.next_u32(), b.next_u32());
 /// ```
@@ -91,7 +93,7 @@ impl Rng {
             let v = 2.0 * self.unit() - 1.0;
             let s = u * u + v * v;
             if s > 0.0 && s < 1.0 {
-                return u * libm::sqrtf(-2.0 * libm::logf(s) / s);
+                return u * math::sqrt(-2.0 * math::ln(s) / s);
             }
         }
     }

@@ -72,8 +72,17 @@ impl Conv2d {
         }
     }
 
+    /// The positions `k` of a pooling window: their rows and columns, and how much further on in the
+    /// input than the first they start to read.
+    #[inline(never)]
+    fn places(&self, index: &[usize; QUAD]) -> ([(usize, usize); QUAD], [usize; QUAD]) {
+        let place = index.map(|k| (k / self.pool.1, k % self.pool.1));
+        let offset = |(y, x)| (y * self.stride.0 * self.input.w + x * self.stride.1) * self.input.c;
+        (place, place.map(offset))
+    }
+
     /// Where to read for one output position.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn field(&self, oy: usize, ox: usize) -> Field {
         Field::new(self.rows(), self.columns(), self.input.c, (oy, ox))
     }
@@ -86,26 +95,26 @@ impl Conv2d {
 /// `g.pooled()`. `argmax` is as long as `y` and gets the index `wy · pool width + wx` of the maximum
 /// in its window, the first of equals; it may be empty if that is not wanted, or if there is no pool.
 /// Outputs that no window covers are not computed.
+#[inline(never)]
 pub fn forward(g: &Conv2d, x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], argmax: &mut [u8]) {
     if g.is_pooled() {
         y.fill(f32::NEG_INFINITY);
         argmax.fill(0);
     }
-    in_blocks!(g.output.c, [4, 2, 1], |at, N| {
-        let block = Block::<N> {
-            g,
-            x,
-            w,
-            bias: bias(b, at),
-            at,
-        };
-        if g.is_pooled() {
-            block.pooled(y, argmax);
-        } else {
-            block.plain(y);
+    // The last block goes back by as much as it lacks: to compute an output twice changes nothing.
+    if let Some(last) = g.output.c.checked_sub(WIDE) {
+        for at in (0..g.output.c).step_by(WIDE) {
+            Block::<WIDE>::new(g, x, w, b, at.min(last)).run(y, argmax);
         }
-    });
+    } else {
+        for at in 0..g.output.c {
+            Block::<1>::new(g, x, w, b, at).run(y, argmax);
+        }
+    }
 }
+
+/// Output channels that are computed together, where there are as many.
+const WIDE: usize = 4;
 
 /// Positions that are computed together.
 const QUAD: usize = 4;
@@ -119,28 +128,46 @@ struct Block<'a, const N: usize> {
     at: usize,
 }
 
-impl<const N: usize> Block<'_, N> {
+impl<'a, const N: usize> Block<'a, N> {
+    fn new(g: &'a Conv2d, x: &'a [f32], w: &'a [f32], b: &[f32], at: usize) -> Self {
+        Self {
+            g,
+            x,
+            w,
+            bias: bias(b, at),
+            at,
+        }
+    }
+
+    fn run(&self, y: &mut [f32], argmax: &mut [u8]) {
+        if self.g.is_pooled() {
+            self.pooled(y, argmax);
+        } else {
+            self.plain(y);
+        }
+    }
+
     /// Every position of a convolution without a pool, row by row.
     fn plain(&self, y: &mut [f32]) {
         let g = self.g;
         let columns = g.columns().interior(g.output.w);
         let step = g.stride.1 * g.input.c;
+        let offsets = from_fn(|p| p * step);
         let mut out = self.at;
         for oy in 0..g.output.h {
             let mut ox = 0;
             while ox < g.output.w {
                 // The last quad of a row goes back by as much as it lacks.
-                if columns.contains(&ox) && columns.len() >= QUAD {
+                if N == WIDE && columns.contains(&ox) && columns.len() >= QUAD {
                     let first = ox.min(columns.end - QUAD);
-                    let field = g.field(oy, first);
-                    let starts = from_fn(|p| field.input + p * step);
-                    let acc = self.quad(&field, starts);
-                    for (p, acc) in acc.iter().enumerate() {
-                        *chunk_mut(y, out + (first + p) * g.output.c) = *acc;
+                    let mut out = out + first * g.output.c;
+                    for acc in self.quad(oy, first, &offsets) {
+                        *chunk_mut(y, out) = acc;
+                        out += g.output.c;
                     }
                     ox = first + QUAD;
                 } else {
-                    *chunk_mut(y, out + ox * g.output.c) = self.single(&g.field(oy, ox));
+                    *chunk_mut(y, out + ox * g.output.c) = self.single(oy, ox);
                     ox += 1;
                 }
             }
@@ -160,18 +187,20 @@ impl<const N: usize> Block<'_, N> {
         );
         for first in (0..h * w).step_by(QUAD) {
             let index: [usize; QUAD] = from_fn(|p| (first + p).min(h * w - 1));
-            let place = index.map(|k| (k / w, k % w));
-            let offsets =
-                place.map(|(wy, wx)| (wy * g.stride.0 * g.input.w + wx * g.stride.1) * g.input.c);
+            let (place, offsets) = g.places(&index);
             let mut out = self.at;
             for oy in (0..pooled.h).map(|py| py * h) {
                 let whole_rows = rows.start <= oy && oy + h <= rows.end;
                 for ox in (0..pooled.w).map(|px| px * w) {
-                    let acc = if whole_rows && columns.start <= ox && ox + w <= columns.end {
-                        let field = g.field(oy, ox);
-                        self.quad(&field, offsets.map(|offset| field.input + offset))
+                    let whole = whole_rows && columns.start <= ox && ox + w <= columns.end;
+                    let acc = if N == WIDE && whole {
+                        self.quad(oy, ox, &offsets)
                     } else {
-                        place.map(|(wy, wx)| self.single(&g.field(oy + wy, ox + wx)))
+                        let mut acc = [[0.0; N]; QUAD];
+                        for (acc, (wy, wx)) in acc.iter_mut().zip(place) {
+                            *acc = self.single(oy + wy, ox + wx);
+                        }
+                        acc
                     };
                     raise(
                         chunk_mut(y, out),
@@ -185,15 +214,18 @@ impl<const N: usize> Block<'_, N> {
         }
     }
 
-    /// The outputs at four positions whose fields are `field`, shifted to start at `starts`. A weight
-    /// is loaded once for four products, an input once for `N`.
+    /// The outputs at four positions: that of (`oy`, `ox`), whose field the other three have too,
+    /// further on in the input by `offsets`. A weight is loaded once for four products, an input once
+    /// for `N`.
     #[expect(clippy::needless_range_loop, reason = "t walks four inputs at once")]
     #[inline(never)]
-    fn quad(&self, field: &Field, mut starts: [usize; QUAD]) -> [[f32; N]; QUAD] {
+    fn quad(&self, oy: usize, ox: usize, offsets: &[usize; QUAD]) -> [[f32; N]; QUAD] {
         let (w, outputs) = (self.w, self.g.output.c);
         let mut acc = [self.bias; QUAD];
-        for (_, tap, len) in field.segments() {
-            let xs = starts.map(|start| part(self.x, start, len));
+        let g = self.g;
+        let field = Field::new(g.rows(), g.columns(), g.input.c, (oy, ox));
+        for (input, tap, len) in field.segments() {
+            let xs = offsets.map(|offset| part(self.x, input + offset, len));
             let mut at = tap * outputs + self.at;
             for t in 0..len {
                 let row: [f32; N] = *chunk(w, at);
@@ -203,17 +235,16 @@ impl<const N: usize> Block<'_, N> {
                     acc[p] = from_fn(|j| acc[p][j] + x * row[j]);
                 }
             }
-            starts = starts.map(|start| start + field.input_step);
         }
         acc
     }
 
     /// The outputs at one position.
     #[inline(never)]
-    fn single(&self, field: &Field) -> [f32; N] {
+    fn single(&self, oy: usize, ox: usize) -> [f32; N] {
         let outputs = self.g.output.c;
         let mut acc = self.bias;
-        for (input, tap, len) in field.segments() {
+        for (input, tap, len) in self.g.field(oy, ox).segments() {
             let x = part(self.x, input, len);
             accumulate(&mut acc, x, self.w, tap * outputs + self.at, outputs, false);
         }
@@ -252,9 +283,11 @@ fn raise<const N: usize>(
 /// contributions of output positions in ascending order (rows, then columns; with a pool those of its
 /// windows). Without a pool a position contributes the dot product over the output channels, in the
 /// lanes of [`dense::backward_input`](super::dense::backward_input); with a pool each channel,
-/// ascending, contributes on its own, and deltas of zero are skipped.
-pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &mut [f32]) {
+/// ascending, contributes on its own, and deltas of zero are skipped. Returns the number of deltas used.
+#[inline(never)]
+pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &mut [f32]) -> u32 {
     dx.fill(0.0);
+    let mut used = 0;
     let outputs = g.output.c;
     let pooled = g.pooled();
     let mut at = 0;
@@ -264,9 +297,11 @@ pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &
                 for o in 0..outputs {
                     if let Some((d, field)) = winner(g, delta, argmax, at + o, py, px) {
                         spread(&field, d, w, o, outputs, dx);
+                        used += 1;
                     }
                 }
             } else {
+                used += outputs as u32;
                 let delta = part(delta, at, outputs);
                 for (input, tap, len) in g.field(py, px).segments() {
                     add_dots(
@@ -279,6 +314,7 @@ pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &
             at += outputs;
         }
     }
+    used
 }
 
 /// `dx += d · w[..][o]` over the field.
@@ -309,7 +345,9 @@ pub fn tile_len(g: &Conv2d) -> usize {
 /// `x` is `g.input`, `delta` is `g.pooled()`, `argmax` what [`forward`] recorded, `tile` scratch of
 /// [`tile_len`]. Each gradient is the sum from zero over output positions, ascending. Without a pool
 /// it is formed tap by tap, in registers; with a pool output channel by output channel, in `tile`,
-/// from the one position of each window that won, and deltas of zero are skipped.
+/// from the one position of each window that won, and deltas of zero are skipped. Returns the number of
+/// deltas used.
+#[inline(never)]
 pub fn backward_weights(
     g: &Conv2d,
     x: &[f32],
@@ -317,14 +355,14 @@ pub fn backward_weights(
     argmax: &[u8],
     sink: &mut Sink<'_>,
     tile: &mut [f32],
-) {
+) -> u32 {
     if g.is_pooled() {
         return backward_weights_pooled(g, x, delta, argmax, sink, tile);
     }
     for ky in 0..g.kernel.0 {
         for kx in 0..g.kernel.1 {
             for ci in 0..g.input.c {
-                in_blocks!(g.output.c, [8, 4, 2, 1], |at, N| {
+                in_blocks!(g.output.c, [4, 1], |at, N| {
                     let gradient = tap_gradient::<N>(g, x, delta, (ky, kx, ci), at);
                     let tap = (ky * g.kernel.1 + kx) * g.input.c + ci;
                     sink.push(tap * g.output.c + at, 1, &gradient);
@@ -332,6 +370,7 @@ pub fn backward_weights(
             }
         }
     }
+    delta.len() as u32
 }
 
 /// The gradient of the weights `at..at + N` of one tap.
@@ -363,6 +402,7 @@ fn tap_gradient<const N: usize>(
     acc
 }
 
+#[inline(never)]
 fn backward_weights_pooled(
     g: &Conv2d,
     x: &[f32],
@@ -370,16 +410,18 @@ fn backward_weights_pooled(
     argmax: &[u8],
     sink: &mut Sink<'_>,
     tile: &mut [f32],
-) {
+) -> u32 {
     let outputs = g.output.c;
     let pooled = g.pooled();
     let tile = &mut tile[..tile_len(g)];
+    let mut used = 0;
     for o in 0..outputs {
         tile.fill(0.0);
         let mut at = o;
         for py in 0..pooled.h {
             for px in 0..pooled.w {
                 if let Some((d, field)) = winner(g, delta, argmax, at, py, px) {
+                    used += 1;
                     for (input, tap, len) in field.segments() {
                         axpy(d, part(x, input, len), part_mut(tile, tap, len));
                     }
@@ -389,11 +431,12 @@ fn backward_weights_pooled(
         }
         sink.push(o, outputs, tile);
     }
+    used
 }
 
 /// The delta at index `at`, which belongs to the window (`py`, `px`), and the field of the position
 /// that won this window; nothing if the delta is zero.
-#[inline(always)]
+#[inline(never)]
 fn winner(
     g: &Conv2d,
     delta: &[f32],
