@@ -259,6 +259,30 @@ impl Emulator {
         Some(self.image.as_ref()?.symbols.at(address)?.name.as_str())
     }
 
+    /// File and line of an address, where the image has line tables.
+    #[must_use]
+    pub fn line_at(&self, address: u32) -> Option<String> {
+        self.image.as_ref()?.lines()?.line_of(address)
+    }
+
+    /// Sets all figures to zero (instructions, cycles, loads and stores, the profile) and keeps the
+    /// program's state: what is counted from here on is the part of interest.
+    pub fn clear_figures(&mut self) {
+        self.instructions = 0;
+        for region in &mut self.bus.regions {
+            (region.loads, region.stores) = (0, 0);
+        }
+        if let Some(timing) = &mut self.timing {
+            **timing = Timing::new(timing.table().clone(), &self.machine);
+        }
+        if let Some(profile) = &mut self.profile {
+            **profile = Profile::default();
+        }
+        self.stack.top = self.core.r[13];
+        self.stack.lowest = self.core.r[13];
+        self.stack.refresh(&self.core);
+    }
+
     /// The image that is loaded.
     #[must_use]
     pub fn image(&self) -> Option<&Image> {

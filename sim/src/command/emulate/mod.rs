@@ -1,20 +1,20 @@
 //! `sim emulate`: any firmware, instruction by instruction: cycles, where they go, and what went wrong.
 
+mod console;
+mod shown;
+
 use crate::cli::{Common, Emulate};
 use crate::failure::Failure;
-use crate::outcome::columns;
-use sim_emulator::profile::{Row, by_function, by_line, flame_graph, folded};
-use sim_emulator::timing::Columns;
+use console::{Console, Output};
+use shown::Shown;
+use sim_emulator::profile::{flame_graph, folded};
 use sim_emulator::{
-    Alias, Bank, Behaviour, Cache, Emulator, Image, Machine, MemoryHost, MemoryTiming, Mode,
-    Peripheral, Stop,
+    Alias, Bank, Behaviour, Cache, Cause, Emulator, Image, Machine, MemoryTiming, Mode, Peripheral,
+    Stop,
 };
 use sim_mcu::Board;
 use std::io::Write;
 use std::path::Path;
-
-/// Rows of a table that are shown.
-const ROWS: usize = 20;
 
 /// Runs the image that `options` name and prints what it cost.
 ///
@@ -38,7 +38,11 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
     };
     let image = Image::read(&bytes, &machine).map_err(refused)?;
     let mut emulator = Emulator::new(machine).map_err(refused)?;
-    emulator.set_host(Box::new(MemoryHost::default()));
+    let output = Output::default();
+    emulator.set_host(Box::new(Console {
+        output: common.json.then(|| output.clone()),
+        arguments: options.image.display().to_string(),
+    }));
     emulator.set_mode(if options.profile {
         Mode::Profile
     } else {
@@ -54,10 +58,16 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         emulator.set_entry(entry).map_err(refused)?;
     }
     let stop = run(&mut emulator, options).map_err(refused)?;
+    let shown = Shown {
+        emulator: &emulator,
+        board: &board,
+        reason: reason(&emulator, &stop),
+        options,
+    };
     let text = if common.json {
-        json(&emulator, &board, &stop, options)
+        shown.json(&output.text())
     } else {
-        text(&emulator, &board, &stop, options)
+        shown.text()
     };
     std::io::stdout()
         .lock()
@@ -78,7 +88,7 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         | Stop::Breakpoint { .. } => Ok(()),
         // Firmware that has done its work often sleeps for ever.
         Stop::Asleep { .. } => Ok(()),
-        stop => Err(Failure::Firmware(stop.to_string())),
+        _ => Err(Failure::Firmware(reason(&emulator, &stop))),
     }
 }
 
@@ -92,6 +102,9 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 /// Where the flash of STM32 lies, and where it appears a second time when it is booted from.
 const STM32_FLASH: u32 = 0x0800_0000;
 const BOOT_ALIAS: u32 = 0;
+
+/// From here on Cortex-M has peripherals (ARMv7-M ARM table B3-1).
+const PERIPHERALS: u32 = 0x4000_0000;
 
 /// The board as the emulator knows it.
 pub fn machine(board: &Board) -> Machine {
@@ -145,9 +158,17 @@ pub fn generic(machine: &sim_device::Machine) -> Machine {
     }
 }
 
+/// Runs the program, or start-up code and then one function.
 fn run(emulator: &mut Emulator, options: &Emulate) -> Result<Stop, sim_emulator::Error> {
     let limit = options.max_instructions;
     if let Some((address, arguments)) = options.call.as_deref().and_then(<[u32]>::split_first) {
+        if let Some(until) = options.until {
+            let stop = emulator.run_until(until, limit);
+            if !matches!(stop, Stop::Address(_)) {
+                return Ok(stop);
+            }
+            emulator.clear_figures();
+        }
         return emulator.call(*address, arguments, limit);
     }
     if options.trace {
@@ -162,7 +183,7 @@ fn run(emulator: &mut Emulator, options: &Emulate) -> Result<Stop, sim_emulator:
 /// Runs one instruction at a time and shows each on standard error.
 fn trace(emulator: &mut Emulator, limit: u64, until: Option<u32>) -> Stop {
     for _ in 0..limit {
-        let pc = emulator.core().r[15];
+        let pc = emulator.core().pc;
         if until.is_some_and(|address| address & !1 == pc) {
             return Stop::Address(pc);
         }
@@ -177,86 +198,34 @@ fn trace(emulator: &mut Emulator, limit: u64, until: Option<u32>) -> Stop {
     Stop::InstructionLimit
 }
 
-fn text(emulator: &Emulator, board: &Board, stop: &Stop, options: &Emulate) -> String {
-    let Columns {
-        table,
-        rules,
-        memory,
-    } = emulator.cycles();
-    let mut text = format!("{}: {stop}\n", options.image.display());
-    text.push_str(&format!("instructions {:>14}\n", emulator.instructions()));
-    for (what, cycles) in [
-        ("table", table),
-        ("table + rules", rules),
-        ("table + rules + memory", memory),
-    ] {
-        text.push_str(&format!(
-            "cycles {cycles:>20}  {:>12.3} ms  {what}\n",
-            board.milliseconds(cycles as f64)
-        ));
+/// Why it stopped, with the place where that is not part of it.
+fn reason(emulator: &Emulator, stop: &Stop) -> String {
+    let place = match stop {
+        Stop::InstructionLimit => emulator.core().pc,
+        Stop::Asleep { pc } | Stop::Breakpoint { pc, .. } => *pc,
+        Stop::Fault(fault) => return format!("{fault}{}", advice(&fault.cause)),
+        _ => return stop.to_string(),
+    };
+    let mut text = stop.to_string();
+    if matches!(stop, Stop::InstructionLimit) {
+        text.push_str(&format!("; it was at {place:#010x}"));
     }
-    if board.core.value.name() == "cortex-m7" {
-        text.push_str("The Cortex-M7's timing is experimental.\n");
+    if let Some(function) = emulator.function_at(place) {
+        text.push_str(&format!(" in {function}"));
     }
-    text.push_str(&format!(
-        "stack high-water mark {} bytes\n",
-        emulator.stack_high_water()
-    ));
-    text.push_str(&format!("r0 {:#010x}\n", emulator.core().r[0]));
-    if options.profile {
-        text.push_str(&rows("function", &by_function(emulator)));
-        text.push_str(&rows("line", &by_line(emulator)));
+    if let Some(line) = emulator.line_at(place) {
+        text.push_str(&format!(" ({line})"));
     }
     text
 }
 
-fn rows(what: &str, rows: &[Row]) -> String {
-    if rows.is_empty() {
-        return String::new();
+/// What to do about a fault that the command line can help with.
+fn advice(cause: &Cause) -> String {
+    match cause {
+        Cause::UnmappedRead(address) | Cause::UnmappedWrite(address) if *address >= PERIPHERALS => {
+            let register = address & !3;
+            format!("; if that is a peripheral, say what it reads: --mmio {register:#010x}=VALUE")
+        }
+        _ => String::new(),
     }
-    let header = ["cycles", "instructions", what].map(str::to_owned).to_vec();
-    let shown = rows.iter().take(ROWS).map(|row| {
-        vec![
-            row.counts.cycles.to_string(),
-            row.counts.instructions.to_string(),
-            row.name.clone(),
-        ]
-    });
-    format!(
-        "\n{}",
-        columns(&[header].into_iter().chain(shown).collect::<Vec<_>>())
-    )
-}
-
-fn json(emulator: &Emulator, board: &Board, stop: &Stop, options: &Emulate) -> String {
-    let Columns {
-        table,
-        rules,
-        memory,
-    } = emulator.cycles();
-    let list = |rows: Vec<Row>| -> Vec<serde_json::Value> {
-        rows.iter()
-            .map(|row| {
-                serde_json::json!({
-                    "name": row.name, "cycles": row.counts.cycles,
-                    "instructions": row.counts.instructions,
-                })
-            })
-            .collect()
-    };
-    let value = serde_json::json!({
-        "image": options.image.display().to_string(),
-        "board": board.name,
-        "stop": stop.to_string(),
-        "instructions": emulator.instructions(),
-        "cycles": { "table": table, "rules": rules, "memory": memory },
-        "stack_high_water_bytes": emulator.stack_high_water(),
-        "registers": emulator.core().r.to_vec(),
-        "functions": if options.profile { list(by_function(emulator)) } else { Vec::new() },
-        "lines": if options.profile { list(by_line(emulator)) } else { Vec::new() },
-    });
-    format!(
-        "{}\n",
-        serde_json::to_string_pretty(&value).unwrap_or_default()
-    )
 }

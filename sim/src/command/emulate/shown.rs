@@ -1,0 +1,193 @@
+//! What `sim emulate` shows: figures as text or as JSON.
+
+use crate::cli::Emulate;
+use crate::outcome::columns;
+use sim_emulator::Emulator;
+use sim_emulator::profile::{Row, by_function, by_line};
+use sim_emulator::timing::Columns;
+use sim_mcu::Board;
+
+/// Rows of a table that are shown.
+const ROWS: usize = 20;
+
+/// A run that is over.
+pub struct Shown<'a> {
+    /// The machine as it stopped.
+    pub emulator: &'a Emulator,
+    /// Its board.
+    pub board: &'a Board,
+    /// Why it stopped.
+    pub reason: String,
+    /// What was asked for.
+    pub options: &'a Emulate,
+}
+
+impl Shown<'_> {
+    /// The figures for a person.
+    pub fn text(&self) -> String {
+        let emulator = self.emulator;
+        let Columns {
+            table,
+            rules,
+            memory,
+        } = emulator.cycles();
+        let mut text = format!("{}: {}\n", self.options.image.display(), self.reason);
+        text.push_str(&format!("instructions {:>14}\n", emulator.instructions()));
+        for (what, cycles) in [
+            ("table", table),
+            ("table + rules", rules),
+            ("table + rules + memory", memory),
+        ] {
+            text.push_str(&format!(
+                "cycles {cycles:>20}  {:>12.3} ms  {what}\n",
+                self.board.milliseconds(cycles as f64)
+            ));
+        }
+        if self.board.core.value.name() == "cortex-m7" {
+            text.push_str("The Cortex-M7's timing is experimental.\n");
+        }
+        text.push_str(&format!(
+            "stack high-water mark {} bytes\n",
+            emulator.stack_high_water()
+        ));
+        text.push_str(&format!("r0 {:#010x}\n", emulator.core().r[0]));
+        text.push_str(&self.regions());
+        text.push_str(&self.registers());
+        text.push_str(&self.classes());
+        if self.options.profile {
+            text.push_str(&rows("function", &by_function(emulator)));
+            text.push_str(&rows("line", &by_line(emulator)));
+        }
+        text
+    }
+
+    fn regions(&self) -> String {
+        let used = self.emulator.regions().iter();
+        let used = used.filter(|r| r.loads + r.stores > 0).map(|r| {
+            vec![
+                r.name.clone(),
+                format!("{:#010x}", r.base),
+                r.loads.to_string(),
+                r.stores.to_string(),
+            ]
+        });
+        table(["memory", "from", "loads", "stores"], used.collect())
+    }
+
+    fn registers(&self) -> String {
+        let touched = self.emulator.touched_peripherals();
+        let touched = touched.iter().map(|t| {
+            vec![
+                format!("{:#010x}", t.address),
+                format!("{:#010x}", t.value),
+                t.reads.to_string(),
+                t.writes.to_string(),
+            ]
+        });
+        table(
+            ["register", "last value", "reads", "writes"],
+            touched.collect(),
+        )
+    }
+
+    fn classes(&self) -> String {
+        let classes = self.emulator.timing().map(|t| t.by_class());
+        let mut classes = classes.unwrap_or_default();
+        classes.sort_by_key(|(class, _, cycles)| (std::cmp::Reverse(cycles.memory), *class));
+        let lines = classes.iter().map(|(class, instructions, cycles)| {
+            vec![
+                class.name(),
+                String::new(),
+                instructions.to_string(),
+                cycles.table.to_string(),
+                cycles.rules.to_string(),
+                cycles.memory.to_string(),
+            ]
+        });
+        let header = ["class", "", "instructions", "table", "+ rules", "+ memory"];
+        table(header, lines.collect())
+    }
+
+    /// The figures for a program; `output` is what the emulated one wrote.
+    pub fn json(&self, output: &str) -> String {
+        let emulator = self.emulator;
+        let profile = |rows: fn(&Emulator) -> Vec<Row>| -> Vec<serde_json::Value> {
+            let rows = if self.options.profile {
+                rows(emulator)
+            } else {
+                Vec::new()
+            };
+            let one = |row: &Row| {
+                serde_json::json!({
+                    "name": row.name, "cycles": row.counts.cycles,
+                    "instructions": row.counts.instructions,
+                })
+            };
+            rows.iter().map(one).collect()
+        };
+        let classes = emulator.timing().map(|t| t.by_class()).unwrap_or_default();
+        let classes = classes.iter().map(|(class, instructions, cycles)| {
+            serde_json::json!({
+                "class": class.name(), "instructions": instructions, "cycles": cycles,
+            })
+        });
+        let regions = emulator.regions().iter().map(|r| {
+            serde_json::json!({
+                "name": r.name, "base": r.base, "bytes": r.data.len(),
+                "loads": r.loads, "stores": r.stores,
+            })
+        });
+        let registers = emulator.touched_peripherals();
+        let registers = registers.iter().map(|t| {
+            serde_json::json!({
+                "address": t.address, "value": t.value, "reads": t.reads, "writes": t.writes,
+            })
+        });
+        let value = serde_json::json!({
+            "image": self.options.image.display().to_string(),
+            "board": self.board.name,
+            "stop": self.reason,
+            "output": output,
+            "instructions": emulator.instructions(),
+            "cycles": emulator.cycles(),
+            "stack_high_water_bytes": emulator.stack_high_water(),
+            "registers": registers_with_pc(emulator),
+            "classes": classes.collect::<Vec<_>>(),
+            "memories": regions.collect::<Vec<_>>(),
+            "peripherals": registers.collect::<Vec<_>>(),
+            "functions": profile(by_function),
+            "lines": profile(by_line),
+        });
+        format!(
+            "{}\n",
+            serde_json::to_string_pretty(&value).unwrap_or_default()
+        )
+    }
+}
+
+/// R0 to R14 and PC.
+fn registers_with_pc(emulator: &Emulator) -> Vec<u32> {
+    let core = emulator.core();
+    core.r[..15].iter().copied().chain([core.pc]).collect()
+}
+
+fn rows(what: &str, rows: &[Row]) -> String {
+    let shown = rows.iter().take(ROWS).map(|row| {
+        vec![
+            row.counts.cycles.to_string(),
+            row.counts.instructions.to_string(),
+            row.name.clone(),
+        ]
+    });
+    table(["cycles", "instructions", what], shown.collect())
+}
+
+/// A table with an empty line before it; nothing where it has no rows.
+fn table<const N: usize>(header: [&str; N], rows: Vec<Vec<String>>) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let header = header.map(str::to_owned).to_vec();
+    let all: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
+    format!("\n{}", columns(&all))
+}
