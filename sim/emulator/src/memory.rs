@@ -87,6 +87,7 @@ pub struct Bus {
     pub(crate) stale: Vec<(usize, usize, usize)>,
     /// Cycles so far (instructions, where no timing model runs).
     pub(crate) clock: u64,
+    programs_flash: bool,
     unaligned_allowed: bool,
     bit_band: bool,
 }
@@ -140,6 +141,7 @@ impl Bus {
             last: 0,
             stale: Vec::new(),
             clock: 0,
+            programs_flash: machine.programs_flash,
             unaligned_allowed: features.unaligned(),
             bit_band: features.bit_band,
         })
@@ -292,8 +294,12 @@ impl Bus {
         for (index, region) in self.regions.iter_mut().enumerate() {
             let offset = address.wrapping_sub(region.base) as usize;
             if let Some(bytes) = region.data.get_mut(offset..offset + W::BYTES) {
+                let mut value = value;
                 if !region.writable {
-                    return Err(Trap::Fault(Cause::WriteToFlash(address)));
+                    if !self.programs_flash {
+                        return Err(Trap::Fault(Cause::WriteToFlash(address)));
+                    }
+                    value &= W::read(bytes).to_u32();
                 }
                 W::from_u32(value).write(bytes);
                 region.stores += 1;

@@ -40,7 +40,12 @@ const PATIENCE: u64 = 4;
 
 /// The peripheral address space of the architecture (ARMv7-M ARM table B3-1), and the addresses from
 /// 0xd000_0000 on that vendors use for registers of their own.
-const SPACES: [(u32, u32); 2] = [(0x4000_0000, 0x2000_0000), (0xd000_0000, 0x1000_0000)];
+const SPACES: [(u32, u32); 2] = [(0x4000_0000, 0x2000_0000), (0xd000_0000, 0x3000_0000)];
+
+/// Where makers of chips keep tables and option bytes, beside memories. What no profile lists reads as
+/// erased flash, unless an access there is to be a fault.
+const INFORMATION: std::ops::Range<u32> = 0x1000_0000..0x2000_0000;
+const ERASED: u32 = u32::MAX;
 
 /// An undescribed register, with the reads since its last write.
 #[derive(Debug, Clone, Copy, Default)]
@@ -150,7 +155,8 @@ impl Peripherals {
     /// What a read gives where nothing is described; `None` is a fault.
     pub fn read_unmapped(&mut self, address: u32) -> Option<u32> {
         if !self.is_unmapped_peripheral(address) {
-            return None;
+            let erased = self.unmapped != Unmapped::Fault && INFORMATION.contains(&address);
+            return erased.then_some(ERASED);
         }
         let register = self.registers.unknown.entry(address & !3).or_default();
         register.reads += 1;

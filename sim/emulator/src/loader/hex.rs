@@ -13,16 +13,27 @@ const SEGMENT_START: u8 = 3;
 const LINEAR_ADDRESS: u8 = 4;
 const LINEAR_START: u8 = 5;
 
+// The universal hex of the micro:bit: parts for several boards, each begun by a record with the board's
+// number (tech.microbit.org/software/spec-universal-hex).
+const BLOCK_START: u8 = 0x0a;
+const BLOCK_END: u8 = 0x0b;
+const PADDING: u8 = 0x0c;
+const OTHER_DATA: u8 = 0x0d;
+/// The numbers of micro:bit boards with a Cortex-M0; those with a Cortex-M4 follow.
+const BASELINE_BOARDS: [u16; 3] = [0x9900, 0x9901, 0x9902];
+
 /// Whether a file begins like Intel HEX: a colon and nine hexadecimal digits.
 pub(super) fn is_hex(bytes: &[u8]) -> bool {
     let bytes = bytes.trim_ascii_start();
     bytes.len() >= 11 && bytes[0] == b':' && bytes[1..10].iter().all(u8::is_ascii_hexdigit)
 }
 
-/// The data records in their order.
-pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Segment>, Error> {
+/// The data records in their order; of a universal hex those for boards with the baseline instruction set,
+/// or those for the others (`mainline`).
+pub(super) fn blocks(bytes: &[u8], mainline: bool) -> Result<Vec<Segment>, Error> {
     let mut blocks = Vec::new();
     let mut upper = 0u32;
+    let mut ours = true;
     for (index, line) in bytes.split(|&b| b == b'\n').enumerate() {
         let line = line.trim_ascii();
         if line.is_empty() {
@@ -48,7 +59,8 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Segment>, Error> {
                 .map_err(|_| wrong("an address record has two bytes"))
         };
         match *kind {
-            DATA => blocks.push(Segment {
+            DATA | OTHER_DATA if !ours => {}
+            DATA | OTHER_DATA => blocks.push(Segment {
                 address: upper.wrapping_add(u32::from(u16::from_be_bytes([*high, *low]))),
                 bytes: data.to_vec(),
             }),
@@ -57,11 +69,14 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Segment>, Error> {
             LINEAR_ADDRESS => upper = word()? << 16,
             // Where to start says the vector table.
             SEGMENT_START | LINEAR_START => {}
-            0x0a..=0x0e => {
-                return Err(wrong(
-                    "this is a universal hex for several boards: take the one of this board out of it",
-                ));
+            BLOCK_START => {
+                let [high, low, ..] = data else {
+                    return Err(wrong("a block begins with the number of its board"));
+                };
+                let board = u16::from_be_bytes([*high, *low]);
+                ours = BASELINE_BOARDS.contains(&board) != mainline;
             }
+            BLOCK_END | PADDING => {}
             _ => return Err(wrong("the kind of record is unknown")),
         }
     }
@@ -97,13 +112,13 @@ mod tests {
     use super::*;
 
     fn problem(text: &str) -> String {
-        blocks(text.as_bytes()).unwrap_err().to_string()
+        blocks(text.as_bytes(), true).unwrap_err().to_string()
     }
 
     #[test]
     fn addresses_are_put_together() {
         let text = ":020000040800F2\r\n:0400000000010203F6\r\n:02000400AABB95\n:00000001FF\n";
-        let read = blocks(text.as_bytes()).unwrap();
+        let read = blocks(text.as_bytes(), true).unwrap();
         assert_eq!(
             (read[0].address, read[0].bytes.as_slice()),
             (0x0800_0000, &[0, 1, 2, 3][..])
@@ -118,6 +133,15 @@ mod tests {
         assert!(problem(":0400000000010203F7\n").contains("checksum"));
         assert!(problem(":0400000000010203F6\n").contains("cut off"));
         assert!(problem(":050000000001020 3F5\n").contains("line 1"));
-        assert!(problem(":0000000AF6\n").contains("universal"));
+        assert!(problem(":0000000AF6\n").contains("its board"));
+    }
+
+    #[test]
+    fn a_universal_hex_is_read_for_one_board() {
+        let text = ":0400000A9900C0DEBB\n:0100000011EE\n:0400000B00000000F1\n\
+                    :0400000A9903C0DEB8\n:0100000D22D0\n:00000001FF\n";
+        let of = |mainline| blocks(text.as_bytes(), mainline).unwrap();
+        assert_eq!((of(false).len(), of(false)[0].bytes[0]), (1, 0x11));
+        assert_eq!((of(true).len(), of(true)[0].bytes[0]), (1, 0x22));
     }
 }

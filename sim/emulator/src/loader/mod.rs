@@ -77,7 +77,7 @@ impl Image {
             return Self::elf(bytes);
         }
         if hex::is_hex(bytes) {
-            return Self::hex(bytes);
+            return Self::hex(bytes, machine.core != "cortex-m0plus");
         }
         if uf2::is_uf2(bytes) {
             return Self::uf2(bytes);
@@ -101,12 +101,13 @@ impl Image {
         Ok(Self::of_segments(vec![segment]))
     }
 
-    /// Intel HEX: records of bytes with addresses and checksums.
+    /// Intel HEX: records of bytes with addresses and checksums. Of a universal hex, which serves two
+    /// boards, `mainline` chooses the part for the larger core.
     ///
     /// # Errors
     /// [`Error::Hex`] with the line, or [`Error::Empty`].
-    pub fn hex(bytes: &[u8]) -> Result<Self, Error> {
-        Self::of_blocks(hex::blocks(bytes)?)
+    pub fn hex(bytes: &[u8], mainline: bool) -> Result<Self, Error> {
+        Self::of_blocks(hex::blocks(bytes, mainline)?)
     }
 
     /// UF2: blocks of 512 bytes that each carry a piece of flash.
