@@ -348,16 +348,22 @@ impl Emulator {
 
     fn semihosting_call(&mut self) -> Result<Outcome, Stop> {
         let ram = self.machine.ram.first();
-        let (ram_base, ram_end) = ram.map_or((0, 0), |r| (r.base, r.base.wrapping_add(r.size)));
+        let ram_end = ram.map_or(0, |r| r.base.wrapping_add(r.size));
+        // Zero tells the program that nobody knows: it has an opinion of its own.
         let heap_base = self
             .image
             .as_ref()
             .and_then(|i| i.heap_start())
-            .unwrap_or(ram_base);
+            .unwrap_or(0);
         let around = Surroundings {
             clock: self.bus.clock,
             clock_hz: self.machine.clock_hz,
-            heap: [heap_base, ram_end, ram_end, heap_base],
+            heap: [
+                heap_base,
+                if heap_base == 0 { 0 } else { ram_end },
+                ram_end,
+                heap_base,
+            ],
         };
         match semihosting::call(&mut self.core, &mut self.bus, &mut *self.host, &around) {
             semihosting::Outcome::Continue => Ok(Outcome::Done),

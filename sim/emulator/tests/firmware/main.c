@@ -5,24 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern uint32_t __data_load[], __data_start[], __data_end[], __bss_start__[], __bss_end__[], __stack[];
-extern void _start(void);
-extern void initialise_monitor_handles(void);
+extern uint32_t __stack[];
+void reset(void);
 
 static volatile uint32_t ticks, calls;
-
-static void enable_unit(void) {
-#if defined(__ARM_FP)
-    *(volatile uint32_t *)0xE000ED88 |= 0xF << 20;
-    __asm__ volatile("dsb\n isb");
-#endif
-}
-
-void reset(void) {
-    enable_unit();
-    memcpy(__data_start, __data_load, (char *)__data_end - (char *)__data_start);
-    _start();
-}
 
 void supervisor(void) { calls += 1; }
 void pended(void) { calls += 100; }
