@@ -70,3 +70,44 @@ fn an_access_outside_the_board_names_its_address() {
     let mmio = ["emulate", "stray.bin", "--mmio", "0x40000000=0x2a"];
     assert!(place.succeed(&mmio).contains("r0 0x0000002a"));
 }
+
+#[test]
+fn intel_hex_is_read_and_damage_names_its_line() {
+    let place = Place::new();
+    let records = [":10000000001000200900000006200721484301BE1F", ":00000001FF"];
+    std::fs::write(place.path("image.hex"), records.join("\n"))
+        .expect("the folder can be written to");
+    let said = place.succeed(&["emulate", "image.hex"]);
+    for part in ["r0 0x0000002a", "multiply"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let damaged = records.join("\n").replace("0009", "0008");
+    std::fs::write(place.path("damaged.hex"), damaged).expect("the folder can be written to");
+    let said = place.fail(&["emulate", "damaged.hex"], 2);
+    assert!(
+        said.contains("line 1") && said.contains("checksum"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_call_after_start_up_finds_its_variables_and_is_counted_alone() {
+    let place = Place::new();
+    // reset: movs r2, #1; lsls r2, r2, #29; movs r1, #5; str r1, [r2]; b . (at 16);
+    // function (at 18): movs r2, #1; lsls r2, r2, #29; ldr r1, [r2]; adds r0, r0, r1; bx lr.
+    let code = [
+        0x2201u16, 0x0752, 0x2105, 0x6011, 0xe7fe, 0x2201, 0x0752, 0x6811, 0x1840, 0x4770,
+    ];
+    let mut image: Vec<u8> = [0x2000_1000u32, 9].map(u32::to_le_bytes).concat();
+    image.extend(code.iter().flat_map(|half| half.to_le_bytes()));
+    std::fs::write(place.path("raw.bin"), image).expect("the folder can be written to");
+    let json = place.succeed(&[
+        "emulate", "raw.bin", "--until", "16", "--call", "19,37", "--json",
+    ]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("--json prints JSON");
+    assert_eq!(json["registers"][0], 42, "{json}");
+    assert_eq!(json["instructions"], 5);
+    let ram = json["memories"].as_array().and_then(|m| m.first()).cloned();
+    let ram = ram.expect("the board has RAM");
+    assert_eq!((&ram["loads"], &ram["stores"]), (&1.into(), &0.into()));
+}

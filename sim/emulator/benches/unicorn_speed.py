@@ -19,8 +19,8 @@ def hook(*_):
 
 machine.hook_add(UC_HOOK_CODE, hook)
 LIMIT = 1_000_000
-started = time.monotonic()
+started = time.process_time()
 # The exit sequence begins behind the loop: 8 bytes of vectors, 10 instructions.
 machine.emu_start(8 | 1, 8 + 20, count=LIMIT)
-print(count / (time.monotonic() - started))
+print(count / (time.process_time() - started))
 sys.exit(0 if count == LIMIT else 1)

@@ -336,7 +336,7 @@ impl Emulator {
     pub fn reset(&mut self) -> Result<(), Error> {
         let (sp, pc, vectors) = self.start_state()?;
         self.core = Core::new();
-        self.bus.system = crate::system::System::new(&self.features, self.machine.priority_bits);
+        self.bus.system = crate::system::System::new(&self.features, &self.machine);
         self.bus.system.vtor = vectors;
         self.core.r[13] = sp & !3;
         self.core.r[14] = u32::MAX;

@@ -23,6 +23,8 @@ pub struct Machine {
     pub programs_flash: bool,
     /// Bits of an interrupt's priority that the chip implements; 0 stands for the core's usual number.
     pub priority_bits: u8,
+    /// Whether the DWT has its cycle counter, which a chip may leave out and the baseline never has.
+    pub cycle_counter: bool,
     /// Wait states, line buffers and caches.
     pub timing: MemoryTiming,
 }
@@ -114,6 +116,7 @@ impl Machine {
             unmapped: Unmapped::Fault,
             programs_flash: false,
             priority_bits: 0,
+            cycle_counter: true,
             timing: MemoryTiming::default(),
         }
     }

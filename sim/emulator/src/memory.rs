@@ -136,7 +136,7 @@ impl Bus {
             regions,
             aliases: machine.aliases.clone(),
             peripherals: Peripherals::new(machine),
-            system: System::new(features, machine.priority_bits),
+            system: System::new(features, machine),
             events: 0,
             last: 0,
             stale: Vec::new(),

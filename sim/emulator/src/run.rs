@@ -58,7 +58,7 @@ impl Emulator {
         limit: u64,
         until: Option<u32>,
     ) -> Stop {
-        let mut left = limit;
+        let end = self.instructions.saturating_add(limit);
         let mut first = true;
         let mut deadline = 0;
         self.bus.events |= events::EXCEPTIONS;
@@ -85,7 +85,6 @@ impl Emulator {
         }
         macro_rules! retire {
             ($op:expr, $pc:expr, $slot:expr, $behind:expr, $skipped:expr) => {{
-                left -= 1;
                 self.instructions += 1;
                 let retired = Retired {
                     pc: $pc,
@@ -105,8 +104,8 @@ impl Emulator {
             }};
         }
         let stop = loop {
-            if self.bus.events != 0 || self.bus.clock >= deadline || left == 0 {
-                if left == 0 {
+            if self.bus.events != 0 || self.bus.clock >= deadline || self.instructions == end {
+                if self.instructions == end {
                     break Stop::InstructionLimit;
                 }
                 put_back!();

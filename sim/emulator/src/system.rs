@@ -5,11 +5,14 @@
 
 use crate::fault::Cause;
 use crate::features::{Features, Fpu};
+use crate::machine::Machine;
 use crate::memory::events;
 use crate::nvic::{BUS_FAULT, EXCEPTIONS, HARD_FAULT, NMI, Nvic, SYSTICK, USAGE_FAULT};
 
 const CCR_UNALIGN_TRP: u32 = 1 << 3;
 const CCR_DIV_0_TRP: u32 = 1 << 4;
+/// DWT_CTRL.NOCYCCNT: there is no cycle counter.
+const DWT_NOCYCCNT: u32 = 1 << 25;
 const DEMCR_TRCENA: u32 = 1 << 24;
 
 /// The registers of the private peripheral bus.
@@ -36,6 +39,7 @@ pub struct System {
     cpuid: u32,
     fpu: Fpu,
     mainline: bool,
+    cycle_counter: bool,
     /// CFSR, HFSR, MMFAR and BFAR: why the last fault happened, for handlers of the program.
     faults: [u32; 4],
 }
@@ -45,10 +49,10 @@ const HFSR_FORCED: u32 = 1 << 30;
 const BFARVALID: u32 = 1 << 15;
 
 impl System {
-    /// The registers after reset; `priority_bits` are those of the chip, 0 for the usual number.
-    pub(crate) fn new(features: &Features, priority_bits: u8) -> Self {
+    /// The registers after reset.
+    pub(crate) fn new(features: &Features, machine: &Machine) -> Self {
         // Most vendors implement four bits; the baseline has two.
-        let bits = match (priority_bits, features.mainline) {
+        let bits = match (machine.priority_bits, features.mainline) {
             (0, true) => 4,
             (0, false) => 2,
             (bits, _) => bits.min(8),
@@ -78,6 +82,7 @@ impl System {
             cpuid: features.cpuid,
             fpu: features.fpu,
             mainline: features.mainline,
+            cycle_counter: machine.cycle_counter && features.mainline,
             faults: [0; 4],
         }
     }
@@ -182,6 +187,7 @@ impl System {
     /// Reads a word of the private peripheral bus.
     pub(crate) fn read(&mut self, address: u32, clock: u64) -> u32 {
         match address {
+            0xe000_1000 if !self.cycle_counter => DWT_NOCYCCNT,
             0xe000_1000 => self.dwt_control | 0x4000_0000,
             0xe000_1004 if self.dwt_control & 1 != 0 => clock.wrapping_sub(self.dwt_origin) as u32,
             0xe000_1004 => self.dwt_origin as u32,
@@ -248,6 +254,7 @@ impl System {
             return events::EXCEPTIONS;
         }
         match address {
+            0xe000_1000 | 0xe000_1004 if !self.cycle_counter => {}
             0xe000_1000 => {
                 // The counter keeps its value while stopped.
                 let count = if self.dwt_control & 1 != 0 {
@@ -332,7 +339,10 @@ mod tests {
     use crate::timing::CoreTable;
 
     fn system() -> System {
-        System::new(&CoreTable::builtin("cortex-m4f").unwrap().features, 0)
+        System::new(
+            &CoreTable::builtin("cortex-m4f").unwrap().features,
+            &Machine::generic("cortex-m4f"),
+        )
     }
 
     #[test]

@@ -254,3 +254,44 @@ fn the_stack_limit_registers_hold() {
     assert_eq!(named.cause, Cause::StackOverflow(0x2000_0fec));
     assert_eq!(named.pc, 8 + 14);
 }
+
+#[test]
+fn a_damaged_program_with_sections_and_line_tables_never_panics() {
+    let directory = folder("damaged");
+    let whole = std::fs::read(program(&directory, &[])).unwrap();
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as usize % below
+    };
+    let mut accepted = 0;
+    for _ in 0..300 {
+        let mut damaged = whole.clone();
+        for _ in 0..1 + next(8) {
+            // Headers and section tables, which decide what is read, lie at the ends; DWARF between.
+            let at = match next(3) {
+                0 => next(300),
+                1 => damaged.len() - 1 - next(2000),
+                _ => next(damaged.len()),
+            };
+            damaged[at] = [0, 0xff, next(256) as u8][next(3)];
+        }
+        damaged.truncate(damaged.len() - next(2) * next(whole.len()));
+        let machine = board(Unmapped::Ready);
+        let Ok(image) = Image::read(&damaged, &machine) else {
+            continue;
+        };
+        let mut emulator = Emulator::new(machine).unwrap();
+        if emulator.load(image).is_ok() {
+            accepted += 1;
+            emulator.set_mode(Mode::Profile);
+            emulator.run(2_000);
+            let lines = sim_emulator::profile::by_line(&emulator);
+            assert!(lines.len() <= 2_000);
+        }
+    }
+    assert!(accepted > 10, "some of it still runs");
+    std::fs::remove_dir_all(&directory).unwrap();
+}

@@ -122,18 +122,59 @@ fn a_truncated_elf_file_is_an_error_at_every_length() {
     }
 }
 
-#[test]
-fn damaged_elf_files_never_panic() {
-    let mut random = Random(13);
-    let whole = elf();
-    for _ in 0..5_000 {
-        let mut damaged = whole.clone();
-        for _ in 0..1 + random.next() % 4 {
-            let at = random.next() as usize % damaged.len();
-            damaged[at] = random.next() as u8;
+/// Damages a file at a few places, cuts it, or swaps two of its parts.
+fn damage(random: &mut Random, whole: &[u8]) -> Vec<u8> {
+    let mut damaged = whole.to_vec();
+    for _ in 0..1 + random.next() % 4 {
+        let at = random.next() as usize % damaged.len();
+        match random.next() % 8 {
+            0 => damaged.truncate(at.max(1)),
+            1 => {
+                let other = random.next() as usize % damaged.len();
+                let length = 40.min(damaged.len() - at.max(other));
+                for i in 0..length {
+                    damaged.swap(at + i, other + i);
+                }
+            }
+            // A size or an offset that is as large as can be.
+            2 => damaged.iter_mut().skip(at).take(4).for_each(|b| *b = 0xff),
+            _ => damaged[at] = random.next() as u8,
         }
-        if let Ok(mut emulator) = load(&damaged) {
-            emulator.run(100);
+    }
+    damaged
+}
+
+#[test]
+fn damaged_files_of_every_format_never_panic() {
+    let mut hex = b":020000040000FA\n".to_vec();
+    hex.extend(b":0A0000000008002009000000FEE7E0\n");
+    hex.extend(b":00000001FF\n");
+    let mut uf2 = vec![0u8; 512];
+    let header = [
+        0x0a32_4655u32,
+        0x9e5d_5157,
+        0,
+        0,
+        256,
+        0,
+        1,
+        0,
+        0x2000_0800,
+        9,
+    ];
+    for (place, word) in uf2.chunks_mut(4).zip(header) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    uf2[508..].copy_from_slice(&0x0ab1_6f30u32.to_le_bytes());
+    for whole in [&hex, &uf2] {
+        assert!(load(whole).is_ok(), "undamaged it is accepted");
+    }
+    let mut random = Random(17);
+    for whole in [hex, uf2, elf()] {
+        for _ in 0..2_000 {
+            if let Ok(mut emulator) = load(&damage(&mut random, &whole)) {
+                emulator.run(100);
+            }
         }
     }
 }
