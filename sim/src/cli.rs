@@ -127,7 +127,7 @@ pub enum DeviceKind {
 /// What `sim emulate` is told. Numbers may be written 0x… or in decimal.
 #[derive(Args, Clone, Debug)]
 pub struct Emulate {
-    /// An ELF file, or a raw image whose vector table is at the start of flash.
+    /// An ELF file, Intel HEX, UF2, or a raw image whose vector table is at the start of flash.
     pub image: PathBuf,
     /// The board: a name or a board file.
     #[arg(long, default_value = "nano33ble")]
@@ -138,7 +138,11 @@ pub struct Emulate {
     /// Start here instead of at the reset vector.
     #[arg(long, value_name = "ADDR", value_parser = number)]
     pub entry: Option<u32>,
-    /// Call the function at this address with up to four arguments, and stop when it returns.
+    /// Where a raw image belongs, if not at the start of flash.
+    #[arg(long, value_name = "ADDR", value_parser = number)]
+    pub base: Option<u32>,
+    /// Call the function at this address with up to four arguments, and stop when it returns. With --until,
+    /// run start-up code up to there first; what is counted is the call.
     #[arg(long, value_name = "ADDR[,ARG…]", value_delimiter = ',', value_parser = number)]
     pub call: Option<Vec<u32>>,
     /// Stop when this address is reached.
@@ -153,6 +157,19 @@ pub struct Emulate {
     /// A peripheral register that reads this value.
     #[arg(long, value_name = "ADDR=VALUE", value_parser = pair)]
     pub mmio: Vec<(u32, u32)>,
+    /// What peripherals do that --mmio does not name.
+    #[arg(long, value_enum, value_name = "POLICY", default_value_t = MmioDefault::Fault)]
+    pub mmio_default: MmioDefault,
+    /// Let the program write flash, as far as clearing bits goes; erasing is not emulated.
+    #[arg(long)]
+    pub flash_writes: bool,
+    /// Fault where the main stack falls below this address; without it, where it reaches the variables
+    /// that the ELF file names. 0 lets it grow.
+    #[arg(long, value_name = "ADDR", value_parser = number)]
+    pub stack_limit: Option<u32>,
+    /// Send faults to the program's own handlers, as a board does, rather than stop and name them.
+    #[arg(long)]
+    pub vector_faults: bool,
     /// Show every instruction on standard error.
     #[arg(long)]
     pub trace: bool,
@@ -162,6 +179,20 @@ pub struct Emulate {
     /// Write a flame graph as SVG; needs --profile.
     #[arg(long, value_name = "FILE", requires = "profile")]
     pub flame: Option<PathBuf>,
+}
+
+/// What peripherals do that nobody described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum MmioDefault {
+    /// Touching one is a fault that names it.
+    Fault,
+    /// They read as zero and ignore writes.
+    Zero,
+    /// They read as what was written last.
+    Register,
+    /// As `register`, but a program that waits for a bit gets it: from the fifth read in a row on the
+    /// register changes, so that start-up code gets through.
+    Ready,
 }
 
 fn number(text: &str) -> Result<u32, String> {

@@ -3,14 +3,14 @@
 mod console;
 mod shown;
 
-use crate::cli::{Common, Emulate};
+use crate::cli::{Common, Emulate, MmioDefault};
 use crate::failure::Failure;
 use console::{Console, Output};
 use shown::Shown;
 use sim_emulator::profile::{flame_graph, folded};
 use sim_emulator::{
     Alias, Bank, Behaviour, Cache, Cause, Emulator, Image, Machine, MemoryTiming, Mode, Peripheral,
-    Stop,
+    Stop, Unmapped,
 };
 use sim_mcu::Board;
 use std::io::Write;
@@ -31,12 +31,23 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
             behaviour,
         });
     }
+    machine.unmapped = match options.mmio_default {
+        MmioDefault::Fault => Unmapped::Fault,
+        MmioDefault::Zero => Unmapped::Zero,
+        MmioDefault::Register => Unmapped::Register,
+        MmioDefault::Ready => Unmapped::Ready,
+    };
+    machine.programs_flash = options.flash_writes;
     let bytes = read(&options.image)?;
     let refused = |e: sim_emulator::Error| Failure::Image {
         path: options.image.clone(),
         message: e.to_string(),
     };
-    let image = Image::read(&bytes, &machine).map_err(refused)?;
+    let image = match options.base {
+        Some(base) => Image::raw(&bytes, base),
+        None => Image::read(&bytes, &machine),
+    }
+    .map_err(refused)?;
     let mut emulator = Emulator::new(machine).map_err(refused)?;
     let output = Output::default();
     emulator.set_host(Box::new(Console {
@@ -49,6 +60,10 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         Mode::Time
     });
     emulator.load(image).map_err(refused)?;
+    if let Some(limit) = options.stack_limit {
+        emulator.set_stack_limit(limit);
+    }
+    emulator.set_vector_faults(options.vector_faults);
     for (address, value) in &options.poke {
         emulator
             .write(*address, &value.to_le_bytes())
@@ -103,8 +118,8 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 const STM32_FLASH: u32 = 0x0800_0000;
 const BOOT_ALIAS: u32 = 0;
 
-/// From here on Cortex-M has peripherals (ARMv7-M ARM table B3-1).
-const PERIPHERALS: u32 = 0x4000_0000;
+/// Where Cortex-M has SRAM; registers, and tables of a chip's maker, lie elsewhere (ARMv7-M ARM table B3-1).
+const SRAM: std::ops::Range<u32> = 0x2000_0000..0x4000_0000;
 
 /// The board as the emulator knows it.
 pub fn machine(board: &Board) -> Machine {
@@ -222,9 +237,11 @@ fn reason(emulator: &Emulator, stop: &Stop) -> String {
 /// What to do about a fault that the command line can help with.
 fn advice(cause: &Cause) -> String {
     match cause {
-        Cause::UnmappedRead(address) | Cause::UnmappedWrite(address) if *address >= PERIPHERALS => {
+        Cause::UnmappedRead(address) | Cause::UnmappedWrite(address) if !SRAM.contains(address) => {
             let register = address & !3;
-            format!("; if that is a peripheral, say what it reads: --mmio {register:#010x}=VALUE")
+            format!(
+                "; if that is a peripheral, say what it reads: --mmio {register:#010x}=VALUE, or --mmio-default ready for all"
+            )
         }
         _ => String::new(),
     }
