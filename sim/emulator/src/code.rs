@@ -73,6 +73,15 @@ impl Code {
             .position(|w| address.wrapping_sub(w.base) < w.size)
     }
 
+    /// Whether the slot of an address holds an instruction to execute.
+    pub fn is_ready(&self, address: u32) -> bool {
+        self.window_of(address).is_some_and(|index| {
+            let window = &self.windows[index];
+            let slot = (address.wrapping_sub(window.base) >> 1) as usize;
+            window.ops.get(slot).is_some_and(|op| op.kind > Kind::Hook)
+        })
+    }
+
     /// The instruction at an address, decoded afresh, whatever its slot holds; with its encoding.
     pub fn decode_at(&self, bus: &Bus, address: u32) -> Option<(Op, u32)> {
         let window = &self.windows[self.window_of(address)?];

@@ -47,6 +47,7 @@ pub mod profile;
 mod run;
 mod semihosting;
 mod stack;
+mod stretch;
 mod symbols;
 mod system;
 pub mod timing;

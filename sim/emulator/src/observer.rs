@@ -1,16 +1,14 @@
 //! Who watches execution: nobody, the timing model, or the profiler over it.
 
-use crate::op::{Kind, Op};
+use crate::op::Op;
 use crate::timing::Timing;
 
 /// An instruction that has been executed.
 pub(crate) struct Retired<'a> {
     pub pc: u32,
     pub op: &'a Op,
-    /// Place among the decoded code, and how often that was emptied.
-    pub window: usize,
+    /// Place among the decoded code of its window.
     pub slot: usize,
-    pub generation: u64,
     /// Execution does not go on behind it.
     pub branched: bool,
     pub next: u32,
@@ -24,31 +22,14 @@ pub(crate) struct Retired<'a> {
     pub lr: u32,
 }
 
-impl Retired<'_> {
-    /// Whether an access at an odd place was unaligned for its width.
-    pub fn is_unaligned(&self) -> bool {
-        use Kind as K;
-        match self.op.kind {
-            K::LdrImm
-            | K::LdrReg
-            | K::LdrIndexed
-            | K::LdrLit
-            | K::StrImm
-            | K::StrReg
-            | K::StrIndexed => true,
-            K::LdrhImm | K::LdrhReg | K::LdrhIndexed | K::LdrhLit | K::LdrshImm | K::LdrshReg => {
-                self.accessed & 1 != 0
-            }
-            K::LdrshIndexed | K::LdrshLit | K::StrhImm | K::StrhReg | K::StrhIndexed => {
-                self.accessed & 1 != 0
-            }
-            _ => false,
-        }
-    }
-}
-
 /// Sees every instruction after it executed, and says what it cost.
 pub(crate) trait Observer {
+    /// Every instruction moves the clock by one, and nothing else does.
+    const ONE_CYCLE_EACH: bool = false;
+    /// What retires from here on lies in this window of the decoded code, which was emptied so often.
+    fn enter(&mut self, _window: usize, _generation: u64) {}
+    /// Nothing retires any more for now.
+    fn leave(&mut self) {}
     /// Cycles by which the clock moves.
     fn retire(&mut self, retired: &Retired) -> u64;
     /// The same for taking an exception (`true`) or returning from one.
@@ -59,6 +40,7 @@ pub(crate) trait Observer {
 pub(crate) struct Nobody;
 
 impl Observer for Nobody {
+    const ONE_CYCLE_EACH: bool = true;
     #[inline(always)]
     fn retire(&mut self, _: &Retired) -> u64 {
         1
@@ -69,6 +51,12 @@ impl Observer for Nobody {
 }
 
 impl Observer for Timing {
+    fn enter(&mut self, window: usize, generation: u64) {
+        Timing::enter(self, window, generation);
+    }
+    fn leave(&mut self) {
+        Timing::leave(self);
+    }
     #[inline(always)]
     fn retire(&mut self, retired: &Retired) -> u64 {
         Timing::retire(self, retired)

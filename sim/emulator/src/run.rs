@@ -3,14 +3,14 @@
 use crate::disassembly::disassemble;
 use crate::emulator::{Emulator, Mode, RETURN};
 use crate::exceptions;
-use crate::exec::{advance_it, execute};
 use crate::fault::{Cause, Fault, Stop, Trap};
 use crate::hook::{HookAction, HookContext};
 use crate::memory::events;
-use crate::observer::{Nobody, Observer, Retired};
-use crate::op::{Kind, OUTSIDE_IT, Op, S};
+use crate::observer::{Nobody, Observer};
+use crate::op::{Kind, Op};
 use crate::profile::Profiler;
 use crate::semihosting::{self, Surroundings};
+use crate::stretch::{Pause, Stretch, execute_stretch, retire};
 
 /// How an instruction that did not end by itself has been dealt with.
 enum Outcome {
@@ -51,7 +51,7 @@ impl Emulator {
         stop
     }
 
-    /// The run loop.
+    /// The run loop: stretches of code, and what comes between them.
     fn execute_with<O: Observer>(
         &mut self,
         observer: &mut O,
@@ -62,129 +62,96 @@ impl Emulator {
         let mut first = true;
         let mut deadline = 0;
         self.bus.events |= events::EXCEPTIONS;
-        // The window that code runs from is held here, so that fetching is one bounds check.
-        let mut window = usize::MAX;
-        let mut base = 0;
-        let mut ops: Vec<Op> = Vec::new();
-        let mut special;
-        macro_rules! put_back {
-            () => {
-                if let Some(w) = self.code.windows.get_mut(window) {
-                    w.ops = std::mem::take(&mut ops);
-                }
-            };
-        }
-        macro_rules! take_out {
-            ($index:expr) => {
-                window = $index;
-                if let Some(w) = self.code.windows.get_mut(window) {
-                    base = w.base;
-                    ops = std::mem::take(&mut w.ops);
-                }
-            };
-        }
-        macro_rules! retire {
-            ($op:expr, $pc:expr, $slot:expr, $behind:expr, $skipped:expr) => {{
-                self.instructions += 1;
-                let retired = Retired {
-                    pc: $pc,
-                    op: $op,
-                    window,
-                    slot: $slot,
-                    generation: self.generation,
-                    branched: self.core.pc != $behind,
-                    next: self.core.pc,
-                    skipped: $skipped,
-                    accessed: self.bus.last,
-                    effort: self.core.effort,
-                    sp: self.core.r[13],
-                    lr: self.core.r[14],
-                };
-                self.bus.clock += observer.retire(&retired);
-            }};
-        }
+        // What to execute next in place of its slot.
+        let mut special: Option<Op> = None;
         let stop = loop {
-            if self.bus.events != 0 || self.bus.clock >= deadline || self.instructions == end {
+            let due =
+                self.bus.events != 0 || self.bus.clock >= deadline || self.instructions == end;
+            if due && special.is_none() {
                 if self.instructions == end {
                     break Stop::InstructionLimit;
                 }
-                put_back!();
                 let outcome = self.attend(observer);
                 deadline = self.bus.system.systick_deadline();
-                take_out!(window);
                 if let Err(stop) = outcome {
                     break stop;
                 }
             }
-            let pc = self.core.pc;
-            let mut slot = (pc.wrapping_sub(base) >> 1) as usize;
-            let mut op = match ops.get(slot) {
-                Some(op) if op.kind > Kind::Hook => op,
-                _ => {
-                    put_back!();
-                    if pc == RETURN {
-                        window = usize::MAX;
-                        break Stop::Returned;
-                    }
-                    let looked = self.look(pc, until.filter(|_| !first));
-                    take_out!(self.code.window_of(pc).unwrap_or(usize::MAX));
-                    slot = (pc.wrapping_sub(base) >> 1) as usize;
-                    match looked {
-                        Ok(Some(op)) => special = op,
-                        Ok(None) => continue,
-                        Err(stop) => break stop,
-                    }
-                    &special
+            let start = self.core.pc;
+            let Some(window) = self.code.window_of(start) else {
+                if start == RETURN {
+                    break Stop::Returned;
+                }
+                match self.look(start, until) {
+                    Ok(_) => continue,
+                    Err(stop) => break stop,
                 }
             };
-            first = false;
-            let behind = pc.wrapping_add(op.size.into());
-            self.core.pc = behind;
-            let it = self.core.it;
-            if it != 0 {
-                self.core.it = advance_it(it);
-                if !self.core.condition(it >> 4) {
-                    retire!(op, pc, slot, behind, true);
-                    continue;
-                }
-                if op.has(OUTSIDE_IT) {
-                    special = *op;
-                    special.flags &= !S;
-                    op = &special;
-                }
+            observer.enter(window, self.generation);
+            let window = &self.code.windows[window];
+            let mut stretch = Stretch {
+                ops: &window.ops,
+                base: window.base,
+                first_slot: 0,
+                instructions: end - self.instructions,
+                deadline,
+                watch: self.stack.watch,
+            };
+            let own = special.take();
+            if let Some(op) = &own {
+                stretch.first_slot = (start.wrapping_sub(window.base) >> 1) as usize;
+                stretch.base = start;
+                stretch.ops = std::slice::from_ref(op);
+                stretch.instructions = 1;
             }
-            if let Err(trap) = execute(&mut self.core, &mut self.bus, op) {
-                special = *op;
-                put_back!();
-                let outcome = self.trapped(observer, trap, pc);
-                deadline = self.bus.system.systick_deadline();
-                take_out!(window);
-                op = &special;
-                match outcome {
-                    Ok(Outcome::Done) => {}
-                    Ok(Outcome::Vectored) => {
-                        self.core.it = it;
-                        continue;
+            let base = window.base;
+            let (retired, pause) =
+                execute_stretch(&mut self.core, &mut self.bus, observer, &stretch);
+            self.instructions += retired;
+            first &= retired == 0;
+            match pause {
+                Pause::Over => {}
+                Pause::Look if self.core.pc == RETURN || self.code.is_ready(self.core.pc) => {}
+                Pause::Look => match self.look(self.core.pc, until.filter(|_| !first)) {
+                    Ok(op) => special = op,
+                    Err(stop) => break stop,
+                },
+                Pause::Stack { op, pc } => {
+                    if let Some(cause) = self.stack.moved(&self.core, &op) {
+                        break self.fault(pc, cause);
                     }
-                    Err(stop) => {
-                        if matches!(stop, Stop::Fault(_)) {
+                }
+                Pause::Trapped { trap, op, pc, it } => {
+                    first = false;
+                    let outcome = self.trapped(observer, trap, pc);
+                    deadline = self.bus.system.systick_deadline();
+                    match outcome {
+                        Ok(Outcome::Done) => {}
+                        Ok(Outcome::Vectored) => {
                             self.core.it = it;
-                        } else {
-                            self.instructions += 1;
+                            continue;
                         }
-                        break stop;
+                        Err(stop) => {
+                            if matches!(stop, Stop::Fault(_)) {
+                                self.core.it = it;
+                            } else {
+                                self.instructions += 1;
+                            }
+                            break stop;
+                        }
+                    }
+                    self.instructions += 1;
+                    let slot = (pc.wrapping_sub(base) >> 1) as usize;
+                    retire(observer, &self.core, &mut self.bus, (&op, pc, slot), false);
+                    if self.core.r[13] < self.stack.watch
+                        && let Some(cause) = self.stack.moved(&self.core, &op)
+                    {
+                        break self.fault(pc, cause);
                     }
                 }
-            }
-            retire!(op, pc, slot, behind, false);
-            let sp = self.core.r[13];
-            if sp < self.stack.watch
-                && let Some(cause) = self.stack.moved(&self.core, op)
-            {
-                break self.fault(pc, cause);
             }
         };
-        put_back!();
+        observer.leave();
         stop
     }
 

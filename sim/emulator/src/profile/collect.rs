@@ -110,6 +110,14 @@ impl<'a> Profiler<'a> {
 }
 
 impl Observer for Profiler<'_> {
+    fn enter(&mut self, window: usize, generation: u64) {
+        self.timing.enter(window, generation);
+    }
+
+    fn leave(&mut self) {
+        self.timing.leave();
+    }
+
     #[inline(always)]
     fn retire(&mut self, r: &Retired) -> u64 {
         let cycles = self.timing.retire(r);

@@ -9,6 +9,7 @@ use super::table::CoreTable;
 use super::traits::{ACCESSES, LOADS, Traits, UNALIGNED_WIDE};
 use crate::machine::Machine;
 use crate::observer::Retired;
+use crate::op::Op;
 
 /// Cycles under the three models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -80,6 +81,9 @@ const EMPTY: Slot = Slot {
     skipped_cycles: 0,
 };
 
+/// [`Timing::window`] while nothing runs.
+const NO_WINDOW: usize = usize::MAX;
+
 /// The timing model of one machine, with its state.
 #[derive(Debug, Clone)]
 pub struct Timing {
@@ -87,8 +91,10 @@ pub struct Timing {
     pipeline: Pipeline,
     memory: Memory,
     exceptions: [u64; 2],
-    /// Records by window and slot of the decoded code.
+    /// Records by window and slot of the decoded code; those of the window that runs are in `current`.
     slots: Vec<Vec<Slot>>,
+    current: Vec<Slot>,
+    window: usize,
     generation: u64,
     table_cycles: u64,
     memory_cycles: u64,
@@ -111,6 +117,8 @@ impl Timing {
                 cycles(&table.rules.exception_entry),
             ],
             slots: Vec::new(),
+            current: Vec::new(),
+            window: NO_WINDOW,
             generation: 0,
             table_cycles: 0,
             memory_cycles: 0,
@@ -155,41 +163,55 @@ impl Timing {
         addresses
     }
 
-    #[inline(never)]
-    fn derive(&mut self, r: &Retired) {
-        if self.generation != r.generation {
+    /// What retires from here on lies in this window.
+    pub(crate) fn enter(&mut self, window: usize, generation: u64) {
+        if self.window == window && self.generation == generation {
+            return;
+        }
+        self.leave();
+        if self.generation != generation {
             gather_classes(self.slots.iter().flatten(), &mut self.earlier_classes);
             gather_addresses(self.slots.iter().flatten(), &mut self.earlier_addresses);
             self.slots.clear();
-            self.generation = r.generation;
+            self.generation = generation;
         }
-        if self.slots.len() <= r.window {
-            self.slots.resize(r.window + 1, Vec::new());
+        if self.slots.len() <= window {
+            self.slots.resize(window + 1, Vec::new());
         }
-        let window = &mut self.slots[r.window];
-        if window.len() <= r.slot {
-            window.resize((r.slot + 1).next_multiple_of(1024), EMPTY);
+        self.current = std::mem::take(&mut self.slots[window]);
+        self.window = window;
+    }
+
+    /// Nothing retires any more for now.
+    pub(crate) fn leave(&mut self) {
+        if let Some(window) = self.slots.get_mut(self.window) {
+            *window = std::mem::take(&mut self.current);
         }
-        let slot = &mut window[r.slot];
-        slot.traits = Traits::of(r.op, r.pc, &self.table);
-        slot.pc = r.pc;
+        self.window = NO_WINDOW;
+    }
+
+    #[inline(never)]
+    fn derive(&mut self, op: &Op, pc: u32, slot: usize) {
+        if self.current.len() <= slot {
+            self.current
+                .resize((slot + 1).next_multiple_of(1024), EMPTY);
+        }
+        let record = &mut self.current[slot];
+        record.traits = Traits::of(op, pc, &self.table);
+        record.pc = pc;
     }
 
     /// Accounts for one instruction; returns its cycles with rules and memory.
     #[inline(always)]
     pub(crate) fn retire(&mut self, r: &Retired) -> u64 {
-        let known = self.generation == r.generation
-            && self
-                .slots
-                .get(r.window)
-                .and_then(|w| w.get(r.slot))
-                .is_some_and(|s| s.traits.flags != 0);
-        if !known {
-            self.derive(r);
+        if self.current.get(r.slot).is_none_or(|s| s.traits.flags == 0) {
+            self.derive(r.op, r.pc, r.slot);
         }
-        let slot = &mut self.slots[r.window][r.slot];
+        let Some(slot) = self.current.get_mut(r.slot) else {
+            return 0;
+        };
         if r.skipped {
-            let cost = skip(&self.table, &mut self.pipeline, r);
+            let cost = skip(&self.table, &mut self.pipeline, r.op, r.pc);
             slot.skipped += 1;
             slot.skipped_cycles += cost;
             self.table_cycles += cost;
@@ -198,7 +220,9 @@ impl Timing {
         }
         let t = &slot.traits;
         let taken = if r.branched { u64::from(t.taken) } else { 0 };
-        let rules = self.pipeline.step(t, r, taken);
+        let rules = self
+            .pipeline
+            .step(t, r.op, (r.accessed, r.effort), r.branched);
         let mut stall = 0;
         if !self.memory.is_idle() {
             stall = self.memory.fetch(r.pc, r.op.size, self.memory_cycles);
@@ -227,11 +251,11 @@ impl Timing {
 
 /// An instruction of an IT block whose condition failed.
 #[inline(never)]
-fn skip(table: &CoreTable, pipeline: &mut Pipeline, r: &Retired) -> u64 {
+fn skip(table: &CoreTable, pipeline: &mut Pipeline, op: &Op, pc: u32) -> u64 {
     let cycles = table
         .row(Class::Skipped)
         .map_or(1, |row| row.cycles.min(255) as u16);
-    let wide = if r.op.size == 4 && r.pc & 2 != 0 {
+    let wide = if op.size == 4 && pc & 2 != 0 {
         UNALIGNED_WIDE
     } else {
         0
@@ -243,7 +267,7 @@ fn skip(table: &CoreTable, pipeline: &mut Pipeline, r: &Retired) -> u64 {
         flags: wide,
         ..Traits::UNKNOWN
     };
-    pipeline.step(&traits, r, 0)
+    pipeline.step(&traits, op, (0, 0), false)
 }
 
 fn gather_classes<'a>(

@@ -5,7 +5,7 @@ use super::traits::{
     ACCESSES, BRANCHES, BUFFERED_STORE, DATA_PROCESSING, FLOAT, INTERACTS, NARROW, ONE_UNIT, PAIRS,
     SETS_FLAGS, SINGLE_LOAD, SINGLE_STORE, Traits, UNALIGNED_WIDE, VARIES,
 };
-use crate::observer::Retired;
+use crate::op::{Kind, Op};
 
 /// Rules as numbers: zero where a rule does not apply.
 #[derive(Debug, Clone, Copy)]
@@ -74,9 +74,11 @@ impl Pipeline {
         }
     }
 
-    /// The cycles of one instruction; `taken` are those of its refill.
+    /// The cycles of one instruction, given the first address it accessed and the bits of its quotient or
+    /// factor.
     #[inline(always)]
-    pub fn step(&mut self, t: &Traits, r: &Retired, taken: u64) -> u64 {
+    pub fn step(&mut self, t: &Traits, op: &Op, operands: (u32, u32), branched: bool) -> u64 {
+        let taken = if branched { u64::from(t.taken) } else { 0 };
         let plain =
             t.flags & INTERACTS == 0 && self.pending_until <= self.now && !self.active.dual_issue;
         let cost = if plain {
@@ -87,13 +89,13 @@ impl Pipeline {
                 flags: t.flags,
                 writes: t.writes,
                 fp_writes: 0,
-                branched: r.branched,
+                branched,
                 paired: false,
                 single_cycle: false,
             };
             cost
         } else {
-            self.interact(t, r, taken)
+            self.interact(t, op, operands, branched)
         };
         self.now += cost;
         cost
@@ -101,7 +103,14 @@ impl Pipeline {
 
     /// The cycles of an instruction that rules may touch.
     #[inline(never)]
-    fn interact(&mut self, t: &Traits, r: &Retired, taken: u64) -> u64 {
+    fn interact(
+        &mut self,
+        t: &Traits,
+        op: &Op,
+        (accessed, effort): (u32, u32),
+        branched: bool,
+    ) -> u64 {
+        let taken = if branched { u64::from(t.taken) } else { 0 };
         let now = self.now;
         let previous = self.previous;
         let a = &self.active;
@@ -122,9 +131,9 @@ impl Pipeline {
             cost += a.address_dependency;
         }
         if has(VARIES) {
-            cost += (u64::from(r.effort) * u64::from(t.range)).div_ceil(32);
+            cost += (u64::from(effort) * u64::from(t.range)).div_ceil(32);
         }
-        if has(ACCESSES) && r.accessed & 3 != 0 && r.is_unaligned() {
+        if has(ACCESSES) && accessed & 3 != 0 && is_unaligned(op, accessed) {
             cost += a.unaligned_access;
         }
         if has(UNALIGNED_WIDE) {
@@ -143,7 +152,7 @@ impl Pipeline {
 
         let mut paired = false;
         if a.paired_branch && has(PAIRS) && had(NARROW) && !previous.paired && !previous.branched {
-            let not_taken = !r.branched;
+            let not_taken = !branched;
             if not_taken || !had(SETS_FLAGS) && has(BRANCHES) {
                 cost = cost.saturating_sub(1);
                 paired = not_taken;
@@ -175,7 +184,7 @@ impl Pipeline {
             flags: t.flags,
             writes: t.writes,
             fp_writes: t.fp_writes,
-            branched: r.branched,
+            branched,
             paired,
             single_cycle: t.issue == 1,
         };
@@ -226,6 +235,28 @@ impl Pipeline {
             branched: true,
             ..Previous::default()
         };
+    }
+}
+
+/// Whether an access at an odd place was unaligned for its width.
+#[inline(never)]
+fn is_unaligned(op: &Op, accessed: u32) -> bool {
+    use Kind as K;
+    match op.kind {
+        K::LdrImm
+        | K::LdrReg
+        | K::LdrIndexed
+        | K::LdrLit
+        | K::StrImm
+        | K::StrReg
+        | K::StrIndexed => true,
+        K::LdrhImm | K::LdrhReg | K::LdrhIndexed | K::LdrhLit | K::LdrshImm | K::LdrshReg => {
+            accessed & 1 != 0
+        }
+        K::LdrshIndexed | K::LdrshLit | K::StrhImm | K::StrhReg | K::StrhIndexed => {
+            accessed & 1 != 0
+        }
+        _ => false,
     }
 }
 
