@@ -44,6 +44,26 @@ pub struct Core {
     pub(crate) effort: u32,
 }
 
+/// For each condition (ARMv7-M ARM A7.3), a bit for every NZCV under which it holds.
+const HOLDS: [u16; 16] = {
+    let mut table = [0; 16];
+    let mut nzcv = 0;
+    while nzcv < 16 {
+        let (n, z, c, v) = (nzcv & 8 != 0, nzcv & 4 != 0, nzcv & 2 != 0, nzcv & 1 != 0);
+        let holds = [z, c, n, v, c && !z, n == v, n == v && !z];
+        let mut pair = 0;
+        while pair < holds.len() {
+            table[2 * pair + !holds[pair] as usize] |= 1 << nzcv;
+            pair += 1;
+        }
+        nzcv += 1;
+    }
+    // Always, in both encodings.
+    table[14] = u16::MAX;
+    table[15] = u16::MAX;
+    table
+};
+
 impl Core {
     pub(crate) fn new() -> Self {
         Core {
@@ -138,18 +158,11 @@ impl Core {
     #[inline(always)]
     #[must_use]
     pub fn condition(&self, code: u8) -> bool {
-        let n = self.n >> 31 == 1;
-        let holds = match code >> 1 {
-            0 => self.z == 0,
-            1 => self.c,
-            2 => n,
-            3 => self.v,
-            4 => self.c && self.z != 0,
-            5 => n == self.v,
-            6 => n == self.v && self.z != 0,
-            _ => return true,
-        };
-        holds != (code & 1 == 1)
+        let nzcv = self.n >> 31 << 3
+            | u32::from(self.z == 0) << 2
+            | u32::from(self.c) << 1
+            | u32::from(self.v);
+        HOLDS[usize::from(code & 15)] >> nzcv & 1 == 1
     }
 
     /// Whether the process stack is in use.

@@ -47,10 +47,12 @@ pub mod profile;
 mod run;
 mod semihosting;
 mod stack;
+mod start;
 mod stretch;
 mod symbols;
 mod system;
 pub mod timing;
+mod word;
 
 pub use crate::core::Core;
 pub use disassembly::disassemble;

@@ -4,6 +4,7 @@ use crate::fault::{Cause, Error, Trap};
 use crate::machine::Machine;
 use crate::peripherals::Peripherals;
 use crate::system::System;
+use crate::word::Word;
 
 /// One memory with its contents and its counters.
 #[derive(Debug, Clone)]
@@ -36,41 +37,16 @@ pub(crate) mod events {
     pub const STACK_SET: u32 = 8;
 }
 
-/// A value that loads and stores move.
-pub(crate) trait Word: Copy {
-    const BYTES: usize;
-    fn read(bytes: &[u8]) -> Self;
-    fn write(self, bytes: &mut [u8]);
-    fn to_u32(self) -> u32;
-    fn from_u32(value: u32) -> Self;
+impl Region {
+    /// An aligned load, where the memory has the address.
+    #[inline(always)]
+    fn load<W: Word>(&mut self, address: u32) -> Option<u32> {
+        let offset = address.wrapping_sub(self.base) as usize;
+        let bytes = self.data.get(offset..offset + W::BYTES)?;
+        self.loads += 1;
+        Some(W::read(bytes).to_u32())
+    }
 }
-
-macro_rules! word {
-    ($($t:ty, $n:literal);*) => {$(
-        impl Word for $t {
-            const BYTES: usize = $n;
-            #[inline(always)]
-            fn read(bytes: &[u8]) -> Self {
-                let mut raw = [0; $n];
-                raw.copy_from_slice(bytes);
-                <$t>::from_le_bytes(raw)
-            }
-            #[inline(always)]
-            fn write(self, bytes: &mut [u8]) {
-                bytes.copy_from_slice(&self.to_le_bytes());
-            }
-            #[inline(always)]
-            fn to_u32(self) -> u32 {
-                u32::from(self)
-            }
-            #[inline(always)]
-            fn from_u32(value: u32) -> Self {
-                value as $t
-            }
-        }
-    )*};
-}
-word!(u8, 1; u16, 2; u32, 4);
 
 /// The emulated address space.
 pub struct Bus {
@@ -191,14 +167,14 @@ impl Bus {
     #[inline(always)]
     fn load_aligned<W: Word>(&mut self, address: u32) -> Result<u32, Trap> {
         self.last = address;
-        for region in &mut self.regions {
-            let offset = address.wrapping_sub(region.base) as usize;
-            if let Some(bytes) = region.data.get(offset..offset + W::BYTES) {
-                region.loads += 1;
-                return Ok(W::read(bytes).to_u32());
-            }
-        }
-        self.load_elsewhere::<W>(address)
+        // The first memory is the RAM that programs use most. The question mark keeps the two ways apart:
+        // joined as results, the value would be packed and unpacked.
+        let near = self.regions.first_mut().and_then(|r| r.load::<W>(address));
+        let value = match near {
+            Some(value) => value,
+            None => self.load_elsewhere::<W>(address)?,
+        };
+        Ok(value)
     }
 
     /// A load that the architecture requires to be aligned.
@@ -226,6 +202,11 @@ impl Bus {
 
     #[inline(never)]
     fn load_elsewhere<W: Word>(&mut self, address: u32) -> Result<u32, Trap> {
+        for region in self.regions.iter_mut().skip(1) {
+            if let Some(value) = region.load::<W>(address) {
+                return Ok(value);
+            }
+        }
         let bytes = W::BYTES as u32;
         if address >> 20 == 0xe00 {
             let word = self.system.read(address & !3, self.clock);
@@ -291,6 +272,23 @@ impl Bus {
     #[inline(always)]
     fn store_aligned<W: Word>(&mut self, address: u32, value: u32) -> Result<(), Trap> {
         self.last = address;
+        if let Some(region) = self.regions.first_mut()
+            && region.writable
+        {
+            let offset = address.wrapping_sub(region.base) as usize;
+            if let Some(bytes) = region.data.get_mut(offset..offset + W::BYTES)
+                && !region.code.contains(&offset)
+            {
+                W::from_u32(value).write(bytes);
+                region.stores += 1;
+                return Ok(());
+            }
+        }
+        self.store_elsewhere::<W>(address, value)
+    }
+
+    #[inline(never)]
+    fn store_elsewhere<W: Word>(&mut self, address: u32, value: u32) -> Result<(), Trap> {
         for (index, region) in self.regions.iter_mut().enumerate() {
             let offset = address.wrapping_sub(region.base) as usize;
             if let Some(bytes) = region.data.get_mut(offset..offset + W::BYTES) {
@@ -310,7 +308,7 @@ impl Bus {
                 return Ok(());
             }
         }
-        self.store_elsewhere::<W>(address, value)
+        self.store_outside::<W>(address, value)
     }
 
     #[inline(never)]
@@ -325,8 +323,8 @@ impl Bus {
         Ok(())
     }
 
-    #[inline(never)]
-    fn store_elsewhere<W: Word>(&mut self, address: u32, value: u32) -> Result<(), Trap> {
+    /// A store to what is not memory.
+    fn store_outside<W: Word>(&mut self, address: u32, value: u32) -> Result<(), Trap> {
         let bytes = W::BYTES as u32;
         let value = W::from_u32(value).to_u32();
         if address >> 20 == 0xe00 {

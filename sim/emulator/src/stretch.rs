@@ -68,6 +68,16 @@ pub(crate) fn retire<O: Observer>(
     });
 }
 
+/// Whether the instructions that were left, or the time, are used up.
+#[inline(always)]
+fn is_over<O: Observer>(left: u64, clock: u64, last: u64) -> bool {
+    if O::ONE_CYCLE_EACH {
+        clock >= last
+    } else {
+        left == 0 || clock >= last
+    }
+}
+
 /// Executes a stretch from where the core is; how many instructions retired, and why no more.
 #[inline(never)]
 pub(crate) fn execute_stretch<O: Observer>(
@@ -84,6 +94,12 @@ pub(crate) fn execute_stretch<O: Observer>(
     } else {
         stretch.instructions
     };
+    let started = bus.clock;
+    let last = if O::ONE_CYCLE_EACH {
+        started.saturating_add(most)
+    } else {
+        stretch.deadline
+    };
     let mut left = most;
     let pause = loop {
         let pc = core.pc;
@@ -93,16 +109,23 @@ pub(crate) fn execute_stretch<O: Observer>(
         };
         core.pc = pc.wrapping_add(op.size.into());
         let it = core.it;
+        let slot = stretch.first_slot + index;
         let without_flags;
-        let mut executes = true;
         if it != 0 {
             if op.kind <= Kind::Hook {
                 core.pc = pc;
                 break Pause::Look;
             }
             core.it = advance_it(it);
-            executes = core.condition(it >> 4);
-            if executes && op.has(OUTSIDE_IT) {
+            if !core.condition(it >> 4) {
+                retire(observer, core, bus, (op, pc, slot), true);
+                left -= 1;
+                if is_over::<O>(left, bus.clock, last) {
+                    break Pause::Over;
+                }
+                continue;
+            }
+            if op.has(OUTSIDE_IT) {
                 without_flags = Op {
                     flags: op.flags & !S,
                     ..*op
@@ -110,7 +133,7 @@ pub(crate) fn execute_stretch<O: Observer>(
                 op = &without_flags;
             }
         }
-        if executes && let Err(trap) = execute(core, bus, op) {
+        if let Err(trap) = execute(core, bus, op) {
             if matches!(trap, Trap::Undecoded | Trap::Hook) {
                 core.pc = pc;
                 break Pause::Look;
@@ -118,21 +141,19 @@ pub(crate) fn execute_stretch<O: Observer>(
             let op = *op;
             break Pause::Trapped { trap, op, pc, it };
         }
-        retire(
-            observer,
-            core,
-            bus,
-            (op, pc, stretch.first_slot + index),
-            !executes,
-        );
+        retire(observer, core, bus, (op, pc, slot), false);
         left -= 1;
-        if core.r[13] < stretch.watch && executes {
+        if core.r[13] < stretch.watch {
             break Pause::Stack { op: *op, pc };
         }
-        let late = !O::ONE_CYCLE_EACH && bus.clock >= stretch.deadline;
-        if left == 0 || late || bus.events != 0 {
+        if is_over::<O>(left, bus.clock, last) || bus.events != 0 {
             break Pause::Over;
         }
     };
-    (most - left, pause)
+    let retired = if O::ONE_CYCLE_EACH {
+        bus.clock - started
+    } else {
+        most - left
+    };
+    (retired, pause)
 }

@@ -9,21 +9,22 @@ pub(super) fn shift(value: u32, kind: u8, amount: u32, carry: bool) -> (u32, boo
     if amount == 0 {
         return (value, carry);
     }
-    match kind {
-        0 if amount < 32 => (value << amount, value >> (32 - amount) & 1 == 1),
-        0 => (0, amount == 32 && value & 1 == 1),
-        1 if amount < 32 => (value >> amount, value >> (amount - 1) & 1 == 1),
-        1 => (0, amount == 32 && value >> 31 == 1),
-        2 if amount < 32 => (
-            (value as i32 >> amount) as u32,
-            value >> (amount - 1) & 1 == 1,
-        ),
-        2 => ((value as i32 >> 31) as u32, value >> 31 == 1),
-        3 => {
-            let result = value.rotate_right(amount & 31);
-            (result, result >> 31 == 1)
-        }
-        _ => (u32::from(carry) << 31 | value >> 1, value & 1 == 1),
+    // In 64 bits, the last bit that was shifted out lies beside the result.
+    let within = amount.min(33);
+    if kind == 0 {
+        let wide = u64::from(value) << within;
+        (wide as u32, wide >> 32 & 1 == 1)
+    } else if kind == 1 {
+        let wide = u64::from(value) << 32 >> within;
+        ((wide >> 32) as u32, wide >> 31 & 1 == 1)
+    } else if kind == 2 {
+        let wide = (u64::from(value) << 32) as i64 >> within;
+        ((wide >> 32) as u32, wide >> 31 & 1 == 1)
+    } else if kind == 3 {
+        let result = value.rotate_right(amount & 31);
+        (result, result >> 31 == 1)
+    } else {
+        (u32::from(carry) << 31 | value >> 1, value & 1 == 1)
     }
 }
 

@@ -3,8 +3,9 @@
 use super::branch::interworking;
 use crate::core::Core;
 use crate::fault::{Cause, Trap};
-use crate::memory::{Bus, Word};
+use crate::memory::Bus;
 use crate::op::{Kind, Op, PRE_INDEX, WRITE_BACK};
+use crate::word::Word;
 
 /// Writes a loaded value; one loaded to PC is a branch.
 #[inline(always)]

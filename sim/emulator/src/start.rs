@@ -1,0 +1,138 @@
+//! Loading an image, and where execution starts.
+
+use crate::core::Core;
+use crate::emulator::Emulator;
+use crate::fault::Error;
+use crate::loader::{Image, Segment};
+use crate::stack::Stack;
+
+impl Emulator {
+    /// Loads an image and resets into it.
+    ///
+    /// # Errors
+    /// [`Error::Outside`] where the image does not fit the board; see [`Emulator::reset`].
+    pub fn load(&mut self, image: Image) -> Result<(), Error> {
+        for segment in &image.segments {
+            let outside = |_| Error::Outside {
+                address: segment.address,
+                size: segment.bytes.len() as u64,
+            };
+            if image.segments.len() > 1
+                && is_configuration(segment)
+                && self.bus.locate(segment.address).is_none()
+            {
+                self.bus.add_configuration(segment.address, &segment.bytes);
+                continue;
+            }
+            self.bus
+                .poke(segment.address, &segment.bytes)
+                .map_err(outside)?;
+        }
+        self.image = Some(image);
+        self.code.clear();
+        self.generation += 1;
+        self.reset()
+    }
+
+    /// Resets the core: stack pointer and entry from the vector table of the image, or from the start of flash.
+    ///
+    /// # Errors
+    /// [`Error::StackPointer`] or [`Error::Entry`] where the vector table does not fit the board.
+    pub fn reset(&mut self) -> Result<(), Error> {
+        let (sp, pc, vectors) = self.start_state()?;
+        self.core = Core::new();
+        self.bus.system = crate::system::System::new(&self.features, &self.machine);
+        self.bus.system.vtor = vectors;
+        self.core.r[13] = sp & !3;
+        self.core.r[14] = u32::MAX;
+        self.core.pc = pc & !1;
+        let variables = self.variables_below(sp);
+        self.stack = Stack::new(sp, self.stack.limit, variables);
+        self.stopped_at = None;
+        self.bus.events = 0;
+        Ok(())
+    }
+
+    /// Starts at an address instead of the reset vector.
+    ///
+    /// # Errors
+    /// [`Error::Entry`] where there is no code memory.
+    pub fn set_entry(&mut self, address: u32) -> Result<(), Error> {
+        if self.code.window_of(address & !1).is_none() {
+            return Err(Error::Entry(address));
+        }
+        self.core.pc = address & !1;
+        Ok(())
+    }
+
+    /// Where the vector table of the image lies, and what it says.
+    fn start_state(&self) -> Result<(u32, u32, u32), Error> {
+        let vectors = |at: u32| {
+            Some((
+                self.read_word(at).ok()?,
+                self.read_word(at.wrapping_add(4)).ok()?,
+            ))
+        };
+        let in_ram = |a: u32| {
+            self.bus.regions.iter().any(|r| {
+                r.writable && a.wrapping_sub(r.base) as usize <= r.data.len() && a != r.base
+            })
+        };
+        let image = self.image.as_ref();
+        let candidates = image
+            .map(|i| i.vector_candidates(&self.machine))
+            .unwrap_or_default();
+        for at in candidates
+            .iter()
+            .copied()
+            .chain(self.machine.flash.first().map(|f| f.base))
+        {
+            if let Some((sp, pc)) = vectors(at)
+                && pc & 1 == 1
+                && self.code.window_of(pc & !1).is_some()
+                && in_ram(sp)
+                && sp & 3 == 0
+            {
+                return Ok((sp, pc, at));
+            }
+        }
+        // Without a plausible table: the image's own entry, with the stack at the end of the first RAM.
+        let base = self.machine.flash.first().map_or(0, |f| f.base);
+        if let Some(entry) = image.and_then(|i| i.entry) {
+            let top = self.machine.ram.first().map_or(0, |r| r.base + r.size);
+            return if self.code.window_of(entry & !1).is_some() {
+                Ok((top, entry, base))
+            } else {
+                Err(Error::Entry(entry))
+            };
+        }
+        match vectors(base) {
+            Some((sp, _)) if !in_ram(sp) => Err(Error::StackPointer(sp)),
+            Some((_, pc)) => Err(Error::Entry(pc)),
+            None => Err(Error::NoMemory(base)),
+        }
+    }
+
+    /// The end of the variables that lie below a stack in the same memory; 0 where nothing is known.
+    fn variables_below(&self, sp: u32) -> u32 {
+        let image = self.image.as_ref();
+        let Some((region, _)) = self.bus.locate(sp.wrapping_sub(1)) else {
+            return 0;
+        };
+        let base = self.bus.regions[region].base;
+        image
+            .into_iter()
+            .flat_map(|i| &i.variables)
+            .filter(|v| v.start >= base && v.end <= sp)
+            .map(|v| v.end)
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+/// Whether bytes may belong to a chip's configuration rather than to its memories: option bytes, UICR and
+/// their like lie in the code space, are small, and stand in no board's profile. The program may read them.
+fn is_configuration(segment: &Segment) -> bool {
+    const SMALL: usize = 4096;
+    segment.address < 0x2000_0000 && segment.bytes.len() <= SMALL
+}
