@@ -45,14 +45,32 @@ pub struct Firmware<'a> {
 }
 
 impl Firmware<'_> {
+    /// A name for this memory map and transport.
+    fn name(&self) -> String {
+        let m = &self.memory;
+        let talk = match self.talk {
+            Talk::Semihosting => "semihosting",
+            Talk::Rtt => "rtt",
+        };
+        format!(
+            "{:x}+{:x}-{:x}-{:x}+{:x}-{:x}-{talk}",
+            m.flash_origin,
+            m.flash_bytes,
+            m.program_origin,
+            m.ram_origin,
+            m.ram_bytes,
+            m.stack_bytes
+        )
+    }
+
     /// Builds it from the sources in `workspace`, below `folder`; gives the ELF file.
     ///
     /// # Errors
     /// [`Error::Missing`] without cargo, [`Error::Target`] without the target, [`Error::Build`].
     pub fn build(&self, workspace: &Path, folder: &Path) -> Result<PathBuf, Error> {
         let m = &self.memory;
-        // One folder a memory map: another map would rebuild what the first one built.
-        let folder = folder.join(format!("{:08x}-{:08x}", m.flash_origin, m.ram_origin));
+        // One folder a layout: two builds at the same time do not take each other's file.
+        let folder = folder.join(self.name());
         let features = match self.talk {
             Talk::Semihosting => "embedded",
             Talk::Rtt => "rtt",

@@ -8,6 +8,8 @@
 //! - [`firmware`] — builds the firmware for a memory map.
 //! - [`qemu`] — the firmware in QEMU, as a transport.
 //! - [`emulated`] — the firmware in our own emulator, as a transport.
+//! - [`probe`] — a debug probe: real ones (feature `embedded`), and one with the emulator behind it.
+//! - [`rtt`] — the firmware behind a probe, as a transport.
 //! - [`loopback`] — the same server in a thread of this process, with a link that damages what it is told
 //!   to: the stand-in for tests.
 
@@ -16,8 +18,10 @@ pub mod error;
 pub mod firmware;
 pub mod link;
 pub mod loopback;
+pub mod probe;
 pub mod qemu;
 pub mod remote;
+pub mod rtt;
 pub mod transport;
 
 pub use emulated::Emulated;
@@ -25,6 +29,8 @@ pub use error::Error;
 pub use firmware::{Firmware, Memory};
 pub use link::{Link, Patience};
 pub use loopback::Loopback;
+pub use probe::{EmulatedProbe, Probe};
 pub use qemu::{Machine, Qemu};
 pub use remote::{CallCycles, DeviceStep, Greeting, RemoteLearner};
+pub use rtt::Rtt;
 pub use transport::Transport;
