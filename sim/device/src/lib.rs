@@ -6,6 +6,7 @@
 //! - [`link`] — requests and responses over a transport: frames, repeats, timeouts.
 //! - [`remote`] — a learner at the other end: load a Program, learn, read the weights back.
 //! - [`firmware`] — builds the firmware for a memory map.
+//! - [`chip`] — what is particular about some chips.
 //! - [`qemu`] — the firmware in QEMU, as a transport.
 //! - [`emulated`] — the firmware in our own emulator, as a transport.
 //! - [`probe`] — a debug probe: real ones (feature `embedded`), and one with the emulator behind it.
@@ -13,6 +14,7 @@
 //! - [`loopback`] — the same server in a thread of this process, with a link that damages what it is told
 //!   to: the stand-in for tests.
 
+pub mod chip;
 pub mod emulated;
 pub mod error;
 pub mod firmware;
