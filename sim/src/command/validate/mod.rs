@@ -68,7 +68,7 @@ pub fn validate(options: &Validate, common: &Common) -> Result<(), Failure> {
         .lock()
         .write_all(text.as_bytes())
         .map_err(Failure::Output)?;
-    comparisons.iter().map(verdict).collect()
+    comparisons.iter().try_for_each(verdict)
 }
 
 /// Whether the two sides agree.
