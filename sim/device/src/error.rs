@@ -31,8 +31,8 @@ pub enum Error {
         /// What cargo said.
         output: String,
     },
-    /// A file could not be read.
-    #[error("{} cannot be read: {source}.", path.display())]
+    /// A file could not be read, written or locked.
+    #[error("{} cannot be used: {source}.", path.display())]
     Read {
         /// The file.
         path: PathBuf,

@@ -1,8 +1,10 @@
 //! Builds the firmware for a core and a memory map.
 //!
-//! cargo does the work, in a folder of its own, so that a build in progress elsewhere holds up nothing.
+//! cargo does the work, in a folder of its own, so that a build in progress elsewhere holds up nothing. All
+//! layouts share what they depend on; each keeps its own ELF file.
 
 use crate::error::Error;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -45,36 +47,15 @@ pub struct Firmware<'a> {
 }
 
 impl Firmware<'_> {
-    /// A name for this memory map and transport.
-    fn name(&self) -> String {
-        let m = &self.memory;
-        let talk = match self.talk {
-            Talk::Semihosting => "semihosting",
-            Talk::Rtt => "rtt",
-        };
-        format!(
-            "{:x}+{:x}-{:x}-{:x}+{:x}-{:x}-{talk}",
-            m.flash_origin,
-            m.flash_bytes,
-            m.program_origin,
-            m.ram_origin,
-            m.ram_bytes,
-            m.stack_bytes
-        )
-    }
-
     /// Builds it from the sources in `workspace`, below `folder`; gives the ELF file.
     ///
     /// # Errors
     /// [`Error::Missing`] without cargo, [`Error::Target`] without the target, [`Error::Build`].
     pub fn build(&self, workspace: &Path, folder: &Path) -> Result<PathBuf, Error> {
         let m = &self.memory;
-        // One folder a layout: two builds at the same time do not take each other's file.
-        let folder = folder.join(self.name());
-        let features = match self.talk {
-            Talk::Semihosting => "embedded",
-            Talk::Rtt => "rtt",
-        };
+        let features = self.talk.feature();
+        // One layout after the other, and its file in safety before the next one is linked.
+        let _lock = lock(folder)?;
         let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .current_dir(workspace)
             .args([
@@ -93,7 +74,7 @@ impl Firmware<'_> {
                 "--target",
                 self.target,
             ])
-            .env("CARGO_TARGET_DIR", &folder)
+            .env("CARGO_TARGET_DIR", folder)
             .env("SIM_FLASH_ORIGIN", format!("{:#x}", m.flash_origin))
             .env("SIM_FLASH_LENGTH", format!("{:#x}", m.flash_bytes))
             .env("SIM_PROGRAM_ORIGIN", format!("{:#x}", m.program_origin))
@@ -116,6 +97,50 @@ impl Firmware<'_> {
                 Error::Build { target, output }
             });
         }
-        Ok(folder.join(self.target).join("firmware").join("firmware"))
+        let built = folder.join(self.target).join("firmware").join("firmware");
+        let kept = folder.join(self.file());
+        let fresh = kept.with_extension("part");
+        // Whoever reads the file of this layout has all of an old one or all of the new one.
+        let copied = std::fs::copy(&built, &fresh).and_then(|_| std::fs::rename(&fresh, &kept));
+        copied.map_err(|source| Error::Read {
+            path: built,
+            source,
+        })?;
+        Ok(kept)
     }
+
+    /// The file that this layout is kept in.
+    fn file(&self) -> String {
+        let m = &self.memory;
+        format!(
+            "{}-{}-{:x}+{:x}-{:x}-{:x}+{:x}-{:x}.elf",
+            self.target,
+            self.talk.feature(),
+            m.flash_origin,
+            m.flash_bytes,
+            m.program_origin,
+            m.ram_origin,
+            m.ram_bytes,
+            m.stack_bytes
+        )
+    }
+}
+
+impl Talk {
+    /// The feature of the firmware that makes it talk so.
+    fn feature(self) -> &'static str {
+        match self {
+            Talk::Semihosting => "embedded",
+            Talk::Rtt => "rtt",
+        }
+    }
+}
+
+/// Waits until nobody else builds in `folder`; others wait until the file is closed.
+fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join("layout.lock");
+    let locked = std::fs::create_dir_all(folder)
+        .and_then(|()| File::create(&path))
+        .and_then(|file| file.lock().map(|()| file));
+    locked.map_err(|source| Error::Read { path, source })
 }
