@@ -120,6 +120,12 @@ pub struct Validate {
     /// but the flashing without a board.
     #[arg(long, value_name = "PROBE")]
     pub probe: Option<String>,
+    /// Talk through this serial port of the computer instead of through the probe.
+    #[arg(long, value_name = "PORT")]
+    pub serial: Option<String>,
+    /// The firmware runs on the board already: do not flash it.
+    #[arg(long)]
+    pub no_flash: bool,
     /// Erase all flash of a protected chip to reach it.
     #[arg(long)]
     pub unlock: bool,

@@ -125,6 +125,9 @@ fn a_board_is_rehearsed_with_its_own_memory_map() {
     let compared = desk.compared(&rehearse);
     check_counted(&compared, 3);
     assert_eq!(compared[0]["board"], "nano33ble");
+    // A firmware that runs already is found by its block.
+    let compared = desk.compared(&[&rehearse[..], &["--no-flash"]].concat());
+    check_counted(&compared, 3);
     // The Nucleo has flash and RAM elsewhere; its chip's name leads to it.
     let chip = ["--chip", "STM32L4R5ZITx"];
     let compared = desk.compared(&[&rehearse[..], &chip].concat());
@@ -160,6 +163,13 @@ fn flags_and_names_that_lead_nowhere_are_explained() {
             &["--device", "emulated", "--probe", "emulated"],
             "--device board",
         ),
+        (&["--device", "qemu", "--no-flash"], "--device board"),
+        (
+            &[
+                "--device", "board", "--probe", "emulated", "--serial", "tty",
+            ],
+            "no serial port",
+        ),
         (&["--device", "board", "--core", "cortex-m3"], "--board"),
         (&["--device", "board", "--board", "nano33bel"], "nano33ble"),
         (&["--device", "board", "--chip", "Z80"], "--board"),
@@ -181,6 +191,25 @@ fn a_build_without_probes_says_how_to_get_them() {
     let said = Desk::new().complaint(&["--device", "board"], &[], 2);
     for part in ["--features embedded", "--probe emulated"] {
         assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[cfg(feature = "embedded")]
+#[test]
+fn hardware_that_is_not_there_is_named() {
+    let desk = Desk::new();
+    for (arguments, part) in [
+        (&["--probe", "ffff:ffff"][..], "No debug probe was found"),
+        (&["--probe", "nonsense"], "names no probe"),
+        (&["--serial", "/dev/nowhere", "--no-flash"], "/dev/nowhere"),
+        (
+            &["--board", "nano33ble", "--chip", "nRF99999"],
+            "There is no chip `nRF99999`",
+        ),
+    ] {
+        let all = [&["--device", "board"], arguments].concat();
+        let said = desk.complaint(&all, &[], 1);
+        assert!(said.contains(part), "{arguments:?}: {said}");
     }
 }
 
@@ -208,11 +237,20 @@ fn a_missing_target_is_named_with_the_command_that_installs_it() {
 #[test]
 fn a_missing_qemu_is_named_with_the_command_that_installs_it() {
     let desk = Desk::new();
-    // As if the firmware were built; nobody gets as far as to run it.
-    let cargo = desk.program("cargo", "exit 0");
+    // As if the firmware were built, in a cache of its own; nobody gets as far as to run it.
+    let cargo = desk.program(
+        "cargo",
+        "PATH=/usr/bin:/bin\nfolder=$CARGO_TARGET_DIR/thumbv7em-none-eabihf/firmware\n\
+         mkdir -p $folder && : >$folder/firmware",
+    );
+    let cache = desk.place.path("cache");
     let empty = desk.place.path("bin");
     std::fs::create_dir(&empty).expect("the folder can be written to");
-    let tools: [(&str, &Path); 2] = [("CARGO", &cargo), ("PATH", &empty)];
+    let tools: [(&str, &Path); 3] = [
+        ("CARGO", &cargo),
+        ("PATH", &empty),
+        ("SIM_CACHE_DIR", &cache),
+    ];
     let said = desk.complaint(&["--device", "qemu"], &tools, 1);
     assert!(
         said.contains("qemu-system-arm") && said.contains("apt-get install"),

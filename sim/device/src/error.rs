@@ -85,6 +85,19 @@ pub enum Error {
     /// There is no such probe.
     #[error("{0}")]
     NoProbe(String),
+    /// A serial port cannot be opened.
+    #[error(
+        "The serial port {port} cannot be opened: {why}. Ports that are there: {}. On Linux your user has to be in the group dialout.",
+        if known.is_empty() { "none" } else { known }
+    )]
+    Serial {
+        /// Its name.
+        port: String,
+        /// What the system said.
+        why: String,
+        /// Names of the ports that there are.
+        known: String,
+    },
     /// There is no such core or machine.
     #[error("The device cannot be described: {0}.")]
     Core(String),

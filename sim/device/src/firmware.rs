@@ -4,6 +4,7 @@
 //! layouts share what they depend on; each keeps its own ELF file.
 
 use crate::error::Error;
+use crate::uart::Uart;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +34,8 @@ pub enum Talk {
     Semihosting,
     /// Through a block in RAM that a probe reads and writes.
     Rtt,
+    /// Through a serial port.
+    Serial(Uart),
 }
 
 /// What to build.
@@ -81,6 +84,7 @@ impl Firmware<'_> {
             .env("SIM_RAM_ORIGIN", format!("{:#x}", m.ram_origin))
             .env("SIM_RAM_LENGTH", format!("{:#x}", m.ram_bytes))
             .env("SIM_STACK_LENGTH", format!("{:#x}", m.stack_bytes))
+            .envs(self.talk.environment())
             .env_remove("RUSTFLAGS")
             .output()
             .map_err(|source| Error::Missing {
@@ -115,7 +119,7 @@ impl Firmware<'_> {
         format!(
             "{}-{}-{:x}+{:x}-{:x}-{:x}+{:x}-{:x}.elf",
             self.target,
-            self.talk.feature(),
+            self.talk.name(),
             m.flash_origin,
             m.flash_bytes,
             m.program_origin,
@@ -132,6 +136,23 @@ impl Talk {
         match self {
             Talk::Semihosting => "embedded",
             Talk::Rtt => "rtt",
+            Talk::Serial(_) => "serial",
+        }
+    }
+
+    /// What its build is told besides.
+    fn environment(self) -> Vec<(&'static str, String)> {
+        match self {
+            Talk::Serial(uart) => uart.environment().to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What tells it from others in the name of a file.
+    fn name(self) -> String {
+        match self {
+            Talk::Serial(uart) => format!("serial-{}-{:x}", uart.family, uart.base),
+            other => other.feature().to_owned(),
         }
     }
 }

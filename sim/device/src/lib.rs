@@ -11,6 +11,7 @@
 //! - [`emulated`] — the firmware in our own emulator, as a transport.
 //! - [`probe`] — a debug probe: real ones (feature `embedded`), and one with the emulator behind it.
 //! - [`rtt`] — the firmware behind a probe, as a transport.
+//! - [`uart`], `serial` — the serial ports of boards, and one as a transport (feature `embedded`).
 //! - [`loopback`] — the same server in a thread of this process, with a link that damages what it is told
 //!   to: the stand-in for tests.
 
@@ -24,7 +25,10 @@ pub mod probe;
 pub mod qemu;
 pub mod remote;
 pub mod rtt;
+#[cfg(feature = "embedded")]
+pub mod serial;
 pub mod transport;
+pub mod uart;
 
 pub use emulated::Emulated;
 pub use error::Error;
@@ -35,4 +39,7 @@ pub use probe::{EmulatedProbe, Probe};
 pub use qemu::{Machine, Qemu};
 pub use remote::{CallCycles, DeviceStep, Greeting, RemoteLearner};
 pub use rtt::Rtt;
+#[cfg(feature = "embedded")]
+pub use serial::Serial;
 pub use transport::Transport;
+pub use uart::Uart;

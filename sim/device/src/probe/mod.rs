@@ -136,6 +136,21 @@ pub enum Flashing {
     Written(u64),
 }
 
+/// Flashes `image` onto a chip whose core is `core`, and starts it: for firmware that talks elsewhere.
+///
+/// # Errors
+/// [`Error::Chip`] before anything is written; [`Error::Flash`], [`Error::Probe`].
+pub fn launch<P: Probe>(
+    probe: &mut P,
+    image: &Image,
+    core: &str,
+    report: &mut dyn FnMut(Flashing),
+) -> Result<(), Error> {
+    check_core(probe, core)?;
+    probe.flash(image, report)?;
+    probe.reset()
+}
+
 /// Whether the core at the other end is `core`, as in configs/cores.
 ///
 /// # Errors

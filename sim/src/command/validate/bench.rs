@@ -1,5 +1,6 @@
 //! The device at the other end: which one it is, the firmware for it, and the way to it.
 
+use super::way::{Way, board_of, way};
 use crate::cli::{DeviceKind, Validate};
 use crate::command::emulate;
 use crate::config::Config;
@@ -20,8 +21,6 @@ use std::time::Duration;
 const START: Duration = Duration::from_secs(5);
 /// Where in flash a Program is looked for, from its start: every supported chip has an erase boundary there.
 const PROGRAM_OFFSET: u32 = 128 << 10;
-/// The probe that is no hardware.
-const EMULATED_PROBE: &str = "emulated";
 
 /// A device and what is known of it.
 pub struct Bench {
@@ -37,15 +36,11 @@ pub struct Bench {
 enum Kind {
     Qemu(&'static Machine),
     Emulated(&'static Machine),
-    Board { chip: String, probe: ProbeKind },
-}
-
-enum ProbeKind {
-    Emulated,
-    #[cfg(feature = "embedded")]
-    Hardware {
-        named: Option<String>,
-        unlock: bool,
+    Board {
+        chip: String,
+        way: Way,
+        /// Whether the firmware is to be written first.
+        flash: bool,
     },
 }
 
@@ -62,6 +57,8 @@ impl Bench {
         for (given, flag) in [
             (options.chip.is_some(), "--chip"),
             (options.probe.is_some(), "--probe"),
+            (options.serial.is_some(), "--serial"),
+            (options.no_flash, "--no-flash"),
             (options.unlock, "--unlock"),
         ] {
             if given {
@@ -127,7 +124,7 @@ impl Bench {
                 board.title
             )));
         }
-        let probe = probe_kind(options)?;
+        let way = way(options, &board, &chip)?;
         let run = board.arena_run();
         let memory = Memory {
             flash_origin: board.flash.base,
@@ -139,7 +136,11 @@ impl Bench {
             stack_bytes: board.runtime.stack_bytes,
         };
         Ok(Self {
-            kind: Kind::Board { chip, probe },
+            kind: Kind::Board {
+                chip,
+                way,
+                flash: !options.no_flash,
+            },
             core: board.core.value.name().to_owned(),
             target: board.target(),
             memory,
@@ -153,9 +154,9 @@ impl Bench {
             Kind::Qemu(_) => "qemu",
             Kind::Emulated(_) => "emulated",
             Kind::Board {
-                probe: ProbeKind::Emulated,
+                way: Way::Rehearsal,
                 ..
-            } => "board, emulated probe",
+            } => "board, rehearsed",
             #[cfg(feature = "embedded")]
             Kind::Board { .. } => "board",
         }
@@ -180,7 +181,12 @@ impl Bench {
         let firmware = Firmware {
             target: self.target,
             memory: self.memory,
-            talk: match self.kind {
+            talk: match &self.kind {
+                #[cfg(feature = "embedded")]
+                Kind::Board {
+                    way: Way::Serial { uart, .. },
+                    ..
+                } => Talk::Serial(*uart),
                 Kind::Board { .. } => Talk::Rtt,
                 _ => Talk::Semihosting,
             },
@@ -193,59 +199,83 @@ impl Bench {
     /// # Errors
     /// [`Failure::Device`].
     pub fn connect(&self, elf: &Path, progress: &Progress) -> Result<Box<dyn Transport>, Failure> {
-        let (chip, probe) = match &self.kind {
+        let (chip, way, flash) = match &self.kind {
             Kind::Qemu(machine) => return Ok(Box::new(Qemu::start(machine, elf)?)),
             Kind::Emulated(machine) => {
                 let machine = emulate::generic(machine);
                 return Ok(Box::new(Emulated::start(machine, &read(elf)?, Mode::Time)?));
             }
-            Kind::Board { chip, probe } => (chip, probe),
+            Kind::Board { chip, way, flash } => (chip, way, *flash),
         };
         let image = Image::elf(&read(elf)?).map_err(|e| Failure::Image {
             path: elf.to_owned(),
             message: e.to_string(),
         })?;
-        let probe = self.open(chip, probe)?;
-        let board = rtt::Board {
-            core: self.core.clone(),
-            ram: std::iter::once(
-                self.memory.ram_origin..self.memory.ram_origin + self.memory.ram_bytes,
-            )
-            .collect(),
-        };
         let mut task: Option<Task> = None;
-        let rtt = Rtt::start(probe, image, &board, START, &mut |event| match event {
+        let mut report = |event| match event {
             Flashing::Size(bytes) => task = Some(progress.task(&format!("Flashing {chip}"), bytes)),
             Flashing::Written(bytes) => {
                 if let Some(task) = &task {
                     task.advance(bytes);
                 }
             }
-        });
+        };
+        let transport = match way {
+            Way::Rehearsal => {
+                let mut probe = self.rehearsal()?;
+                if !flash {
+                    // As if somebody had.
+                    sim_device::probe::launch(&mut probe, &image, &self.core, &mut |_| {})?;
+                }
+                self.through(probe, image, flash, &mut report)?
+            }
+            #[cfg(feature = "embedded")]
+            Way::Probe(selection) => {
+                let probe = sim_device::probe::HardwareProbe::open(selection)?;
+                self.through(probe, image, flash, &mut report)?
+            }
+            #[cfg(feature = "embedded")]
+            Way::Serial { port, uart, probe } => {
+                if flash {
+                    let mut probe = sim_device::probe::HardwareProbe::open(probe)?;
+                    sim_device::probe::launch(&mut probe, &image, &self.core, &mut report)?;
+                }
+                progress.line(&format!("Talking through {port}, {}", uart.where_to));
+                Box::new(sim_device::Serial::open(port, uart.baud)?)
+            }
+        };
         if let Some(task) = task {
             task.finish();
         }
+        Ok(transport)
+    }
+
+    /// RTT through `probe`.
+    fn through<P: Probe + 'static>(
+        &self,
+        probe: P,
+        image: Image,
+        flash: bool,
+        report: &mut dyn FnMut(Flashing),
+    ) -> Result<Box<dyn Transport>, Failure> {
+        let ram = self.memory.ram_origin..self.memory.ram_origin + self.memory.ram_bytes;
+        let board = rtt::Board {
+            core: self.core.clone(),
+            ram: std::iter::once(ram).collect(),
+        };
+        let rtt = if flash {
+            Rtt::start(probe, image, &board, START, report)
+        } else {
+            Rtt::attach(probe, Some(image), &board, START)
+        };
         Ok(Box::new(rtt?))
     }
 
-    fn open(&self, chip: &str, probe: &ProbeKind) -> Result<Box<dyn Probe>, Failure> {
-        Ok(match (probe, &self.board) {
-            #[cfg(feature = "embedded")]
-            (ProbeKind::Hardware { named, unlock }, _) => {
-                let selection = sim_device::probe::Selection {
-                    chip: chip.to_owned(),
-                    probe: named.clone(),
-                    unlock: *unlock,
-                };
-                Box::new(sim_device::probe::HardwareProbe::open(&selection)?)
-            }
-            (ProbeKind::Emulated, Some(board)) => {
-                Box::new(EmulatedProbe::new(emulate::machine(board), Mode::Time)?)
-            }
-            (ProbeKind::Emulated, None) => {
-                return Err(Failure::Usage(format!("There is no board with a {chip}.")));
-            }
-        })
+    /// The board in the emulator, with a probe at it.
+    fn rehearsal(&self) -> Result<EmulatedProbe, Failure> {
+        let board = self.board.as_ref().map(emulate::machine);
+        let machine = board.ok_or_else(|| Failure::Usage("There is no board.".to_owned()))?;
+        Ok(EmulatedProbe::new(machine, Mode::Time)?)
     }
 
     /// Whether the device says that it is the one.
@@ -261,47 +291,6 @@ impl Bench {
             greeting.target, self.target
         )))
     }
-}
-
-/// The board with this chip: the config's, or else a built-in one.
-fn board_of(chip: &str, config: &Config) -> Result<Board, Failure> {
-    let same = |board: &Board| {
-        board.probe_chip.as_ref().is_some_and(|known| {
-            let (a, b) = (known.value.to_lowercase(), chip.to_lowercase());
-            // Makers append the package and the temperature range.
-            a.starts_with(&b) || b.starts_with(&a)
-        })
-    };
-    let built_in = sim_mcu::boards()?;
-    let found = config.boards.iter().chain(&built_in).find(|b| same(b));
-    found.cloned().ok_or_else(|| {
-        let known: Vec<_> = built_in
-            .iter()
-            .filter_map(|board| Some(board.probe_chip.as_ref()?.value.as_str()))
-            .collect();
-        Failure::Usage(format!(
-            "No board profile has the chip {chip}; name a board or a profile of your own with --board. Known chips: {}.",
-            known.join(", ")
-        ))
-    })
-}
-
-fn probe_kind(options: &Validate) -> Result<ProbeKind, Failure> {
-    if options.probe.as_deref() == Some(EMULATED_PROBE) {
-        return Ok(ProbeKind::Emulated);
-    }
-    #[cfg(feature = "embedded")]
-    return Ok(ProbeKind::Hardware {
-        named: options.probe.clone(),
-        unlock: options.unlock,
-    });
-    #[cfg(not(feature = "embedded"))]
-    Err(Failure::Usage(format!(
-        "This program was built without debug probes. Build it with them: \
-         cargo run --release --features embedded -- validate {} --device board. \
-         To rehearse without a board, add --probe {EMULATED_PROBE}.",
-        options.config.display()
-    )))
 }
 
 fn read(elf: &Path) -> Result<Vec<u8>, Failure> {
