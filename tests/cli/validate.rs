@@ -223,13 +223,15 @@ fn a_missing_target_is_named_with_the_command_that_installs_it() {
         "echo 'error[E0463]: can'\\''t find crate for `core`' >&2\n\
          echo '  = note: the `thumbv7em-none-eabihf` target may not be installed' >&2\nexit 101",
     );
-    let said = desk.complaint(&["--device", "emulated"], &[("CARGO", &cargo)], 1);
+    let cache = desk.place.path("cache");
+    let with = |cargo| [("CARGO", cargo), ("SIM_CACHE_DIR", cache.as_path())];
+    let said = desk.complaint(&["--device", "emulated"], &with(cargo.as_path()), 1);
     assert!(
         said.contains("rustup target add thumbv7em-none-eabihf") && said.contains("scripts/setup"),
         "{said}"
     );
     let nowhere = desk.place.path("nowhere");
-    let said = desk.complaint(&["--device", "emulated"], &[("CARGO", &nowhere)], 1);
+    let said = desk.complaint(&["--device", "emulated"], &with(nowhere.as_path()), 1);
     assert!(said.contains("rustup.rs"), "{said}");
 }
 
