@@ -22,7 +22,8 @@ pub struct Uart {
 const BAUD: u32 = 115_200;
 const ALL: u32 = u32::MAX;
 
-/// UART0 of QEMU's mps2-an385 and mps2-an386, which keeps no time. [S] Arm DAI 0385, "CMSDK UART 0".
+/// UART0 of QEMU's mps2-an385 and mps2-an386, which keeps no time.
+// [S] Arm DAI 0385, "CMSDK UART 0".
 pub const MPS2: Uart = Uart {
     family: "cmsdk",
     base: 0x4000_4000,

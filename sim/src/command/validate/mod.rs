@@ -1,7 +1,7 @@
 //! `sim validate`: the same samples on the host and on a device; whether they give the same bits, and
 //! what the device's cycles are beside those that the cost model predicts.
 //!
-//! [`bench`] finds, builds for and reaches the device ([`way`]), [`compare`] runs both sides step by step, [`table`]
+//! `bench` finds, builds for and reaches the device (`way`), `compare` runs both sides step by step, `table`
 //! shows what came out.
 
 mod bench;
