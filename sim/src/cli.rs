@@ -107,9 +107,28 @@ pub struct Validate {
     /// The device.
     #[arg(long, value_enum, default_value_t = DeviceKind::Emulated)]
     pub device: DeviceKind,
-    /// The core; that of the config's first board where not given.
+    /// The core, for qemu and emulated; that of the board where not given.
     #[arg(long, value_name = "NAME")]
     pub core: Option<String>,
+    /// The board: a name or a board file; the config's first where not given.
+    #[arg(long, value_name = "BOARD")]
+    pub board: Option<String>,
+    /// The board's chip, as probe-rs calls it; what the board's profile says where not given.
+    #[arg(long, value_name = "CHIP")]
+    pub chip: Option<String>,
+    /// The debug probe, where several are plugged in: VID:PID or VID:PID:SERIAL. `emulated` rehearses all of it
+    /// but the flashing without a board.
+    #[arg(long, value_name = "PROBE")]
+    pub probe: Option<String>,
+    /// Talk through this serial port of the computer instead of through the probe.
+    #[arg(long, value_name = "PORT")]
+    pub serial: Option<String>,
+    /// The firmware runs on the board already: do not flash it.
+    #[arg(long)]
+    pub no_flash: bool,
+    /// Erase all flash of a protected chip to reach it.
+    #[arg(long)]
+    pub unlock: bool,
     /// Samples to learn from.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub steps: usize,
@@ -122,6 +141,8 @@ pub enum DeviceKind {
     Qemu,
     /// The firmware in the emulator of this project.
     Emulated,
+    /// The firmware on a board, flashed and reached through its debug probe.
+    Board,
 }
 
 /// What `sim emulate` is told. Numbers may be written 0x… or in decimal.

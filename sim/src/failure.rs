@@ -36,6 +36,9 @@ pub enum Failure {
     /// Nothing of what was asked for fits its board.
     #[error("{0}")]
     NothingFits(String),
+    /// Flags that do not go together, or ask for what there is not.
+    #[error("{0}")]
+    Usage(String),
     /// A firmware image that cannot be loaded.
     #[error("{}: {message}.", path.display())]
     Image {
@@ -104,6 +107,7 @@ impl Failure {
             Failure::ReadConfig { .. }
             | Failure::Mcu(_)
             | Failure::Compiler(_)
+            | Failure::Usage(_)
             | Failure::Image { .. } => 2,
             Failure::Data(_) => 3,
             Failure::NothingFits(_) => 4,

@@ -4,3 +4,4 @@ mod bad_input;
 mod emulator;
 mod experiments;
 mod support;
+mod validate;

@@ -131,6 +131,32 @@ impl Register {
     }
 }
 
+/// A register of a peripheral.
+#[cfg(all(feature = "serial", not(feature = "rtt")))]
+#[derive(Clone, Copy)]
+pub struct Peripheral(usize);
+
+#[cfg(all(feature = "serial", not(feature = "rtt")))]
+impl Peripheral {
+    /// The register at `address`, in the region that the architecture sets aside for peripherals
+    /// (Armv7-M ARM, B3.1): what lies outside is brought into it.
+    pub const fn at(address: u32) -> Self {
+        Self((0x4000_0000 | address & 0x1fff_fffc) as usize)
+    }
+
+    /// Its value.
+    pub fn read(self) -> u32 {
+        // SAFETY: no memory that Rust owns lies in this region, and the address is aligned.
+        unsafe { (self.0 as *const u32).read_volatile() }
+    }
+
+    /// Sets it.
+    pub fn write(self, value: u32) {
+        // SAFETY: as above. The writes of `uart` start nothing that writes memory by itself.
+        unsafe { (self.0 as *mut u32).write_volatile(value) }
+    }
+}
+
 /// The low word of `mcycle`.
 #[cfg(target_arch = "riscv32")]
 pub fn mcycle() -> u32 {

@@ -3,7 +3,7 @@
 //! - [`machine`] — the one module here with `unsafe`: registers, linker symbols, the host's breakpoint.
 //! - `startup` — vector table and reset, one file a family of cores.
 //! - [`clock`] — what counts cycles on this core.
-//! - [`semihosting`], [`rtt`] — streams of bytes to the host.
+//! - `semihosting`, `rtt`, `uart` — streams of bytes to the host.
 //! - [`board`] — all of it as the protocol's server wants it.
 //!
 //! One binary serves every model: a Program comes over the link, or lies in flash behind the firmware.
@@ -13,8 +13,10 @@ pub mod clock;
 pub mod machine;
 #[cfg(feature = "rtt")]
 pub mod rtt;
-#[cfg(not(feature = "rtt"))]
+#[cfg(not(any(feature = "rtt", feature = "serial")))]
 pub mod semihosting;
+#[cfg(all(feature = "serial", not(feature = "rtt")))]
+pub mod uart;
 
 /// Serves the host until it asks for the end.
 pub fn run() {
@@ -24,7 +26,9 @@ pub fn run() {
     let mut board = board::ThisBoard::new();
     #[cfg(feature = "rtt")]
     let port = rtt::Rtt::start();
-    #[cfg(not(feature = "rtt"))]
+    #[cfg(all(feature = "serial", not(feature = "rtt")))]
+    let port = uart::Uart::start();
+    #[cfg(not(any(feature = "rtt", feature = "serial")))]
     let Some(port) = semihosting::Console::open() else {
         return;
     };
@@ -33,7 +37,7 @@ pub fn run() {
 
 /// The end of the firmware. With semihosting the host is told; otherwise it finds the device silent.
 pub fn stop(well: bool) -> ! {
-    if cfg!(not(feature = "rtt")) {
+    if cfg!(not(any(feature = "rtt", feature = "serial"))) {
         machine::exit_console(well);
     }
     loop {

@@ -31,8 +31,8 @@ pub enum Error {
         /// What cargo said.
         output: String,
     },
-    /// A file could not be read.
-    #[error("{} cannot be read: {source}.", path.display())]
+    /// A file could not be read, written or locked.
+    #[error("{} cannot be used: {source}.", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -41,14 +41,17 @@ pub enum Error {
     },
     /// The device does not answer.
     #[error(
-        "The device did not answer within {:.1} s, asked {attempts} times. Check that the firmware runs, then reset the device.",
-        patience.as_secs_f64()
+        "The device did not answer within {:.1} s, asked {attempts} times. {state}{}Check that the firmware runs, then reset the device.",
+        patience.as_secs_f64(),
+        if state.is_empty() { "" } else { " " }
     )]
     Silent {
         /// How long each answer was waited for.
         patience: Duration,
         /// How often it was asked.
         attempts: u32,
+        /// What is known of it, as sentences; may be empty.
+        state: String,
     },
     /// Frames keep arriving damaged.
     #[error(
@@ -69,6 +72,73 @@ pub enum Error {
     /// The transport failed.
     #[error("The link to the device failed: {0}.")]
     Link(#[from] std::io::Error),
+    /// The debug probe failed.
+    #[error(
+        "The debug probe could not {doing}: {why}. Check its cable and the board's power, then run this again."
+    )]
+    Probe {
+        /// What it was to do.
+        doing: &'static str,
+        /// What it said.
+        why: String,
+    },
+    /// There is no such probe.
+    #[error("{0}")]
+    NoProbe(String),
+    /// A serial port cannot be opened.
+    #[error(
+        "The serial port {port} cannot be opened: {why}. Ports that are there: {}. On Linux your user has to be in the group dialout.",
+        if known.is_empty() { "none" } else { known }
+    )]
+    Serial {
+        /// Its name.
+        port: String,
+        /// What the system said.
+        why: String,
+        /// Names of the ports that there are.
+        known: String,
+    },
+    /// There is no such core or machine.
+    #[error("The device cannot be described: {0}.")]
+    Core(String),
+    /// The chip is another one than the firmware is for.
+    #[error(
+        "This is the wrong chip: expected is {expected}, and there is {found}. \
+         Name the board that is connected with --board, and its chip with --chip. Nothing was written to it."
+    )]
+    Chip {
+        /// The core or chip that was expected.
+        expected: String,
+        /// What was found, in words.
+        found: String,
+    },
+    /// The firmware cannot be written into flash.
+    #[error(
+        "The firmware cannot be written into flash: {why}. Check that board and chip are named right and that the flash is not protected."
+    )]
+    Flash {
+        /// What was seen.
+        why: String,
+    },
+    /// The firmware's control block does not show up.
+    #[error(
+        "The firmware did not start: there is no RTT block {place}. {state}{}Check that board and memory map are the right ones, and that the firmware was built with RTT.",
+        if state.is_empty() { "" } else { " " }
+    )]
+    NoControlBlock {
+        /// Where it was looked for.
+        place: String,
+        /// What is known of the core, as sentences; may be empty.
+        state: String,
+    },
+    /// The control block cannot be one.
+    #[error(
+        "The RTT block in the device's RAM is damaged: {why}. Reset the device; if it happens again, the firmware overwrites its own memory."
+    )]
+    ControlBlock {
+        /// What is wrong with it.
+        why: String,
+    },
     /// The device speaks another version of the protocol.
     #[error(
         "The firmware speaks version {device} of the protocol, this program version {host}. Flash firmware of this build: scripts/firmware."
@@ -104,6 +174,16 @@ pub enum Error {
         /// Bytes given.
         given: usize,
     },
+}
+
+impl Error {
+    /// [`Error::Probe`] for whatever a probe said.
+    pub(crate) fn probe(doing: &'static str, why: impl std::fmt::Display) -> Self {
+        Error::Probe {
+            doing,
+            why: why.to_string(),
+        }
+    }
 }
 
 /// A refusal in words.

@@ -1,8 +1,11 @@
 //! Builds the firmware for a core and a memory map.
 //!
-//! cargo does the work, in a folder of its own, so that a build in progress elsewhere holds up nothing.
+//! cargo does the work, in a folder of its own, so that a build in progress elsewhere holds up nothing. All
+//! layouts share what they depend on; each keeps its own ELF file.
 
 use crate::error::Error;
+use crate::uart::Uart;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -31,6 +34,8 @@ pub enum Talk {
     Semihosting,
     /// Through a block in RAM that a probe reads and writes.
     Rtt,
+    /// Through a serial port.
+    Serial(Uart),
 }
 
 /// What to build.
@@ -51,12 +56,9 @@ impl Firmware<'_> {
     /// [`Error::Missing`] without cargo, [`Error::Target`] without the target, [`Error::Build`].
     pub fn build(&self, workspace: &Path, folder: &Path) -> Result<PathBuf, Error> {
         let m = &self.memory;
-        // One folder a memory map: another map would rebuild what the first one built.
-        let folder = folder.join(format!("{:08x}-{:08x}", m.flash_origin, m.ram_origin));
-        let features = match self.talk {
-            Talk::Semihosting => "embedded",
-            Talk::Rtt => "rtt",
-        };
+        let features = self.talk.feature();
+        // One layout after the other, and its file in safety before the next one is linked.
+        let _lock = lock(folder)?;
         let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .current_dir(workspace)
             .args([
@@ -75,13 +77,14 @@ impl Firmware<'_> {
                 "--target",
                 self.target,
             ])
-            .env("CARGO_TARGET_DIR", &folder)
+            .env("CARGO_TARGET_DIR", folder)
             .env("SIM_FLASH_ORIGIN", format!("{:#x}", m.flash_origin))
             .env("SIM_FLASH_LENGTH", format!("{:#x}", m.flash_bytes))
             .env("SIM_PROGRAM_ORIGIN", format!("{:#x}", m.program_origin))
             .env("SIM_RAM_ORIGIN", format!("{:#x}", m.ram_origin))
             .env("SIM_RAM_LENGTH", format!("{:#x}", m.ram_bytes))
             .env("SIM_STACK_LENGTH", format!("{:#x}", m.stack_bytes))
+            .envs(self.talk.environment())
             .env_remove("RUSTFLAGS")
             .output()
             .map_err(|source| Error::Missing {
@@ -98,6 +101,67 @@ impl Firmware<'_> {
                 Error::Build { target, output }
             });
         }
-        Ok(folder.join(self.target).join("firmware").join("firmware"))
+        let built = folder.join(self.target).join("firmware").join("firmware");
+        let kept = folder.join(self.file());
+        let fresh = kept.with_extension("part");
+        // Whoever reads the file of this layout has all of an old one or all of the new one.
+        let copied = std::fs::copy(&built, &fresh).and_then(|_| std::fs::rename(&fresh, &kept));
+        copied.map_err(|source| Error::Read {
+            path: built,
+            source,
+        })?;
+        Ok(kept)
     }
+
+    /// The file that this layout is kept in.
+    fn file(&self) -> String {
+        let m = &self.memory;
+        format!(
+            "{}-{}-{:x}+{:x}-{:x}-{:x}+{:x}-{:x}.elf",
+            self.target,
+            self.talk.name(),
+            m.flash_origin,
+            m.flash_bytes,
+            m.program_origin,
+            m.ram_origin,
+            m.ram_bytes,
+            m.stack_bytes
+        )
+    }
+}
+
+impl Talk {
+    /// The feature of the firmware that makes it talk so.
+    fn feature(self) -> &'static str {
+        match self {
+            Talk::Semihosting => "embedded",
+            Talk::Rtt => "rtt",
+            Talk::Serial(_) => "serial",
+        }
+    }
+
+    /// What its build is told besides.
+    fn environment(self) -> Vec<(&'static str, String)> {
+        match self {
+            Talk::Serial(uart) => uart.environment().to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What tells it from others in the name of a file.
+    fn name(self) -> String {
+        match self {
+            Talk::Serial(uart) => format!("serial-{}-{:x}", uart.family, uart.base),
+            other => other.feature().to_owned(),
+        }
+    }
+}
+
+/// Waits until nobody else builds in `folder`; others wait until the file is closed.
+fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join("layout.lock");
+    let locked = std::fs::create_dir_all(folder)
+        .and_then(|()| File::create(&path))
+        .and_then(|file| file.lock().map(|()| file));
+    locked.map_err(|source| Error::Read { path, source })
 }

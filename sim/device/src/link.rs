@@ -110,7 +110,11 @@ impl<T: Transport> Link<T> {
         Err(if damaged {
             Error::Damaged { attempts }
         } else {
-            Error::Silent { patience, attempts }
+            Error::Silent {
+                patience,
+                attempts,
+                state: self.transport.state().unwrap_or_default(),
+            }
         })
     }
 

@@ -125,10 +125,36 @@ impl Qemu {
     /// # Errors
     /// [`Error::Missing`], [`Error::Link`].
     pub fn start_with(machine: &Machine, elf: &Path, arguments: &[&str]) -> Result<Self, Error> {
+        let console = [
+            "-serial",
+            "none",
+            "-semihosting-config",
+            "enable=on,target=native",
+        ];
+        Self::spawn(machine, elf, &[&console[..], arguments].concat())
+    }
+
+    /// Starts `elf`, which talks through the first serial port, on `machine`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Link`].
+    pub fn start_serial(machine: &Machine, elf: &Path) -> Result<Self, Error> {
+        Self::spawn(
+            machine,
+            elf,
+            &[
+                "-chardev",
+                "stdio,id=line,signal=off",
+                "-serial",
+                "chardev:line",
+            ],
+        )
+    }
+
+    fn spawn(machine: &Machine, elf: &Path, arguments: &[&str]) -> Result<Self, Error> {
         let mut child = Command::new(machine.emulator)
             .args(["-M", machine.name, "-bios", "none"])
-            .args(["-display", "none", "-serial", "none", "-monitor", "none"])
-            .args(["-semihosting-config", "enable=on,target=native"])
+            .args(["-display", "none", "-monitor", "none"])
             .arg("-kernel")
             .arg(elf)
             .args(arguments)

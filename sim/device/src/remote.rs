@@ -110,6 +110,11 @@ impl<T: Transport> RemoteLearner<T> {
         self.link.trouble
     }
 
+    /// Makes the host more or less patient from here on.
+    pub fn set_patience(&mut self, patience: Patience) {
+        self.link.patience = patience;
+    }
+
     /// The transport.
     pub fn transport(&mut self) -> &mut T {
         self.link.transport()

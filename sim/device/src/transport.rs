@@ -17,6 +17,11 @@ pub trait Transport {
     /// # Errors
     /// [`Error::Gone`], [`Error::Link`].
     fn receive(&mut self, into: &mut Vec<u8>, patience: Duration) -> Result<(), Error>;
+
+    /// What is known of a device that stays silent, as sentences for a person.
+    fn state(&mut self) -> Option<String> {
+        None
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
@@ -26,5 +31,9 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn receive(&mut self, into: &mut Vec<u8>, patience: Duration) -> Result<(), Error> {
         (**self).receive(into, patience)
+    }
+
+    fn state(&mut self) -> Option<String> {
+        (**self).state()
     }
 }
