@@ -17,6 +17,8 @@ use core::ops::Range;
 pub trait Probe {
     /// A call is about to run.
     fn before(&mut self, _list: List, _index: usize, _call: &Call) {}
+    /// A call has been given its operands, and starts.
+    fn operands(&mut self, _list: List, _index: usize, _call: &Call, _operands: &Operands<'_>) {}
     /// A call has run. `active` counts the inputs that were not skipped, where the kernel skips zeros.
     fn after(&mut self, _list: List, _index: usize, _call: &Call, _active: u32) {}
 }
@@ -65,6 +67,7 @@ pub(crate) fn run<P: Probe>(
         let call = program.call(list, index).ok_or(corrupt)?;
         probe.before(list, index, &call);
         let mut operands = Operands::fetch(program, &call, work, sample).ok_or(corrupt)?;
+        probe.operands(list, index, &call, &operands);
         let active = execute(&call, &mut operands, context);
         probe.after(list, index, &call, active);
         let learning = context.loss <= EXPLODED;
@@ -76,7 +79,7 @@ pub(crate) fn run<P: Probe>(
 }
 
 /// The operands of one call, borrowed apart.
-struct Operands<'m> {
+pub struct Operands<'m> {
     ram: [&'m mut [u8]; OPERANDS],
     rest: [&'m [u8]; OPERANDS],
 }
@@ -106,7 +109,8 @@ impl<'m> Operands<'m> {
         })
     }
 
-    fn bytes(&self, i: usize) -> &[u8] {
+    /// The bytes of operand `i`; none where it is absent.
+    pub fn bytes(&self, i: usize) -> &[u8] {
         if self.rest[i].is_empty() {
             self.ram[i]
         } else {

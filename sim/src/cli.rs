@@ -94,9 +94,24 @@ pub enum Command {
     Emulate(Emulate),
     /// Run the same samples on the host and on a device, and compare the bits.
     Validate(Validate),
+    /// Measure every kernel on a core, and fit its cost model anew.
+    Calibrate(Calibrate),
     /// List the data sets, or fetch some.
     #[command(subcommand)]
     Data(Data),
+}
+
+/// What `sim calibrate` is told.
+#[derive(Args, Clone, Debug)]
+pub struct Calibrate {
+    /// The core, as in configs/cores; or esp32c3, of which QEMU counts instructions.
+    pub core: String,
+    /// Where the tables go [default: configs/kernels/CORE.toml of the sources].
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Leave out the boards: only memory that never stalls.
+    #[arg(long)]
+    pub bare: bool,
 }
 
 /// What `sim validate` is told.

@@ -7,9 +7,9 @@ mod cache;
 mod cli;
 mod command;
 mod config;
-mod cost;
 mod data;
 mod failure;
+mod firmware;
 mod job;
 mod native;
 mod outcome;
@@ -54,6 +54,7 @@ fn execute(cli: &Cli) -> Result<(), Failure> {
         Command::Report { folders, out } => command::report::report(folders, out, common),
         Command::Boards { boards } => command::boards::boards(boards, common),
         Command::Emulate(options) => command::emulate::emulate(options, common),
+        Command::Calibrate(options) => command::calibrate::calibrate(options, common),
         Command::Validate(options) => command::validate::validate(options, common),
         Command::Data(data) => command::data::data(data, common),
     }

@@ -1,56 +1,11 @@
 //! The device that runs the core on the host, and counts what a board would have to do.
 
 use experiments::device::{Device, Stop};
-use runtime_shared::exec::{Fault, Probe};
+use runtime_shared::exec::Fault;
 use runtime_shared::learner::{Error, Learner, Step, Update};
 use runtime_shared::machine;
-use runtime_shared::program::{Call, List, Place, Program};
-use serde::{Deserialize, Serialize};
-
-/// How often each call of a list ran, and how many inputs it worked on in all.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Tally {
-    /// Times that each call ran.
-    pub runs: Vec<u64>,
-    /// Inputs that were not skipped, summed over those runs.
-    pub active: Vec<u64>,
-}
-
-/// What a device did: a tally a list, and the samples that it learnt from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Counters {
-    /// *infer*, *learn*, *apply*.
-    pub lists: [Tally; 3],
-    /// Samples given to learn from.
-    pub samples: u64,
-}
-
-impl Probe for Counters {
-    fn after(&mut self, list: List, index: usize, _call: &Call, active: u32) {
-        let tally = &mut self.lists[list as usize];
-        if tally.runs.len() <= index {
-            tally.runs.resize(index + 1, 0);
-            tally.active.resize(index + 1, 0);
-        }
-        tally.runs[index] += 1;
-        tally.active[index] += u64::from(active);
-    }
-}
-
-impl Counters {
-    /// Adds what another device of the same Program did.
-    pub fn add(&mut self, other: &Counters) {
-        self.samples += other.samples;
-        for (mine, theirs) in self.lists.iter_mut().zip(&other.lists) {
-            mine.runs.resize(mine.runs.len().max(theirs.runs.len()), 0);
-            mine.active.resize(mine.runs.len(), 0);
-            for (i, (runs, active)) in theirs.runs.iter().zip(&theirs.active).enumerate() {
-                mine.runs[i] += runs;
-                mine.active[i] += active;
-            }
-        }
-    }
-}
+use runtime_shared::program::{List, Place, Program};
+use sim_cost::Counters;
 
 /// Names the layer of a call, for messages.
 pub type LayerNames<'a> = &'a dyn Fn(List, usize) -> String;

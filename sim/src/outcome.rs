@@ -2,14 +2,14 @@
 
 use crate::command::run::drift_at;
 use crate::config::{Config, Strategy};
-use crate::cost::{StepCost, price};
 use crate::data::Prepared;
 use crate::failure::Failure;
-use crate::native::Counters;
 use crate::parts::Part;
 use crate::pretrain::Pretrained;
 use experiments::metrics::{DriftMetrics, drift_metrics};
 use sim_compiler::Compiled;
+use sim_cost::Counters;
+use sim_cost::{StepCost, price};
 use sim_mcu::{Bill, Board, CostModel, Region};
 use sim_report::{
     AccuracySummary, BillItem, Estimate, KernelCost, Memory, Phase, Run, SCHEMA, SampleRow, Stop,
@@ -71,7 +71,8 @@ pub fn assemble(
                 .iter()
                 .for_each(|(_, part)| counters.add(&part.counters));
             let model = CostModel::for_core(offer.board.core.value.name())?;
-            let cost = price(&offer.compiled.program(), &counters, &model)?;
+            let table = model.on(&offer.board.name);
+            let cost = price(&offer.compiled.program(), &counters, table)?;
             run.summary.strategies.push(summarise(
                 strategy,
                 offer,
@@ -243,7 +244,9 @@ fn summarise(
         infer_uj_low: infer_low,
         infer_uj_high: infer_high,
         calibrated: model.calibrated(),
-        cycles_error_percent: None,
+        cycles_error_percent: model
+            .calibrated()
+            .then_some(100.0 * model.on(&board.name).steps.mean),
         accuracy: (!metrics.is_empty()).then(|| AccuracySummary {
             before_drift: over(|m| m.drift.map(|d| d.before)),
             at_drift: over(|m| m.drift.map(|d| d.at)),

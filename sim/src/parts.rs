@@ -3,9 +3,9 @@
 
 use crate::cache;
 use crate::failure::Failure;
-use crate::native::Counters;
 use experiments::online::Record;
 use serde::{Deserialize, Serialize};
+use sim_cost::Counters;
 use std::path::PathBuf;
 
 /// One repetition of one strategy, with what it counted.

@@ -81,7 +81,7 @@ fn intel_hex_is_read_and_damage_names_its_line() {
     for part in ["r0 0x0000002a", "multiply"] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    let damaged = records.join("\n").replace("0009", "0008");
+    let damaged = records.join("\n").replace("200900", "200800");
     std::fs::write(place.path("damaged.hex"), damaged).expect("the folder can be written to");
     let said = place.fail(&["emulate", "damaged.hex"], 2);
     assert!(

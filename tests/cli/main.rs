@@ -1,6 +1,7 @@
 //! The binary, as a person or a script uses it.
 
 mod bad_input;
+mod calibrate;
 mod emulator;
 mod experiments;
 mod support;

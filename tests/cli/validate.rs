@@ -77,8 +77,9 @@ impl Desk {
     }
 }
 
-/// The bits are the same, every step is counted, and what is counted by kernel stays below the whole.
-fn check_counted(compared: &serde_json::Value, steps: usize) {
+/// The bits are the same, every step but the first is counted, the first is looked at by kernel, and what is predicted for the steps is
+/// off by no more than a share of `off`.
+fn check_counted(compared: &serde_json::Value, steps: usize, off: f64) {
     let one = &compared[0];
     assert_eq!(one["steps"], steps, "{one}");
     assert_eq!(one["same_bits"], true, "{one}");
@@ -92,17 +93,12 @@ fn check_counted(compared: &serde_json::Value, steps: usize) {
     assert!(each.iter().all(|s| s["predicted"].as_f64() > Some(0.0)));
     let kernels = one["kernels"].as_array().expect("a list");
     let of = |name: &str| kernels.iter().find(|k| k["kernel"] == name).cloned();
-    let in_kernels: u64 = kernels.iter().filter_map(|k| k["counted"].as_u64()).sum();
-    assert!(
-        0 < in_kernels && in_kernels < whole,
-        "{in_kernels} of {whole}"
-    );
     let dense = of("dense").expect("the network has dense layers");
-    assert_eq!(dense["calls"], 2 * steps, "{dense}");
+    assert_eq!(dense["calls"], 2, "{dense}");
     assert!(dense["counted"].as_u64() > Some(0) && dense["predicted"].as_f64() > Some(0.0));
-    let predicted: f64 = kernels.iter().filter_map(|k| k["predicted"].as_f64()).sum();
-    let sum = one["cycles_predicted"].as_f64().expect("a number");
-    assert!((predicted / sum - 1.0).abs() < 1e-9, "{predicted} {sum}");
+    let predicted = one["cycles_predicted"].as_f64().expect("a number");
+    let error = predicted / whole as f64 - 1.0;
+    assert!(error.abs() < off, "{error:+.4}");
     let (used, all) = (
         one["stack"]["used"].as_u64(),
         one["stack"]["bytes"].as_u64(),
@@ -114,7 +110,7 @@ fn check_counted(compared: &serde_json::Value, steps: usize) {
 fn an_emulated_core_gives_the_same_bits_and_counts() {
     let desk = Desk::new();
     let compared = desk.compared(&["--device", "emulated", "--steps", "3"]);
-    check_counted(&compared, 3);
+    check_counted(&compared, 3, 0.02);
     assert_eq!(compared[0]["board"], serde_json::Value::Null);
 }
 
@@ -123,22 +119,22 @@ fn a_board_is_rehearsed_with_its_own_memory_map() {
     let desk = Desk::new();
     let rehearse = ["--device", "board", "--probe", "emulated", "--steps", "3"];
     let compared = desk.compared(&rehearse);
-    check_counted(&compared, 3);
+    check_counted(&compared, 3, 0.02);
     assert_eq!(compared[0]["board"], "nano33ble");
     // A firmware that runs already is found by its block.
     let compared = desk.compared(&[&rehearse[..], &["--no-flash"]].concat());
-    check_counted(&compared, 3);
+    check_counted(&compared, 3, 0.02);
     // The Nucleo has flash and RAM elsewhere; its chip's name leads to it.
     let chip = ["--chip", "STM32L4R5ZITx"];
     let compared = desk.compared(&[&rehearse[..], &chip].concat());
-    check_counted(&compared, 3);
+    // Small caches are not as predictable.
+    check_counted(&compared, 3, 0.06);
     assert_eq!(compared[0]["board"], "nucleo_l4r5zi");
     let output = desk.validate(&rehearse, &[]);
     let shown = text(&output.stdout);
     for part in [
         "the same",
-        "kernel, all steps",
-        "between kernels",
+        "kernel, steps looked at",
         "step",
         "off by",
         "stack:",

@@ -11,7 +11,8 @@ pub struct Image {
 
 impl Image {
     /// An image of nothing but a header.
-    pub(crate) fn new() -> Self {
+    #[expect(clippy::new_without_default, reason = "no image is a default one")]
+    pub fn new() -> Self {
         let mut image = Self {
             words: vec![0; HEADER_WORDS],
         };
@@ -34,44 +35,51 @@ impl Image {
         image
     }
 
-    pub(crate) fn set(&mut self, field: Field, word: u32) {
+    /// Sets a header field.
+    pub fn set(&mut self, field: Field, word: u32) {
         self.words[field as usize] = word;
     }
 
-    pub(crate) fn set_size(&mut self, field: Field, size: usize) {
+    /// Sets a header field that is a size.
+    pub fn set_size(&mut self, field: Field, size: usize) {
         self.set(field, size as u32);
     }
 
-    pub(crate) fn set_float(&mut self, field: Field, value: f32) {
+    /// Sets a header field that is a float.
+    pub fn set_float(&mut self, field: Field, value: f32) {
         self.set(field, value.to_bits());
     }
 
     /// Appends words; gives the byte at which they start.
-    pub(crate) fn append(&mut self, words: impl IntoIterator<Item = u32>) -> usize {
+    pub fn append(&mut self, words: impl IntoIterator<Item = u32>) -> usize {
         let at = self.words.len() * 4;
         self.words.extend(words);
         at
     }
 
     /// Appends floats; gives the byte at which they start.
-    pub(crate) fn append_floats(&mut self, floats: &[f32]) -> usize {
+    pub fn append_floats(&mut self, floats: &[f32]) -> usize {
         self.append(floats.iter().map(|f| f.to_bits()))
     }
 
     /// Appends calls and notes where they are.
-    pub(crate) fn append_calls(&mut self, at: Field, count: Field, calls: &[Call]) {
+    pub fn append_calls(&mut self, at: Field, count: Field, calls: &[Call]) {
         let start = self.append(calls.iter().flat_map(Call::encode));
         self.set_size(at, start);
         self.set_size(count, calls.len());
     }
 
     /// Bytes so far.
-    pub(crate) fn len(&self) -> usize {
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "an image has at least its header"
+    )]
+    pub fn len(&self) -> usize {
         self.words.len() * 4
     }
 
     /// Notes length and checksum.
-    pub(crate) fn seal(&mut self) {
+    pub fn seal(&mut self) {
         self.set_size(Field::Length, self.len());
         let sum = checksum(self.bytes());
         self.set(Field::Checksum, sum);

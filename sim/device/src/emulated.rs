@@ -24,6 +24,19 @@ impl Emulated {
     /// # Errors
     /// [`Error::Gone`] where the image does not go on that machine.
     pub fn start(machine: Machine, elf: &[u8], mode: Mode) -> Result<Self, Error> {
+        Self::start_with(machine, elf, None, mode)
+    }
+
+    /// As [`start`](Self::start), with `flashed` bytes at an address beside the image: a Program in flash.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] where the machine has no memory there.
+    pub fn start_with(
+        machine: Machine,
+        elf: &[u8],
+        flashed: Option<(u32, &[u8])>,
+        mode: Mode,
+    ) -> Result<Self, Error> {
         let gone = |e: sim_emulator::Error| Error::Gone { why: e.to_string() };
         let image = Image::elf(elf).map_err(gone)?;
         let mut emulator = Emulator::new(machine).map_err(gone)?;
@@ -37,6 +50,9 @@ impl Emulated {
         }));
         emulator.set_mode(mode);
         emulator.load(image).map_err(gone)?;
+        if let Some((address, bytes)) = flashed {
+            emulator.write(address, bytes).map_err(gone)?;
+        }
         std::thread::spawn(move || {
             let stop = emulator.run(u64::MAX);
             // Nobody may be left to hear it.

@@ -42,7 +42,7 @@ const MPS2: Memory = Memory {
 const ARM: &str = "qemu-system-arm";
 
 /// The machines, one a core.
-pub const MACHINES: [Machine; 5] = [
+pub const MACHINES: [Machine; 6] = [
     // QEMU has no M0+ with enough RAM; a Cortex-M3 runs ARMv6-M code unchanged.
     Machine {
         emulator: ARM,
@@ -62,6 +62,13 @@ pub const MACHINES: [Machine; 5] = [
         emulator: ARM,
         name: "mps2-an386",
         core: "cortex-m4f",
+        target: "thumbv7em-none-eabihf",
+        memory: MPS2,
+    },
+    Machine {
+        emulator: ARM,
+        name: "mps2-an500",
+        core: "cortex-m7",
         target: "thumbv7em-none-eabihf",
         memory: MPS2,
     },

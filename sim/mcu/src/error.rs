@@ -49,12 +49,10 @@ pub enum Error {
     },
     /// The cost model of this core does not price this kernel.
     #[error(
-        "The cost model of {core} does not price the kernel \"{kernel}\".{hint} Add it to configs/kernels/recipes.toml. \
+        "The cost model does not price the kernel \"{kernel}\".{hint} Calibrate the core anew. \
          Known kernels: {known}."
     )]
     UnknownKernel {
-        /// The core of the model.
-        core: String,
         /// The kernel that was asked for.
         kernel: String,
         /// "Did you mean …?", with a leading blank, or nothing.
@@ -62,21 +60,19 @@ pub enum Error {
         /// Every kernel of the model.
         known: String,
     },
-    /// The caller counted something that the kernel's model has no coefficient for, so its cycles would be lost.
+    /// The caller counted trips of a loop that the kernel's model does not price, so their cycles would be lost.
     #[error(
-        "The cost model of {core} has no coefficient \"{feature}\" for the kernel \"{kernel}\", but {count} were counted. \
-         It prices: {known}."
+        "The cost model has no cycles for the loop \"{name}\" of the kernel \"{kernel}\", but {count} trips were counted. \
+         It prices: {known}. Calibrate the core anew."
     )]
-    UnpricedFeature {
-        /// The core of the model.
-        core: String,
+    UnpricedLoop {
         /// The kernel that was asked for.
         kernel: String,
-        /// The feature without a coefficient.
-        feature: &'static str,
-        /// How many the caller counted.
+        /// The loop.
+        name: String,
+        /// How many trips the caller counted.
         count: f64,
-        /// The features that the kernel's model prices.
+        /// The loops that the kernel's model prices.
         known: String,
     },
     /// The board has no power row of this mode.

@@ -6,7 +6,7 @@
 //! - [`board`]: what is on the board? Profiles are TOML files in which every figure names its source; those of
 //!   `configs/boards` are built in, a board of the user's own is read from its path.
 //! - [`bill`]: does it fit? Every byte of RAM and flash, what it is for, against the board's budget.
-//! - [`cost`]: how many cycles? A linear model per kernel, from counts that the caller derives from dimensions.
+//! - [`cost`]: how many cycles? A linear model per kernel, from trips of its loops that the caller counts.
 //! - [`energy`]: how many milliseconds and microjoules is that? Power × cycles / clock, and how far to trust it.
 //!
 //! [`thesis`] holds the RAM formula of the work that is reproduced, to be reported beside the planner's true figure.
@@ -24,7 +24,7 @@ pub mod thesis;
 
 pub use bill::{Bill, Item, Kind, Region};
 pub use board::{Board, boards, find};
-pub use cost::{CostModel, Counts, Feature};
+pub use cost::{CostModel, Placement};
 pub use energy::Energy;
 pub use error::Error;
 pub use source::{Source, Tag};

@@ -153,7 +153,7 @@ fn a_board_of_ones_own_is_one_file() {
     let board = from_text(OWN).expect("complete");
     assert_eq!(board.name, "own");
     assert_eq!(board.milliseconds(48_000.0), 1.0);
-    assert_eq!(board.runtime.source.tag, Tag::Unverified);
+    assert_eq!(board.runtime.source.tag, Tag::Measured);
     let row = &board.power[0];
     assert_eq!((row.low_milliwatts, row.high_milliwatts), (6.0, 12.0));
     assert_eq!((row.load, row.clock_hz), (Load::Headline, 48_000_000));

@@ -1,276 +1,210 @@
-//! The kernel cost models: every kernel on every core, against what is known independently, and what is said when they are wrong.
+//! The cost tables: every kernel on every core, how far off they say they are, and what is said when they are wrong.
 
 use sim_mcu::board::{Core, Float};
-use sim_mcu::cost::blocks;
-use sim_mcu::{CostModel, Counts, Error, Feature, Tag, boards};
+use sim_mcu::cost::{Placement, Table};
+use sim_mcu::{CostModel, Error, boards};
 
-/// The kernels of the training core.
-const KERNELS: [&str; 29] = [
+/// Kernels that cost something in every training, and what the learner does between them.
+const KERNELS: [&str; 8] = [
     "normalise",
-    "copy",
     "dense",
     "dense_backward_input",
     "dense_backward_weights",
-    "bias_backward",
     "conv2d",
-    "conv2d_backward_input",
-    "conv2d_backward_weights",
-    "depthwise",
-    "depthwise_backward_input",
-    "depthwise_backward_weights",
-    "max_pool",
-    "max_pool_backward",
-    "average_pool",
-    "average_pool_backward",
     "activation",
-    "activation_backward",
-    "softmax",
-    "softmax_backward",
-    "channel_affine",
-    "channel_affine_backward",
-    "add",
-    "add_assign",
-    "dropout",
-    "dropout_backward",
     "loss",
-    "apply",
-    "sum_of_squares",
+    "learner",
 ];
 
 fn model(core: &str) -> CostModel {
     CostModel::for_core(core).expect("built in")
 }
 
-/// Dense forward of `inputs` by `outputs`, nothing skipped.
-fn dense(inputs: usize, outputs: usize) -> Counts {
-    let visits = (inputs * blocks(outputs, 16)) as f64;
-    Counts::call()
-        .with(Feature::Input, visits)
-        .with(Feature::NonZeroInput, visits)
-        .with(Feature::Mac, (inputs * outputs) as f64)
-        .with(Feature::Output, outputs as f64)
-}
-
-/// Dense update of the same by plain gradient descent, nothing skipped.
-fn dense_update(inputs: usize, outputs: usize) -> Counts {
-    let visits = (inputs * blocks(outputs, 8)) as f64;
-    Counts::call()
-        .with(Feature::Input, visits)
-        .with(Feature::NonZeroInput, visits)
-        .with(Feature::ParameterSgd, (inputs * outputs) as f64)
+#[test]
+fn every_core_prices_the_same_kernels() {
+    let names = |table: &Table| table.kernels.keys().cloned().collect::<Vec<_>>();
+    let expected = names(model("cortex-m4f").bare());
+    assert!(
+        KERNELS
+            .iter()
+            .all(|kernel| expected.iter().any(|name| name == kernel))
+    );
+    for info in Core::all() {
+        assert_eq!(model(info.name).core(), info.core);
+        assert_eq!(names(model(info.name).bare()), expected, "{}", info.name);
+    }
 }
 
 #[test]
-fn every_core_prices_every_kernel_and_says_that_it_is_uncalibrated() {
+fn every_emulated_core_is_calibrated_and_says_how_well() {
     for info in Core::all() {
         let model = model(info.name);
-        assert_eq!(model.core(), info.core);
-        assert!(!model.calibrated() && model.provenance().is_none());
-        let priced: Vec<_> = model.kernels().map(|(name, _)| name).collect();
-        assert_eq!(priced.len(), KERNELS.len(), "{priced:?}");
-        for name in KERNELS {
-            let kernel = model.kernel(name).expect("priced");
-            assert!(!kernel.calibrated && kernel.error.is_none(), "{name}");
-            assert_eq!(kernel.source.tag, Tag::Unverified);
-            for feature in kernel.features() {
-                assert!(
-                    kernel
-                        .coefficient(feature)
-                        .is_some_and(|cycles| cycles > 0.0),
-                    "{name}"
-                );
-                assert!(
-                    kernel.source.text.contains(feature.name()),
-                    "{name}: {}",
-                    kernel.source
-                );
-            }
-            assert!(
-                model.cycles(name, &Counts::call()).expect("a call") > 0.0,
-                "{name}"
-            );
+        assert_eq!(model.calibrated(), info.name != "esp32c3", "{}", info.name);
+        assert!(!model.provenance().compiler.is_empty());
+        assert!(model.bare().steps.samples > 0);
+        assert_eq!(model.footprint().is_some(), model.calibrated());
+    }
+}
+
+/// The promise, where floats are hardware: whole steps of networks that nothing was fitted to are predicted within two per cent, and
+/// held-out calls of every kernel within two per cent on average.
+#[test]
+fn what_was_held_out_is_predicted_within_two_per_cent() {
+    for core in ["cortex-m4f", "cortex-m33"] {
+        let model = model(core);
+        let steps = model.bare().steps;
+        assert!(steps.samples >= 6 && steps.max <= 0.02, "{core}: {steps:?}");
+        for (name, kernel) in &model.bare().kernels {
+            let error = kernel.error;
+            assert!(error.mean <= 0.02, "{core}, {name}: {error:?}");
         }
     }
 }
 
+/// A software float takes as long as its operands make it. On a Cortex-M0+ that costs the promise for Adam, whose roots and quotients
+/// of zeros are soon done: its step is off by 15 %, which is what the largest error is held to here; the others are within 2 %.
 #[test]
-fn every_board_has_a_cost_model() {
-    for board in boards().expect("they parse") {
-        assert_eq!(model(board.core.value.name()).core(), board.core.value);
+fn software_floats_are_less_certain() {
+    let steps = model("cortex-m0plus").bare().steps;
+    assert!(steps.samples >= 6 && steps.max <= 0.15, "{steps:?}");
+    // Six of seven within two per cent, and Adam.
+    assert!(steps.mean <= (6.0 * 0.02 + 0.15) / 7.0, "{steps:?}");
+    for board in ["nucleo_g0b1re", "rpi_pico"] {
+        let steps = model("cortex-m0plus").on(board).steps;
+        assert!(
+            steps.samples >= 4 && steps.max <= 0.02,
+            "{board}: {steps:?}"
+        );
     }
 }
 
 #[test]
-fn a_cost_is_linear_in_its_counts() {
-    let model = model("cortex-m4f");
-    let once = model.cycles("dense", &dense(100, 10)).expect("priced");
-    let kernel = model.kernel("dense").expect("priced");
-    let sum: f64 = dense(100, 10)
-        .iter()
-        .map(|(feature, count)| count * kernel.coefficient(feature).expect("priced"))
-        .sum();
-    assert!((once - sum).abs() < 1e-9 * sum);
-    let wider = model.cycles("dense", &dense(200, 10)).expect("priced");
-    let per_call = model
-        .cycles("dense", &Counts::call().with(Feature::Output, 10.0))
-        .expect("priced");
-    assert!((wider + per_call - 2.0 * once).abs() < 1e-9 * once);
+fn every_board_of_a_calibrated_core_has_its_own_table() {
+    for board in boards().expect("they parse") {
+        let model = model(board.core.value.name());
+        assert_eq!(model.core(), board.core.value);
+        assert_eq!(
+            model.knows(&board.name),
+            model.calibrated(),
+            "{}",
+            board.name
+        );
+    }
 }
 
 #[test]
-fn skipped_inputs_save_cycles() {
+fn a_cost_is_linear_in_its_trips() {
     let model = model("cortex-m4f");
-    let full = model.cycles("dense", &dense(784, 32)).expect("priced");
-    let fifth = Counts::call()
-        .with(Feature::Input, 784.0 * 2.0)
-        .with(Feature::NonZeroInput, 157.0 * 2.0)
-        .with(Feature::Mac, 157.0 * 32.0)
-        .with(Feature::Output, 32.0);
-    let fifth = model.cycles("dense", &fifth).expect("priced");
-    assert!(
-        fifth > 0.2 * full && fifth < 0.45 * full,
-        "{fifth} of {full}"
+    let table = model.bare();
+    let cycles = |trips: &[(&str, f64)]| {
+        table
+            .cycles("dense", Placement::Ram, trips.iter().copied())
+            .expect("priced")
+    };
+    let call = cycles(&[("call", 1.0)]);
+    let (once, twice) = (
+        cycles(&[("call", 1.0), ("row16", 784.0)]),
+        cycles(&[("call", 1.0), ("row16", 1_568.0)]),
     );
+    assert!(call > 0.0 && once > call);
+    assert!((twice + call - 2.0 * once).abs() < 1e-9 * once);
 }
 
-/// A dense layer's forward and update together take about 5.2 instructions a weight on a Cortex-M4F (a load and a multiply-add;
-/// a load, a multiply-add and a store). With VMLA at 3 cycles the table's own bounds for those five are 1+3+1+3+1 = 9 with every
-/// load and store pipelined and 2+3+2+3+2 = 12 with none.
+/// A row of sixteen weights takes a Cortex-M4F, by its instruction table, sixteen VMLA of 3 cycles and sixteen loads of 1 to 2.
 #[test]
-fn a_weight_costs_a_cortex_m4f_what_its_instruction_table_allows() {
+fn a_row_of_weights_costs_a_cortex_m4f_what_its_instruction_table_allows() {
     let model = model("cortex-m4f");
-    let forward = model.cycles("dense", &dense(784, 32)).expect("priced");
-    let update = model
-        .cycles("dense_backward_weights", &dense_update(784, 32))
-        .expect("priced");
-    let per_weight = (forward + update) / (784.0 * 32.0);
-    assert!((9.0..=12.0).contains(&per_weight), "{per_weight}");
+    let kernel = model.bare().kernel("dense", Placement::Ram).expect("known");
+    let row = kernel.cycles["row16"];
+    assert!((16.0 * 4.0..16.0 * 7.0).contains(&row), "{row}");
 }
 
 #[test]
 fn soft_float_costs_ten_times_hard_float_or_more() {
-    let hard = model("cortex-m4f")
-        .cycles("dense", &dense(200, 10))
-        .expect("priced");
+    let row = |core: &str| {
+        let model = model(core);
+        let kernel = model.bare().kernel("dense", Placement::Ram).expect("known");
+        kernel.cycles["row16"]
+    };
     for info in Core::all().iter().filter(|info| info.float == Float::Soft) {
-        let soft = model(info.name)
-            .cycles("dense", &dense(200, 10))
-            .expect("priced");
-        assert!(soft > 10.0 * hard, "{}: {soft} against {hard}", info.name);
+        assert!(row(info.name) > 10.0 * row("cortex-m4f"), "{}", info.name);
     }
 }
 
 #[test]
-fn a_richer_update_rule_costs_more() {
-    for info in Core::all() {
-        let model = model(info.name);
-        for kernel in [
-            "dense_backward_weights",
-            "conv2d_backward_weights",
-            "bias_backward",
-            "apply",
-        ] {
-            let of = |feature| {
-                model
-                    .kernel(kernel)
-                    .expect("priced")
-                    .coefficient(feature)
-                    .expect("priced")
-            };
-            assert!(
-                of(Feature::ParameterSgd) < of(Feature::ParameterMomentum),
-                "{kernel}"
-            );
-            assert!(
-                of(Feature::ParameterMomentum) < of(Feature::ParameterAdam),
-                "{kernel}"
-            );
-        }
-    }
-}
-
-#[test]
-fn unknown_cores_kernels_and_counts_are_errors() {
+fn unknown_cores_kernels_and_loops_are_errors() {
     let text = CostModel::for_core("cortex-m4")
         .expect_err("no such core")
         .to_string();
     assert!(text.contains("Did you mean \"cortex-m4f\"?"), "{text}");
     let model = model("cortex-m4f");
-    let text = model
-        .cycles("dens", &Counts::call())
-        .expect_err("no such kernel")
-        .to_string();
+    let of = |kernel, name| {
+        model
+            .bare()
+            .cycles(kernel, Placement::Ram, [(name, 3.0)])
+            .expect_err("unknown")
+            .to_string()
+    };
+    let text = of("dens", "call");
     assert!(text.contains("Did you mean \"dense\"?"), "{text}");
-    let counts = Counts::call().with(Feature::Tap, 3.0);
-    let text = model
-        .cycles("dense", &counts)
-        .expect_err("not counted")
-        .to_string();
-    assert!(text.contains("\"tap\"") && text.contains("mac"), "{text}");
+    let text = of("dense", "pixel");
+    assert!(
+        text.contains("\"pixel\"") && text.contains("row16"),
+        "{text}"
+    );
 }
 
-/// The Cortex-M4F's file with `addition` at its end, loaded from a path.
-fn with(addition: &str) -> Result<CostModel, Error> {
-    let folder = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../configs/kernels/cortex-m4f.toml"
-    );
-    let text = std::fs::read_to_string(folder).expect("the core's file") + addition;
+/// A small file, with one piece of it replaced.
+fn with(from: &str, to: &str) -> Result<CostModel, Error> {
+    const TEXT: &str = r#"
+core = "cortex-m4f"
+[provenance]
+unit = "cycles"
+compiler = "rustc 1.95"
+flags = "-O"
+firmware = "sha256 0"
+counter = "an emulator"
+[bare]
+steps = { mean = 0.01, max = 0.02, samples = 3 }
+[bare.kernels.copy]
+cycles = { call = 12.0, element = 2.5 }
+error = { mean = 0.01, max = 0.03, samples = 40 }
+[boards.own]
+steps = { mean = 0.01, max = 0.02, samples = 3 }
+[boards.own.kernels.copy]
+cycles = { call = 13.0, element = 3.5 }
+error = { mean = 0.01, max = 0.03, samples = 40 }
+[boards.own.flash.copy]
+cycles = { call = 13.0, element = 5.5 }
+error = { mean = 0.01, max = 0.03, samples = 40 }
+"#;
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    std::fs::write(file.path(), text).expect("written");
+    std::fs::write(file.path(), TEXT.replace(from, to)).expect("written");
     CostModel::load(file.path())
 }
 
-const FITTED: &str = "
-[kernels.copy]
-coefficients = { call = 12, input = 2.5 }
-error = { mean = 0.01, max = 0.03, samples = 40 }
-source = \"[fit] 200 shapes\"
-
-[provenance]
-compiler = \"rustc 1.95\"
-flags = \"-O\"
-commit = \"0123456\"
-";
-
 #[test]
-fn fitted_coefficients_take_the_place_of_reasoned_ones() {
-    let model = with(FITTED).expect("well formed");
-    let counts = Counts::call().with(Feature::Input, 4.0);
-    assert_eq!(model.cycles("copy", &counts).expect("fitted"), 22.0);
-    let copy = model.kernel("copy").expect("fitted");
-    assert!(copy.calibrated && copy.source.tag == Tag::Fitted);
-    assert_eq!(copy.error.map(|error| error.samples), Some(40));
-    assert!(!model.calibrated(), "the others are not");
-    assert_eq!(
-        model.provenance().map(|of| of.commit.as_str()),
-        Some("0123456")
-    );
+fn board_and_placement_choose_the_table() {
+    let model = with("", "").expect("well formed");
+    let trips = [("call", 1.0), ("element", 4.0)];
+    let of = |table: &Table, placement| table.cycles("copy", placement, trips).expect("priced");
+    assert_eq!(of(model.bare(), Placement::Ram), 22.0);
+    assert_eq!(of(model.bare(), Placement::Flash), 22.0);
+    assert_eq!(of(model.on("own"), Placement::Ram), 27.0);
+    assert_eq!(of(model.on("own"), Placement::Flash), 35.0);
+    assert_eq!(of(model.on("another"), Placement::Flash), 22.0);
 }
 
 #[test]
 fn a_wrong_model_is_explained_at_its_place() {
-    let cases = [
-        (
-            FITTED.replace("kernels.copy", "kernels.copie"),
-            "there is no kernel \"copie\"",
-        ),
-        (
-            FITTED.replace("input = 2.5", "inputs = 2.5"),
-            "unknown variant `inputs`",
-        ),
-        (FITTED.replace("input = 2.5", "input = nan"), "finite"),
-        (
-            FITTED.replace("samples", "sample"),
-            "Did you mean \"samples\"?",
-        ),
-    ];
-    for (addition, part) in cases {
-        let error = with(&addition).expect_err("wrong");
-        assert!(
-            matches!(error, Error::Invalid { line, .. } if line > 15),
-            "{error}"
-        );
-        assert!(error.to_string().contains(part), "{error}");
+    for (from, to, part) in [
+        ("cortex-m4f", "cortex-m4", "there is no core \"cortex-m4\""),
+        ("\"cycles\"", "\"ticks\"", "unknown variant `ticks`"),
+        ("element = 2.5", "element = nan", "finite"),
+        ("samples = 40", "sample = 40", "Did you mean \"samples\"?"),
+        ("[bare.kernels.copy]", "[bare.kernel.copy]", "kernel"),
+    ] {
+        let text = with(from, to).expect_err("wrong").to_string();
+        assert!(text.contains(part), "{text}");
     }
 }

@@ -1,6 +1,7 @@
 //! The commands, a module each.
 
 pub mod boards;
+pub mod calibrate;
 pub mod data;
 pub mod emulate;
 pub mod plan;

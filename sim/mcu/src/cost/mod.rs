@@ -1,85 +1,165 @@
-//! Cycles of a kernel call, from its counts.
+//! What the kernels cost on a core: the tables that `sim calibrate` fits and writes.
 //!
-//! A kernel's cost is linear in a few counts ([`Feature`]) that the caller derives from dimensions, or that the kernel reports
-//! where control flow depends on data:
+//! A kernel's cost is linear in the trips of its loops, which the caller counts:
 //!
 //! ```text
-//! cycles = Σ coefficient[feature] × count[feature]
+//! cycles = Σ cycles of a trip × trips
 //! ```
 //!
-//! The first coefficients are products of two tables of data: what a unit of each count takes in operations
-//! (`configs/kernels/recipes.toml`) and what an operation takes in cycles on the core (`configs/kernels/CORE.toml`). They are
-//! reasoned, not measured, and [`KernelCost::calibrated`] says so. A core's file may hold coefficients that were fitted to
-//! machine code; they take the place of the reasoned ones, kernel by kernel, with their residuals and provenance.
-//!
-//! Memory does not stall here: weights that are read from flash cost what
-//! [`Flash::stream_stall_cycles`](crate::board::Flash::stream_stall_cycles) says on top.
+//! The cycles of a trip were fitted to what an emulator counts of the firmware's machine code (`configs/kernels/CORE.toml`), with the
+//! errors on calls that the fit did not see beside them. There is a table for the core with memory that never stalls, and one for
+//! each board whose memory does, by where the constants lie that a kernel reads.
 
-mod counts;
-mod operation;
 mod raw;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use self::counts::{Counts, Feature, blocks};
-pub use self::operation::Operation;
+use serde::{Deserialize, Serialize};
 
 use crate::board::Core;
 use crate::error::Error;
-use crate::source::Source;
 use crate::suggest;
 
-/// How far a fitted kernel is off on shapes that it was not fitted to, relative: 0.02 is two per cent.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
+pub use raw::RawModel;
+
+/// How far predictions are off, relative: 0.02 is two per cent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FitError {
     /// Mean of the absolute relative errors.
     pub mean: f64,
     /// Largest absolute relative error.
     pub max: f64,
-    /// How many held-out calls they are over.
+    /// How many predictions they are over.
     pub samples: u32,
 }
 
-/// The machine code that coefficients were fitted to.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+impl FitError {
+    /// Sums up relative errors; `None` of none.
+    #[must_use]
+    pub fn of(errors: &[f64]) -> Option<Self> {
+        let sum: f64 = errors.iter().map(|e| e.abs()).sum();
+        let max = errors.iter().map(|e| e.abs()).fold(0.0, f64::max);
+        (!errors.is_empty()).then(|| Self {
+            mean: sum / errors.len() as f64,
+            max,
+            samples: errors.len() as u32,
+        })
+    }
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Cycles, by the instruction tables of the core.
+    Cycles,
+    /// Instructions, of a core that has no table: a cycle each is assumed, and the model is not calibrated.
+    Instructions,
+}
+
+/// The machine code that a model was fitted to, and what counted its cycles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
+    /// What was counted.
+    pub unit: Unit,
     /// The compiler and its version.
     pub compiler: String,
     /// Its flags.
     pub flags: String,
-    /// The commit of the kernels.
-    pub commit: String,
+    /// The digest of the firmware.
+    pub firmware: String,
+    /// What counted.
+    pub counter: String,
 }
 
-/// The linear model of one kernel on one core.
-#[derive(Clone, Debug, PartialEq)]
+/// What the firmware takes for itself, measured with the calibration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Footprint {
+    /// Most bytes of stack that any run of the calibration used, and a quarter more.
+    pub stack_bytes: u32,
+    /// Bytes of RAM for statics and the link's buffers, of the build that talks through a debug probe.
+    pub static_bytes: u32,
+    /// Bytes of code and constants in flash, of the same build.
+    pub flash_bytes: u32,
+}
+
+/// The linear model of one kernel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KernelCost {
-    /// Cycles of one of each feature; `None` where the kernel has no such count.
-    coefficients: [Option<f64>; Feature::COUNT],
-    /// Whether the coefficients were fitted to machine code.
-    pub calibrated: bool,
-    /// How the coefficients were come by, the derivation of each included.
-    pub source: Source,
-    /// Residuals on held-out shapes, for fitted coefficients.
-    pub error: Option<FitError>,
+    /// Error on held-out calls.
+    pub error: FitError,
+    /// Cycles of a trip through each of its loops `[fit]`.
+    pub cycles: BTreeMap<String, f64>,
 }
 
-impl KernelCost {
-    /// Cycles of one of `feature`, if this kernel's cost depends on it.
-    #[must_use]
-    pub fn coefficient(&self, feature: Feature) -> Option<f64> {
-        self.coefficients[feature as usize]
+/// Where the constants of a Program lie that a kernel reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Placement {
+    /// In RAM, as trained parameters do.
+    Ram,
+    /// In flash, with the image.
+    Flash,
+}
+
+/// The kernels' costs with one kind of memory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// Error on whole steps of networks that the fit did not see.
+    pub steps: FitError,
+    /// By name; kernels that read constants, with these in RAM.
+    pub kernels: BTreeMap<String, KernelCost>,
+    /// Kernels that read constants, with these in flash; none where that makes no difference.
+    #[serde(default)]
+    pub flash: BTreeMap<String, KernelCost>,
+}
+
+impl Table {
+    /// The model of one kernel.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKernel`] with the nearest name.
+    pub fn kernel(&self, name: &str, placement: Placement) -> Result<&KernelCost, Error> {
+        let flashed = (placement == Placement::Flash).then(|| self.flash.get(name));
+        let found = flashed.flatten().or_else(|| self.kernels.get(name));
+        found.ok_or_else(|| {
+            let names: Vec<_> = self.kernels.keys().map(String::as_str).collect();
+            Error::UnknownKernel {
+                kernel: name.to_owned(),
+                hint: suggest::hint(name, names.iter().copied()),
+                known: names.join(", "),
+            }
+        })
     }
 
-    /// The features on which the cost depends, in the order of [`Feature`].
-    pub fn features(&self) -> impl Iterator<Item = Feature> + '_ {
-        Feature::ALL
-            .iter()
-            .copied()
-            .filter(|&feature| self.coefficient(feature).is_some())
+    /// Cycles of a call of `kernel` whose loops run so often.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKernel`]; [`Error::UnpricedLoop`] when something was counted that the model does not know, since its cycles
+    /// would be lost in silence.
+    pub fn cycles<'t>(
+        &self,
+        kernel: &str,
+        placement: Placement,
+        trips: impl IntoIterator<Item = (&'t str, f64)>,
+    ) -> Result<f64, Error> {
+        let cost = self.kernel(kernel, placement)?;
+        let mut cycles = 0.0;
+        for (name, count) in trips {
+            let each = cost.cycles.get(name).ok_or_else(|| Error::UnpricedLoop {
+                kernel: kernel.to_owned(),
+                name: name.to_owned(),
+                count,
+                known: cost.cycles.keys().cloned().collect::<Vec<_>>().join(", "),
+            })?;
+            cycles += each * count;
+        }
+        Ok(cycles)
     }
 }
 
@@ -87,8 +167,10 @@ impl KernelCost {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CostModel {
     core: Core,
-    kernels: BTreeMap<String, KernelCost>,
-    provenance: Option<Provenance>,
+    provenance: Provenance,
+    footprint: Option<Footprint>,
+    bare: Table,
+    boards: BTreeMap<String, Table>,
 }
 
 impl CostModel {
@@ -100,7 +182,7 @@ impl CostModel {
         raw::embedded(name)
     }
 
-    /// The model in the TOML file at `path`: a core's operations, and fitted kernels if it has them.
+    /// The model in the TOML file at `path`.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Invalid`] with line and column.
@@ -114,65 +196,39 @@ impl CostModel {
         self.core
     }
 
-    /// Whether every kernel was fitted to machine code. Until then each figure has to be shown as uncalibrated.
+    /// Whether cycles were counted by an instruction table. Otherwise each figure has to be shown as uncalibrated.
     #[must_use]
     pub fn calibrated(&self) -> bool {
-        self.kernels.values().all(|kernel| kernel.calibrated)
+        self.provenance.unit == Unit::Cycles
     }
 
-    /// The machine code that fitted kernels were fitted to.
+    /// The machine code that it was fitted to.
     #[must_use]
-    pub fn provenance(&self) -> Option<&Provenance> {
-        self.provenance.as_ref()
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
     }
 
-    /// Every kernel's name and model, by name.
-    pub fn kernels(&self) -> impl Iterator<Item = (&str, &KernelCost)> {
-        self.kernels
-            .iter()
-            .map(|(name, cost)| (name.as_str(), cost))
+    /// What the firmware takes for itself on this core, where it was measured.
+    #[must_use]
+    pub fn footprint(&self) -> Option<Footprint> {
+        self.footprint
     }
 
-    /// The model of one kernel.
-    ///
-    /// # Errors
-    /// [`Error::UnknownKernel`] with the nearest name.
-    pub fn kernel(&self, name: &str) -> Result<&KernelCost, Error> {
-        self.kernels.get(name).ok_or_else(|| {
-            let names: Vec<_> = self.kernels.keys().map(String::as_str).collect();
-            Error::UnknownKernel {
-                core: self.core.to_string(),
-                kernel: name.to_owned(),
-                hint: suggest::hint(name, names.iter().copied()),
-                known: names.join(", "),
-            }
-        })
+    /// The costs with memory that never stalls.
+    #[must_use]
+    pub fn bare(&self) -> &Table {
+        &self.bare
     }
 
-    /// Cycles of a call of `kernel` with these counts.
-    ///
-    /// # Errors
-    /// [`Error::UnknownKernel`]; [`Error::UnpricedFeature`] when something was counted that the kernel's model does not know,
-    /// since its cycles would be lost in silence.
-    pub fn cycles(&self, kernel: &str, counts: &Counts) -> Result<f64, Error> {
-        let cost = self.kernel(kernel)?;
-        let mut cycles = 0.0;
-        for (feature, count) in counts.iter() {
-            let coefficient = cost
-                .coefficient(feature)
-                .ok_or_else(|| Error::UnpricedFeature {
-                    core: self.core.to_string(),
-                    kernel: kernel.to_owned(),
-                    feature: feature.name(),
-                    count,
-                    known: cost
-                        .features()
-                        .map(Feature::name)
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                })?;
-            cycles += coefficient * count;
-        }
-        Ok(cycles)
+    /// The costs on the board of this name; those with memory that never stalls where its memory was not calibrated.
+    #[must_use]
+    pub fn on(&self, board: &str) -> &Table {
+        self.boards.get(board).unwrap_or(&self.bare)
+    }
+
+    /// Whether a board's memory was part of the calibration.
+    #[must_use]
+    pub fn knows(&self, board: &str) -> bool {
+        self.boards.contains_key(board)
     }
 }

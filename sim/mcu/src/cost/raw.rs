@@ -1,18 +1,16 @@
-//! Recipes, operations and fitted kernels as their files say them, and the model that is made of them.
+//! Cost tables as their files say them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::counts::Feature;
-use super::operation::Operation;
-use super::{CostModel, FitError, KernelCost, Provenance};
+use super::{CostModel, Footprint, Provenance, Table};
 use crate::board::Core;
 use crate::error::Error;
 use crate::parse::Document;
-use crate::source::{Source, Tag};
 use crate::suggest;
 
 /// Lists the core files of `configs/kernels` by name, each embedded at compile time.
@@ -34,49 +32,38 @@ models![
     "esp32c3",
 ];
 
-const RECIPES: Document<'_> = Document {
-    file: "configs/kernels/recipes.toml",
-    text: include_str!("../../../../configs/kernels/recipes.toml"),
-};
-
-/// One kernel in `recipes.toml`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRecipe {
-    what: String,
-    per: BTreeMap<Feature, BTreeMap<Operation, f64>>,
-}
-
 /// One core's file.
-#[derive(Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawModel {
-    core: Spanned<String>,
-    operations: Spanned<BTreeMap<Operation, Spanned<RawOperation>>>,
+pub struct RawModel {
+    /// The core's name.
+    pub core: Spanned<String>,
+    /// What the tables were fitted to.
+    pub provenance: Provenance,
+    /// What the firmware takes for itself.
+    pub footprint: Option<Footprint>,
+    /// Costs with memory that never stalls.
+    pub bare: Table,
+    /// Costs by board.
     #[serde(default)]
-    kernels: BTreeMap<Spanned<String>, RawKernel>,
-    provenance: Option<Provenance>,
+    pub boards: BTreeMap<String, Table>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawOperation {
-    cycles: f64,
-    source: Source,
+impl RawModel {
+    /// The file's text, which [`CostModel::load`] reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        // Plain tables of strings and numbers always have a text.
+        toml::to_string(self).unwrap_or_default()
+    }
 }
 
-/// Fitted coefficients, in cycles.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawKernel {
-    coefficients: Spanned<BTreeMap<Feature, f64>>,
-    error: FitError,
-    source: Source,
-}
+/// The built-in models that were asked for, each parsed once.
+static PARSED: [OnceLock<CostModel>; MODELS.len()] = [const { OnceLock::new() }; MODELS.len()];
 
 pub(super) fn embedded(name: &str) -> Result<CostModel, Error> {
-    let found = MODELS.iter().find(|(known, _)| *known == name);
-    let (name, text) = found.ok_or_else(|| {
+    let found = MODELS.iter().position(|(known, _)| *known == name);
+    let place = found.ok_or_else(|| {
         let names: Vec<_> = MODELS.iter().map(|(name, _)| *name).collect();
         Error::UnknownCore {
             name: name.to_owned(),
@@ -84,10 +71,15 @@ pub(super) fn embedded(name: &str) -> Result<CostModel, Error> {
             known: names.join(", "),
         }
     })?;
-    parse(Document {
+    if let Some(parsed) = PARSED[place].get() {
+        return Ok(parsed.clone());
+    }
+    let (name, text) = MODELS[place];
+    let model = parse(Document {
         file: &format!("configs/kernels/{name}.toml"),
         text,
-    })
+    })?;
+    Ok(PARSED[place].get_or_init(|| model).clone())
 }
 
 pub(super) fn load(path: &Path) -> Result<CostModel, Error> {
@@ -113,103 +105,19 @@ fn parse(document: Document<'_>) -> Result<CostModel, Error> {
         );
         document.at(raw.core.span(), message)
     })?;
-    let cycles = operations(document, raw.operations)?;
-    let recipes: BTreeMap<String, RawRecipe> = RECIPES.parse()?;
-    let mut kernels: BTreeMap<_, _> = recipes
-        .into_iter()
-        .map(|(name, recipe)| (name, derive(&recipe, &cycles)))
-        .collect();
-    for (name, fitted) in raw.kernels {
-        let span = name.span();
-        let name = name.into_inner();
-        if !kernels.contains_key(&name) {
-            let hint = suggest::hint(&name, kernels.keys().map(String::as_str));
-            let message =
-                format!("there is no kernel \"{name}\".{hint} Add it to recipes.toml first.");
-            return Err(document.at(span, message));
+    for table in std::iter::once(&raw.bare).chain(raw.boards.values()) {
+        for (name, kernel) in table.kernels.iter().chain(&table.flash) {
+            if !kernel.cycles.values().all(|cycles| cycles.is_finite()) {
+                let message = format!("the cycles of {name} must be finite numbers");
+                return Err(document.at(raw.core.span(), message));
+            }
         }
-        kernels.insert(name, fit(document, fitted)?);
     }
     Ok(CostModel {
         core,
-        kernels,
         provenance: raw.provenance,
-    })
-}
-
-/// Cycles of each operation, in the order of [`Operation`]; every one must be given.
-fn operations(
-    document: Document<'_>,
-    raw: Spanned<BTreeMap<Operation, Spanned<RawOperation>>>,
-) -> Result<[f64; Operation::ALL.len()], Error> {
-    let span = raw.span();
-    let mut table = raw.into_inner();
-    let mut cycles = [0.0; Operation::ALL.len()];
-    for operation in Operation::ALL {
-        let given = table.remove(&operation).ok_or_else(|| {
-            let message = format!("the operation {} has no cycles", operation.name());
-            document.at(span.clone(), message)
-        })?;
-        let given = document.check(
-            given,
-            |given| given.cycles > 0.0 && given.cycles.is_finite(),
-            |given| {
-                format!(
-                    "the cycles of {} ({}) must be above 0",
-                    operation.name(),
-                    given.source
-                )
-            },
-        )?;
-        cycles[operation as usize] = given.cycles;
-    }
-    Ok(cycles)
-}
-
-/// A kernel's coefficients as its recipe and the core's operations give them.
-fn derive(recipe: &RawRecipe, cycles: &[f64; Operation::ALL.len()]) -> KernelCost {
-    let mut coefficients = [None; Feature::COUNT];
-    let mut text = format!(
-        "uncalibrated, reasoned from the kernel's source: {}",
-        recipe.what
-    );
-    for (feature, parts) in &recipe.per {
-        let priced = parts
-            .iter()
-            .map(|(&operation, number)| number * cycles[operation as usize]);
-        coefficients[*feature as usize] = Some(priced.sum());
-        let words: Vec<_> = parts
-            .iter()
-            .map(|(operation, number)| format!("{number} {}", operation.name()))
-            .collect();
-        text.push_str(&format!("; {} = {}", feature.name(), words.join(" + ")));
-    }
-    KernelCost {
-        coefficients,
-        calibrated: false,
-        source: Source {
-            tag: Tag::Unverified,
-            text,
-        },
-        error: None,
-    }
-}
-
-/// A kernel's coefficients as they were fitted.
-fn fit(document: Document<'_>, raw: RawKernel) -> Result<KernelCost, Error> {
-    let table = document.check(
-        raw.coefficients,
-        |table| !table.is_empty() && table.values().all(|cycles| cycles.is_finite()),
-        |_| "a fitted kernel has at least one coefficient, and each is a finite number".to_owned(),
-    )?;
-    let mut coefficients = [None; Feature::COUNT];
-    for (feature, cycles) in table {
-        coefficients[feature as usize] = Some(cycles);
-    }
-    Ok(KernelCost {
-        coefficients,
-        calibrated: true,
-        source: raw.source,
-        error: Some(raw.error),
+        footprint: raw.footprint,
+        bare: raw.bare,
+        boards: raw.boards,
     })
 }

@@ -5,6 +5,7 @@ use crate::cli::{DeviceKind, Validate};
 use crate::command::emulate;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::firmware::{self, memory};
 use crate::progress::{Progress, Task};
 use sim_device::firmware::Talk;
 use sim_device::probe::Flashing;
@@ -13,14 +14,14 @@ use sim_device::{
     Emulated, EmulatedProbe, Firmware, Machine, Memory, Probe, Qemu, Rtt, Transport, chip, rtt,
 };
 use sim_emulator::{Image, Mode};
+use sim_mcu::cost::Table;
 use sim_mcu::{Board, CostModel};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a firmware may take from its reset to its first word.
 const START: Duration = Duration::from_secs(5);
-/// Where in flash a Program is looked for, from its start: every supported chip has an erase boundary there.
-const PROGRAM_OFFSET: u32 = 128 << 10;
 
 /// A device and what is known of it.
 pub struct Bench {
@@ -125,16 +126,7 @@ impl Bench {
             )));
         }
         let way = way(options, &board, &chip)?;
-        let run = board.arena_run();
-        let memory = Memory {
-            flash_origin: board.flash.base,
-            flash_bytes: board.flash.bytes,
-            program_origin: board.flash.base + PROGRAM_OFFSET.min(board.flash.bytes / 2),
-            ram_origin: run.base,
-            // A run of all 4 GB is no RAM.
-            ram_bytes: u32::try_from(run.bytes).unwrap_or(u32::MAX),
-            stack_bytes: board.runtime.stack_bytes,
-        };
+        let memory = memory(&board);
         Ok(Self {
             kind: Kind::Board {
                 chip,
@@ -167,6 +159,19 @@ impl Bench {
         !matches!(self.kind, Kind::Qemu(_))
     }
 
+    /// What kernels cost there: on a board with its memory, elsewhere with memory that never stalls. The Program comes over the link,
+    /// so its constants lie in RAM everywhere.
+    pub fn costs(&self, model: &CostModel) -> Table {
+        let table = match &self.board {
+            Some(board) => model.on(&board.name),
+            None => model.bare(),
+        };
+        Table {
+            flash: BTreeMap::new(),
+            ..table.clone()
+        }
+    }
+
     /// The cost model of its core, where there is one.
     pub fn cost_model(&self) -> Option<CostModel> {
         CostModel::for_core(&self.core).ok()
@@ -191,7 +196,10 @@ impl Bench {
                 _ => Talk::Semihosting,
             },
         };
-        Ok(firmware.build(&workspace(), &crate::cache::folder().join("firmware"))?)
+        Ok(firmware.build(
+            &firmware::workspace(),
+            &crate::cache::folder().join("firmware"),
+        )?)
     }
 
     /// Starts the firmware `elf` on it, and reaches it.
@@ -298,9 +306,4 @@ fn read(elf: &Path) -> Result<Vec<u8>, Failure> {
         path: elf.to_owned(),
         source,
     })
-}
-
-/// The sources that the firmware is built from.
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }

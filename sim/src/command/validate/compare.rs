@@ -2,18 +2,19 @@
 
 use super::bench::Bench;
 use crate::config::{Protocol, Strategy};
-use crate::cost::call_cycles;
 use crate::data::Prepared;
 use crate::failure::Failure;
-use crate::native::Counters;
 use crate::progress::Progress;
 use runtime_shared::learner::Learner;
 use runtime_shared::program::{List, Program, crc32};
-use runtime_shared::protocol::profile::Entry;
 use serde::Serialize;
 use sim_compiler::Compiled;
+use sim_cost::Counters;
+use sim_cost::price::{LEARNER, call_cycles};
+use sim_cost::trips::{Update, learning};
 use sim_device::{CallCycles, Patience, RemoteLearner, Transport};
-use sim_mcu::CostModel;
+use sim_mcu::cost::Table;
+use sim_mcu::{CostModel, Placement};
 use std::collections::BTreeMap;
 
 /// How one strategy compared.
@@ -41,11 +42,11 @@ pub struct Comparison {
     pub repeats: u64,
     /// Whether the cost model was fitted to machine code; `None` where the core has no model.
     pub calibrated: Option<bool>,
-    /// Cycles of all steps that the device counted.
+    /// Cycles that the device counted, over the steps that it did.
     pub cycles_counted: Option<u64>,
-    /// Cycles of all steps that the cost model predicts.
+    /// Cycles that the cost model predicts for the same steps.
     pub cycles_predicted: Option<f64>,
-    /// Over all steps, by kernel.
+    /// By kernel, over the steps that were looked at call by call.
     pub kernels: Vec<KernelCycles>,
     /// By step.
     pub per_step: Vec<StepCycles>,
@@ -74,7 +75,7 @@ pub struct Stack {
 pub struct KernelCycles {
     /// Its name.
     pub kernel: String,
-    /// Calls in all steps.
+    /// Calls in those steps.
     pub calls: u64,
     /// Cycles that the device counted.
     pub counted: Option<u64>,
@@ -105,6 +106,9 @@ pub struct Case<'a> {
     pub bench: &'a Bench,
 }
 
+/// Of so many steps one is looked at call by call. To look takes time itself, so that the step's own cycles are not counted then.
+const LOOKED_AT: usize = 8;
+
 const LISTS: [List; 3] = [List::Infer, List::Learn, List::Apply];
 
 impl Case<'_> {
@@ -127,7 +131,6 @@ impl Case<'_> {
         self.bench.recognise(remote.greeting())?;
         remote.load(self.compiled.image.bytes())?;
         let counts = self.bench.counts_cycles();
-        remote.count_cycles(counts)?;
 
         let images = &self.data.loaded.data.train;
         let order = match self.protocol {
@@ -135,12 +138,22 @@ impl Case<'_> {
             Protocol::FromScratch(_) => self.data.split.train.clone(),
         };
         let streams = matches!(self.protocol, Protocol::ConceptDrift(_));
-        let mut ledger = Ledger::new(program, self.bench.cost_model(), counts);
+        let model = self.bench.cost_model();
+        let table = model.as_ref().map(|model| self.bench.costs(model));
+        let mut ledger = Ledger::new(program, table.as_ref());
         let mut per_step = Vec::new();
         let task = progress.task(&self.strategy.name, order.len().min(steps) as u64);
         for (step, &image) in order.iter().take(steps).enumerate() {
             let (sample, label) = (images.image(image), usize::from(images.label(image)));
-            let mut counters = Counters::default();
+            let mut counters = Counters {
+                samples: 1,
+                ..Counters::default()
+            };
+            let look = step.is_multiple_of(LOOKED_AT);
+            if counts {
+                // Starts the profile anew.
+                remote.count_cycles(look)?;
+            }
             let done = if streams {
                 native
                     .learn(sample, label, &mut counters)
@@ -152,12 +165,16 @@ impl Case<'_> {
                     .map_err(refused)?;
                 remote.train(sample, label)?
             };
-            let profile = if counts {
-                remote.profile()?
-            } else {
-                Vec::new()
-            };
-            let (counted, predicted) = ledger.enter(&counters, &profile, done.cycles)?;
+            if look {
+                let profile = if counts {
+                    remote.profile()?
+                } else {
+                    Vec::new()
+                };
+                ledger.look(&counters, &profile)?;
+            }
+            let predicted = ledger.predict(&counters)?;
+            let counted = (counts && !look).then(|| unwrap(done.cycles, predicted));
             let same_bits = remote.digest()? == crc32(&[native.arena()]);
             per_step.push(StepCycles {
                 step,
@@ -177,7 +194,10 @@ impl Case<'_> {
             used: remote.stack_used()?,
             bytes: remote.greeting().stack_bytes,
         };
-        let calibrated = ledger.model.as_ref().map(CostModel::calibrated);
+        let calibrated = model.as_ref().map(CostModel::calibrated);
+        let both = per_step.iter().filter(|s| s.counted.is_some());
+        let predicted_of_counted: Option<f64> = both.map(|s| s.predicted).sum();
+        let counted: Vec<u64> = per_step.iter().filter_map(|s| s.counted).collect();
         Ok(Comparison {
             strategy: self.strategy.name.clone(),
             device: self.bench.name(),
@@ -190,8 +210,8 @@ impl Case<'_> {
             stack,
             repeats: remote.trouble().repeats,
             calibrated,
-            cycles_counted: per_step.iter().map(|step| step.counted).sum(),
-            cycles_predicted: per_step.iter().map(|step| step.predicted).sum(),
+            cycles_counted: (!counted.is_empty()).then(|| counted.iter().sum()),
+            cycles_predicted: predicted_of_counted.filter(|_| !counted.is_empty()),
             kernels: ledger.kernels.into_values().collect(),
             per_step,
         })
@@ -201,62 +221,69 @@ impl Case<'_> {
 /// What the device counted and what the model predicts, as it comes in.
 struct Ledger<'a> {
     program: Program<'a>,
-    model: Option<CostModel>,
-    counts: bool,
+    table: Option<&'a Table>,
     kernels: BTreeMap<&'static str, KernelCycles>,
-    /// What the device had counted by the step before, by list and call.
-    before: BTreeMap<(usize, usize), Entry>,
 }
 
 impl<'a> Ledger<'a> {
-    fn new(program: Program<'a>, model: Option<CostModel>, counts: bool) -> Self {
+    fn new(program: Program<'a>, table: Option<&'a Table>) -> Self {
         Self {
             program,
-            model,
-            counts,
+            table,
             kernels: BTreeMap::new(),
-            before: BTreeMap::new(),
         }
     }
 
-    /// Enters one step: what `counters` saw on the host, what stands in the device's profile, and the
-    /// low 32 bits of the device's cycles. Gives the cycles counted and predicted.
-    fn enter(
-        &mut self,
-        counters: &Counters,
-        profile: &[CallCycles],
-        cycles: u32,
-    ) -> Result<(Option<u64>, Option<f64>), Failure> {
-        let mut predicted = 0.0;
+    /// The cycles that the model predicts for one run of a call of which `counters` saw some.
+    fn call(&self, counters: &Counters, list: List, index: usize) -> Result<Option<f64>, Failure> {
+        let (Some(table), Some(call)) = (self.table, self.program.call(list, index)) else {
+            return Ok(None);
+        };
+        let update = Update::of(&self.program, call.rule);
+        let activity = counters.tally(list, index).activity(&call);
+        let parts = call_cycles(&call, update, &activity, table)?;
+        Ok(Some(parts.iter().map(|(_, cycles)| cycles).sum()))
+    }
+
+    /// The cycles that the model predicts for the step that `counters` saw.
+    fn predict(&self, counters: &Counters) -> Result<Option<f64>, Failure> {
+        let Some(table) = self.table else {
+            return Ok(None);
+        };
+        let trips = learning(&self.program, counters);
+        let mut cycles = table.cycles(LEARNER, Placement::Ram, trips.iter())?;
         for list in LISTS {
-            let tally = &counters.lists[list as usize];
-            for (index, (&runs, &active)) in tally.runs.iter().zip(&tally.active).enumerate() {
-                let Some(call) = self.program.call(list, index).filter(|_| runs > 0) else {
-                    continue;
-                };
-                let row = row(&mut self.kernels, call.kernel.name());
-                row.calls += runs;
-                if let Some(model) = &self.model {
-                    let parts = call_cycles(&call, active as f64 / runs as f64, model)?;
-                    let all = runs as f64 * parts.iter().map(|(_, cycles)| cycles).sum::<f64>();
-                    *row.predicted.get_or_insert(0.0) += all;
-                    predicted += all;
+            for index in 0..self.program.count(list) {
+                let runs = counters.tally(list, index).runs as f64;
+                if runs > 0.0 {
+                    cycles += runs * self.call(counters, list, index)?.unwrap_or(0.0);
                 }
             }
         }
-        let mut in_kernels = 0;
-        for &CallCycles { list, call, entry } in profile {
-            let before = self.before.insert((list as usize, call), entry);
-            let cycles = entry.cycles - before.map_or(0, |entry| entry.cycles);
-            let called = self.program.call(list, call).filter(|_| cycles > 0);
-            if let Some(called) = called {
-                let row = row(&mut self.kernels, called.kernel.name());
-                *row.counted.get_or_insert(0) += cycles;
-                in_kernels += cycles;
+        Ok(Some(cycles))
+    }
+
+    /// Enters the calls of a step: what `counters` saw on the host, and the device's profile of it, where it has one.
+    fn look(&mut self, counters: &Counters, profile: &[CallCycles]) -> Result<(), Failure> {
+        for list in LISTS {
+            for index in 0..self.program.count(list) {
+                let runs = counters.tally(list, index).runs;
+                let Some(call) = self.program.call(list, index).filter(|_| runs > 0) else {
+                    continue;
+                };
+                let predicted = self.call(counters, list, index)?;
+                let found = profile.iter().find(|p| p.list == list && p.call == index);
+                let row = row(&mut self.kernels, call.kernel.name());
+                row.calls += runs;
+                if let Some(found) = found {
+                    *row.counted.get_or_insert(0) += found.entry.cycles;
+                }
+                if let Some(each) = predicted {
+                    *row.predicted.get_or_insert(0.0) += each * runs as f64;
+                }
             }
         }
-        let counted = self.counts.then(|| unwrap(cycles, in_kernels));
-        Ok((counted, self.model.is_some().then_some(predicted)))
+        Ok(())
     }
 }
 
@@ -270,11 +297,12 @@ fn row<'k>(
     })
 }
 
-/// The number of cycles whose low 32 bits a counter shows, where it is known to be at least `least`.
-/// A step may go round the counter (in 67 s at 64 MHz); none of its kernel calls, which are summed in 64
-/// bits, does.
-fn unwrap(cycles: u32, least: u64) -> u64 {
-    least + u64::from(cycles.wrapping_sub(least as u32))
+/// The number of cycles whose low 32 bits a counter shows: the one nearest to what is predicted. A step may go round the counter
+/// (in 67 s at 64 MHz); no prediction is wrong by half of that.
+fn unwrap(cycles: u32, predicted: Option<f64>) -> u64 {
+    let round = 2f64.powi(32);
+    let turns = ((predicted.unwrap_or(0.0) - f64::from(cycles)) / round).round();
+    u64::from(cycles) + ((turns.max(0.0) as u64) << 32)
 }
 
 /// Compares the weights that came back with the host's.
@@ -298,11 +326,10 @@ mod tests {
 
     #[test]
     fn a_counter_that_went_round_is_unwrapped() {
-        assert_eq!(unwrap(500, 400), 500);
-        assert_eq!(unwrap(400, 400), 400);
-        assert_eq!(unwrap(5, u64::from(u32::MAX)), (1 << 32) + 5);
-        assert_eq!(unwrap(5, (3 << 32) + 4), (3 << 32) + 5);
-        assert_eq!(unwrap(5, (3 << 32) + 6), (4 << 32) + 5);
-        assert_eq!(unwrap(5, 0), 5);
+        assert_eq!(unwrap(500, Some(400.0)), 500);
+        assert_eq!(unwrap(400, None), 400);
+        assert_eq!(unwrap(5, Some(4.2e9)), (1 << 32) + 5);
+        assert_eq!(unwrap(5, Some(12.9e9)), (3 << 32) + 5);
+        assert_eq!(unwrap(4_000_000_000, Some(4.4e9)), 4_000_000_000);
     }
 }

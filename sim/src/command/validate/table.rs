@@ -69,7 +69,7 @@ fn details(c: &Comparison) -> String {
         row.extend(cycles(counted, predicted));
         row
     };
-    let mut kernels = vec![header("kernel, all steps", "calls")];
+    let mut kernels = vec![header("kernel, steps looked at", "calls")];
     kernels.extend(c.kernels.iter().map(|k| {
         line(
             k.kernel.clone(),
@@ -78,11 +78,6 @@ fn details(c: &Comparison) -> String {
             k.predicted,
         )
     }));
-    let in_kernels: u64 = c.kernels.iter().filter_map(|k| k.counted).sum();
-    if let Some(all) = c.cycles_counted.filter(|_| in_kernels > 0) {
-        let rest = Some(all.saturating_sub(in_kernels));
-        kernels.push(line("between kernels".into(), "-".into(), rest, None));
-    }
     let mut text = format!("\n{}\n{}", c.strategy, columns(&kernels));
     if c.steps <= LISTED {
         let mut steps = vec![header("step", "bits")];

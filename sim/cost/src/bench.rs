@@ -1,0 +1,339 @@
+//! Images that run given kernel calls once, on operands of a given kind: what calibration measures.
+//!
+//! Such an image learns nothing. Its *learn* list is the calls, and each operand that lies in RAM is a parameter, so that it starts
+//! with values like those of a training.
+
+use crate::counters::{state_operand, zero_share};
+use crate::trips::Update;
+use runtime_shared::program::kernel::Access;
+use runtime_shared::program::{Call, Field, Kernel, Place};
+use runtime_shared::rng::Rng;
+use runtime_shared::state::STATE_BYTES;
+use sim_compiler::Image;
+use sim_mcu::Placement;
+
+/// A call to measure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// The call; its operands are placed by [`images`].
+    pub call: Call,
+    /// How it updates.
+    pub update: Update,
+    /// Share of its inputs, or deltas, that are zero.
+    pub zeros: f32,
+    /// Whether operands that may be left out are there: biases, and which element won a maximum.
+    pub optional: bool,
+}
+
+/// An image, and which of the cases its calls are, in order.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// The image.
+    pub image: Image,
+    /// Places in the list of cases, and the shares of zeros of each, as of an activity.
+    pub cases: Vec<(usize, [f64; 3])>,
+}
+
+/// Packs `cases` into as few images as `ram` and `flash` bytes allow.
+///
+/// # Errors
+/// The place of a case that no image can hold.
+pub fn images(
+    cases: &[Case],
+    placement: Placement,
+    ram: usize,
+    flash: usize,
+    seed: u64,
+) -> Result<Vec<Bench>, usize> {
+    let mut rng = Rng::new(seed);
+    let mut benches: Vec<Bench> = Vec::new();
+    let mut open: Vec<Packing> = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        let decayed = case.update == Update::Decayed;
+        let operands = operands(case, placement, &mut rng).ok_or(index)?;
+        let fits = |p: &Packing| p.decayed == decayed && p.fits(&operands, ram, flash);
+        let place = match open.iter().position(fits) {
+            Some(place) => place,
+            None => {
+                let fresh = Packing::new(decayed);
+                if !fresh.fits(&operands, ram, flash) {
+                    return Err(index);
+                }
+                // Of each kind only one stays open.
+                if let Some(full) = open.iter().position(|p| p.decayed == decayed) {
+                    benches.push(open.swap_remove(full).finish());
+                }
+                open.push(fresh);
+                open.len() - 1
+            }
+        };
+        open[place].add(index, &case.call, operands);
+    }
+    benches.extend(open.into_iter().map(Packing::finish));
+    Ok(benches)
+}
+
+/// One operand.
+struct Operand {
+    home: Home,
+    words: Vec<u32>,
+    /// The share of its elements that are zero.
+    zeros: f64,
+}
+
+/// Where an operand goes.
+#[derive(PartialEq)]
+enum Home {
+    Absent,
+    Ram,
+    Rom,
+}
+
+/// An image under construction.
+struct Packing {
+    decayed: bool,
+    cases: Vec<(usize, [f64; 3])>,
+    calls: Vec<Call>,
+    /// Words of the image behind the header; those that are copied to RAM, and where to.
+    words: Vec<u32>,
+    parameters: Vec<[usize; 3]>,
+    ram: usize,
+}
+
+/// Outputs that the header has to name; no call writes them.
+const OUTPUTS: usize = 2;
+/// Bytes of a call, and of an entry in the table of parameters.
+const CALL: usize = 64;
+const PARAMETER: usize = 12;
+/// Bytes of the profile for one call.
+const PROFILE: usize = 20;
+
+impl Packing {
+    fn new(decayed: bool) -> Self {
+        Self {
+            decayed,
+            cases: Vec::new(),
+            calls: Vec::new(),
+            words: Vec::new(),
+            parameters: Vec::new(),
+            ram: STATE_BYTES + 4 * OUTPUTS,
+        }
+    }
+
+    fn fits(&self, operands: &[Operand], ram: usize, flash: usize) -> bool {
+        let (mut more_ram, mut more_flash) = (PROFILE, CALL);
+        for operand in operands {
+            let bytes = 4 * operand.words.len();
+            more_flash += bytes;
+            if operand.home == Home::Ram {
+                more_ram += bytes;
+                more_flash += PARAMETER;
+            }
+        }
+        let tables = CALL * self.calls.len() + PARAMETER * self.parameters.len() + 1_024;
+        self.ram + PROFILE * self.calls.len() + more_ram <= ram
+            && 4 * self.words.len() + tables + more_flash <= flash
+    }
+
+    fn add(&mut self, index: usize, call: &Call, operands: Vec<Operand>) {
+        let mut call = call.clone();
+        let zeros = [Some(0), Some(1), state_operand(call.kernel)]
+            .map(|i| i.and_then(|i| operands.get(i)).map_or(0.0, |o| o.zeros));
+        for (place, operand) in call.operands.iter_mut().zip(operands) {
+            let at = 4 * self.words.len();
+            let len = operand.words.len();
+            self.words.extend(operand.words);
+            *place = match operand.home {
+                Home::Absent => Place::Absent,
+                Home::Rom => Place::Rom(at as u32),
+                Home::Ram => {
+                    self.parameters.push([at, self.ram, len]);
+                    self.ram += 4 * len;
+                    Place::Ram((self.ram - 4 * len) as u32)
+                }
+            };
+        }
+        self.calls.push(call);
+        self.cases.push((index, zeros));
+    }
+
+    fn finish(mut self) -> Bench {
+        let mut image = Image::new();
+        let base = image.append(self.words);
+        for call in &mut self.calls {
+            for place in &mut call.operands {
+                if let Place::Rom(at) = place {
+                    *at += base as u32;
+                }
+            }
+        }
+        let table = self
+            .parameters
+            .iter()
+            .flat_map(|&[rom, ram, len]| [(rom + base) as u32, ram as u32, len as u32]);
+        let count = self.parameters.len();
+        let at = image.append(table.collect::<Vec<_>>());
+        image.set_size(Field::ParametersAt, at);
+        image.set_size(Field::ParameterCount, count);
+        image.append_calls(Field::InferAt, Field::InferCount, &[]);
+        image.append_calls(Field::LearnAt, Field::LearnCount, &self.calls);
+        image.append_calls(Field::ApplyAt, Field::ApplyCount, &[]);
+        image.set_size(Field::ArenaBytes, self.ram);
+        image.set_size(Field::SampleBytes, 4);
+        image.set_size(Field::OutputsAt, STATE_BYTES);
+        image.set_size(Field::OutputCount, OUTPUTS);
+        image.set_size(Field::WorkAt, STATE_BYTES);
+        image.set_size(Field::WorkBytes, self.ram - STATE_BYTES);
+        // Small steps, so that nothing that a call finds was changed much by another.
+        image.set_float(Field::LearningRate, 1e-6);
+        image.set_float(Field::WeightDecay, if self.decayed { 1e-4 } else { 0.0 });
+        image.set_float(Field::ClipValue, f32::INFINITY);
+        image.set_float(Field::Beta1, 0.9);
+        image.set_float(Field::Beta2, 0.999);
+        image.set_float(Field::Epsilon, 1e-8);
+        image.set_size(Field::Batch, 1);
+        image.set_size(Field::Passes, 1);
+        image.seal();
+        Bench {
+            image,
+            cases: self.cases,
+        }
+    }
+}
+
+/// What a call's operands hold.
+fn operands(case: &Case, placement: Placement, rng: &mut Rng) -> Option<Vec<Operand>> {
+    let call = &case.call;
+    let needs = call.kernel.needs(call).ok()?;
+    let mut operands = Vec::new();
+    for (i, need) in needs.iter().enumerate() {
+        if need.access == Access::None || (need.optional && !case.optional) {
+            operands.push(Operand {
+                home: Home::Absent,
+                words: Vec::new(),
+                zeros: 0.0,
+            });
+            continue;
+        }
+        let mut words = if need.words {
+            floats(call, i, need.bytes / 4, case.zeros, rng)
+        } else {
+            bytes(call, need.bytes, case.zeros, rng)
+        };
+        if state_operand(call.kernel).is_some_and(|state| i >= state) && case.optional {
+            rest(call, &operands, &mut words);
+        }
+        let constant = need.access == Access::Read && is_constant(call.kernel, i);
+        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+        operands.push(Operand {
+            home: if constant && placement == Placement::Flash {
+                Home::Rom
+            } else {
+                Home::Ram
+            },
+            words,
+            zeros: zero_share(&bytes[..need.bytes], need.words),
+        });
+    }
+    Some(operands)
+}
+
+/// Puts the state of those parameters to zero that have no gradient, as if they never had one.
+fn rest(call: &Call, operands: &[Operand], state: &mut [u32]) {
+    let (gate, width) = match call.kernel {
+        Kernel::DenseBackwardWeights => (0, call.dim(1)),
+        _ => (1, 1),
+    };
+    let Some(gate) = operands.get(gate) else {
+        return;
+    };
+    for (row, &input) in state.chunks_mut(width).zip(&gate.words) {
+        if input == 0 {
+            row.fill(0);
+        }
+    }
+}
+
+/// Whether operand `i` is a weight, bias, scale or shift: a constant of the Program where it is not trained.
+pub fn is_constant(kernel: Kernel, i: usize) -> bool {
+    match kernel {
+        Kernel::Normalise
+        | Kernel::Dense
+        | Kernel::Conv2d
+        | Kernel::Depthwise
+        | Kernel::ChannelAffine => i == 1 || i == 2,
+        Kernel::DenseBackwardInput | Kernel::DepthwiseBackwardInput => i == 1,
+        Kernel::Conv2dBackwardInput => i == 2,
+        Kernel::ChannelAffineBackward => i == 0,
+        _ => false,
+    }
+}
+
+/// Values as a training has them: activations from 0 to 1 of which a share is zero, weights and deltas around zero.
+fn floats(call: &Call, operand: usize, len: usize, zeros: f32, rng: &mut Rng) -> Vec<u32> {
+    use Kernel::*;
+    let (spread, thinned) = match (call.kernel, operand) {
+        (Dense | DenseBackwardWeights | Conv2d | Depthwise, 0) => (None, true),
+        (Conv2dBackwardWeights | DepthwiseBackwardWeights, 0) => (None, false),
+        (Conv2dBackwardWeights | Apply, 1) | (Conv2dBackwardInput, 0) => (Some(0.05), true),
+        (
+            DenseBackwardInput | DepthwiseBackwardInput | MaxPoolBackward | AveragePoolBackward,
+            0,
+        ) => (Some(0.05), true),
+        (BiasBackward | ChannelAffine | Add | AddAssign, 0)
+        | (Add | AddAssign | ChannelAffineBackward, 1) => (Some(0.1), true),
+        // Second moments are squares.
+        (DenseBackwardWeights | DepthwiseBackwardWeights, 5) | (Conv2dBackwardWeights, 6) => {
+            (None, false)
+        }
+        (BiasBackward, 4) | (Apply, 3) => (None, false),
+        (Activation | Softmax | Loss, 0) => (Some(1.5), false),
+        (ActivationBackward, 0) => (None, true),
+        (SoftmaxBackward, 0) => (None, false),
+        (MaxPool | AveragePool, 0) => (None, true),
+        _ => (Some(0.1), false),
+    };
+    (0..len)
+        .map(|_| {
+            let value = match spread {
+                Some(spread) => spread * rng.normal(),
+                None => rng.unit(),
+            };
+            let zero = thinned && rng.unit() < zeros;
+            if zero { 0 } else { value.to_bits() }
+        })
+        .collect()
+}
+
+/// Pixels, places of maxima, or bits of a mask, in words.
+fn bytes(call: &Call, len: usize, zeros: f32, rng: &mut Rng) -> Vec<u32> {
+    let below = match call.kernel {
+        Kernel::Conv2dBackwardInput | Kernel::Conv2dBackwardWeights => {
+            let (h, w) = call.conv2d().pool;
+            (h * w) as u32
+        }
+        Kernel::MaxPoolBackward => {
+            let g = call.pool2d();
+            (g.kernel.0 * g.kernel.1) as u32
+        }
+        _ => 256,
+    };
+    let dark = call.kernel == Kernel::Normalise;
+    let mut bytes: Vec<u8> = (0..len)
+        .map(|_| {
+            if call.kernel == Kernel::DropoutBackward {
+                return mask(rng, call.scalar);
+            }
+            let zero = dark && rng.unit() < zeros;
+            if zero { 0 } else { rng.below(below) as u8 }
+        })
+        .collect();
+    bytes.resize(len.next_multiple_of(4), 0);
+    let (words, _) = bytes.as_chunks::<4>();
+    words.iter().map(|w| u32::from_le_bytes(*w)).collect()
+}
+
+/// Eight elements that survive a dropout of `rate`, as bits.
+fn mask(rng: &mut Rng, rate: f32) -> u8 {
+    (0..8).fold(0, |bits, _| bits << 1 | u8::from(rng.unit() >= rate))
+}

@@ -1,0 +1,311 @@
+//! Calibration: measures the grid on a device that counts cycles, fits, and measures what was not fitted.
+
+use crate::bench::{self, Case, is_constant};
+use crate::counters::{Counters, skips};
+use crate::fit::{Point, fit, predict};
+use crate::grid;
+use crate::price::{LEARNER, price};
+use crate::trips::{self, Activity};
+use crate::workload::{self, Workload};
+use runtime_shared::program::{Kernel, List};
+use runtime_shared::protocol::Job;
+use runtime_shared::rng::Rng;
+use sim_compiler::Image;
+use sim_mcu::Placement;
+use sim_mcu::cost::{FitError, KernelCost, Table};
+use std::collections::BTreeMap;
+
+/// What a call took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// The list.
+    pub list: List,
+    /// How often it ran.
+    pub runs: u32,
+    /// Inputs that it did not skip, over all runs.
+    pub active: u64,
+    /// Cycles over all runs.
+    pub cycles: u64,
+}
+
+/// A device that counts cycles: the firmware in an emulator, or on a board.
+pub trait Meter {
+    /// Why it could not.
+    type Error;
+
+    /// Starts `image` from flash, does `job` with drawn samples, and gives the cycles of all of them, and of each call where
+    /// `profile` is set: to look at calls takes time itself.
+    ///
+    /// # Errors
+    /// What the device says.
+    fn run(
+        &mut self,
+        image: &Image,
+        job: Job,
+        samples: u32,
+        profile: bool,
+    ) -> Result<(u64, Vec<Measured>), Self::Error>;
+}
+
+/// Memory that a device has for Programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes for arena, sample and profile.
+    pub ram: usize,
+    /// Bytes for an image.
+    pub flash: usize,
+}
+
+/// Why a calibration stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error<E> {
+    /// The device failed.
+    #[error(transparent)]
+    Device(E),
+    /// A call of the grid is too large for the device.
+    #[error("A call of the kernel {kernel} does not fit into the device.")]
+    Room {
+        /// The kernel.
+        kernel: &'static str,
+    },
+    /// The device did not answer with as many calls as the image has.
+    #[error("The device counted the cycles of {found} calls, where the image has {expected}.")]
+    Calls {
+        /// Calls it counted.
+        found: usize,
+        /// Calls there are.
+        expected: usize,
+    },
+    /// A network of the test could not be run on the host.
+    #[error("{name} does not run on the host: {why}.")]
+    Workload {
+        /// The network.
+        name: &'static str,
+        /// What the compiler or the learner says.
+        why: String,
+    },
+    /// The fit lacks what a network needs.
+    #[error(transparent)]
+    Cost(#[from] sim_mcu::Error),
+}
+
+/// Memory for an image of the grid, at most: so much that all boards of a core are measured by the same images.
+const GRID: Room = Room {
+    ram: 64 << 10,
+    flash: 192 << 10,
+};
+/// Calls of a kernel that are fitted, and that are held out.
+const FITTED: usize = 160;
+const HELD_OUT: usize = 80;
+/// Seeds of the two grids.
+const GRIDS: [u64; 2] = [1, 2];
+
+/// How a whole step was predicted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The network.
+    pub name: &'static str,
+    /// Cycles of its samples, measured.
+    pub measured: f64,
+    /// Predicted.
+    pub predicted: f64,
+}
+
+impl Step {
+    /// The relative error of the prediction.
+    pub fn error(&self) -> f64 {
+        self.predicted / self.measured - 1.0
+    }
+}
+
+/// Measures and fits every kernel on `meter`, with constants in RAM and, where `stalls` says that flash is slower, in flash too.
+/// Calls `tell` with each kernel's name before it.
+///
+/// # Errors
+/// [`Error`]; [`Error::Room`] where `room` is too small for the grid.
+pub fn calibrate<M: Meter>(
+    meter: &mut M,
+    room: Room,
+    stalls: bool,
+    tell: &mut dyn FnMut(&'static str),
+) -> Result<(Table, Vec<Step>), Error<M::Error>> {
+    let grid = Room {
+        ram: room.ram.min(GRID.ram),
+        flash: room.flash.min(GRID.flash),
+    };
+    let mut table = Table::default();
+    for &kernel in Kernel::ALL {
+        tell(kernel.name());
+        let cost = kernel_cost(meter, kernel, Placement::Ram, grid)?;
+        table.kernels.insert(kernel.name().to_owned(), cost);
+        if stalls && (0..3).any(|operand| is_constant(kernel, operand)) {
+            let cost = kernel_cost(meter, kernel, Placement::Flash, grid)?;
+            table.flash.insert(kernel.name().to_owned(), cost);
+        }
+    }
+    tell(LEARNER);
+    let learner = learner_cost(meter, room)?;
+    table.kernels.insert(LEARNER.to_owned(), learner);
+    let mut steps = Vec::new();
+    for workload in workload::known() {
+        tell(workload.name);
+        let Some(run) = train(meter, &workload, room, false)? else {
+            continue;
+        };
+        let cost = price(&run.compiled.program(), &run.counters, &table)?;
+        steps.push(Step {
+            name: workload.name,
+            measured: run.cycles as f64,
+            predicted: cost.train_cycles() * run.counters.samples as f64,
+        });
+    }
+    let errors: Vec<f64> = steps.iter().map(Step::error).collect();
+    table.steps = FitError::of(&errors).unwrap_or_default();
+    Ok((table, steps))
+}
+
+fn kernel_cost<M: Meter>(
+    meter: &mut M,
+    kernel: Kernel,
+    placement: Placement,
+    room: Room,
+) -> Result<KernelCost, Error<M::Error>> {
+    let [fitted, held_out] = GRIDS.map(|seed| {
+        let mut rng = Rng::for_purpose(seed, kernel as u64);
+        let count = if seed == GRIDS[0] { FITTED } else { HELD_OUT };
+        (seed, grid::cases(kernel, count, &mut rng))
+    });
+    let points = measure(meter, kernel, &fitted.1, placement, room, fitted.0)?;
+    let cycles = fit(&points);
+    let mut errors = Vec::new();
+    for point in measure(meter, kernel, &held_out.1, placement, room, held_out.0)? {
+        // Loops that the fit's grid never entered would be priced as nothing by a call that enters them.
+        let predicted = predict(&cycles, &point.trips).unwrap_or(0.0);
+        errors.push(predicted / point.cycles - 1.0);
+    }
+    Ok(KernelCost {
+        error: FitError::of(&errors).unwrap_or_default(),
+        cycles,
+    })
+}
+
+/// The cycles of `cases`.
+fn measure<M: Meter>(
+    meter: &mut M,
+    kernel: Kernel,
+    cases: &[Case],
+    placement: Placement,
+    room: Room,
+    seed: u64,
+) -> Result<Vec<Point>, Error<M::Error>> {
+    let kernel_name = kernel.name();
+    let benches =
+        bench::images(cases, placement, room.ram, room.flash, seed).map_err(|_| Error::Room {
+            kernel: kernel_name,
+        })?;
+    let mut points = Vec::new();
+    for bench in benches {
+        let (_, calls) = meter
+            .run(&bench.image, Job::Train, 1, true)
+            .map_err(Error::Device)?;
+        let calls: Vec<_> = calls.iter().filter(|c| c.list == List::Learn).collect();
+        if calls.len() != bench.cases.len() {
+            return Err(Error::Calls {
+                found: calls.len(),
+                expected: bench.cases.len(),
+            });
+        }
+        for (call, (index, zeros)) in calls.into_iter().zip(bench.cases) {
+            let case = &cases[index];
+            let activity = Activity {
+                active: skips(kernel).then_some(call.active as f64),
+                zeros,
+            };
+            points.push(Point {
+                trips: trips::of(&case.call, case.update, &activity),
+                cycles: call.cycles as f64,
+            });
+        }
+    }
+    Ok(points)
+}
+
+/// A network's run.
+struct Run {
+    compiled: sim_compiler::Compiled,
+    counters: Counters,
+    cycles: u64,
+    calls: Vec<Measured>,
+}
+
+/// Trains `workload` on the host and on the device; nothing where it does not fit.
+fn train<M: Meter>(
+    meter: &mut M,
+    workload: &Workload,
+    room: Room,
+    profile: bool,
+) -> Result<Option<Run>, Error<M::Error>> {
+    let fails = |why: String| Error::Workload {
+        name: workload.name,
+        why,
+    };
+    let compiled = workload.compile().map_err(fails)?;
+    let counters = workload
+        .count(&compiled)
+        .map_err(|e| fails(format!("{e:?}")))?;
+    let program = compiled.program();
+    let calls: usize = [List::Infer, List::Learn, List::Apply]
+        .map(|list| program.count(list))
+        .iter()
+        .sum();
+    let sample = program.size(runtime_shared::program::Field::SampleBytes);
+    // Each call has an entry in the profile.
+    let ram = compiled.arena_bytes() + sample.next_multiple_of(4) + 20 * calls;
+    if ram > room.ram || compiled.image.len() > room.flash {
+        return Ok(None);
+    }
+    let (cycles, calls) = meter
+        .run(&compiled.image, workload.job(), workload.samples, profile)
+        .map_err(Error::Device)?;
+    Ok(Some(Run {
+        compiled,
+        counters,
+        cycles,
+        calls,
+    }))
+}
+
+/// The learner's own work: what a step takes beyond its calls.
+fn learner_cost<M: Meter>(meter: &mut M, room: Room) -> Result<KernelCost, Error<M::Error>> {
+    let mut points = Vec::new();
+    for workload in workload::small() {
+        let alone = train(meter, &workload, room, false)?;
+        let Some((run, profiled)) = alone.zip(train(meter, &workload, room, true)?) else {
+            continue;
+        };
+        let calls: u64 = profiled.calls.iter().map(|call| call.cycles).sum();
+        points.push(Point {
+            trips: trips::learning(&run.compiled.program(), &run.counters),
+            cycles: run.cycles as f64 - calls as f64,
+        });
+    }
+    // Every other one is held out.
+    let half = |odd: usize| -> Vec<Point> {
+        let chosen = points.iter().skip(odd).step_by(2);
+        chosen.cloned().collect()
+    };
+    let cycles = fit(&half(0));
+    let errors: Vec<f64> = half(1)
+        .iter()
+        .map(|point| predict(&cycles, &point.trips).unwrap_or(0.0) / point.cycles - 1.0)
+        .collect();
+    let mut cycles: BTreeMap<String, f64> = cycles;
+    // What no small network does is not a kernel's work either.
+    for name in ["infer", "update", "batch", "dispatch", "stored"] {
+        cycles.entry(name.to_owned()).or_insert(0.0);
+    }
+    Ok(KernelCost {
+        error: FitError::of(&errors).unwrap_or_default(),
+        cycles,
+    })
+}

@@ -1,0 +1,120 @@
+//! Least squares for coefficients that are not negative.
+
+use crate::trips::{IDLE, Trips, ZERO};
+use std::collections::BTreeMap;
+
+/// Cycles of a trip, by the loop's name.
+pub type Coefficients = BTreeMap<String, f64>;
+
+/// A measured call.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// What was counted.
+    pub trips: Trips,
+    /// What it took.
+    pub cycles: f64,
+}
+
+/// Sweeps of coordinate descent: enough for some fifteen coefficients that depend on each other.
+const SWEEPS: usize = 50_000;
+
+/// Whether a loop's trips take no time but give some back.
+pub fn gives_back(name: &str) -> bool {
+    [ZERO, IDLE].contains(&name)
+}
+
+/// The coefficients that minimise the sum of squares of *relative* errors, none of them negative: a trip does not give time back,
+/// except for a product with zero, which gives some and takes none.
+///
+/// Coordinate descent on the normal equations, which has one minimum since the problem is convex.
+pub fn fit(points: &[Point]) -> Coefficients {
+    let mut names: Vec<&'static str> = Vec::new();
+    for (name, _) in points.iter().flat_map(|p| p.trips.iter()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let n = names.len();
+    let (mut gram, mut target) = (vec![vec![0.0; n]; n], vec![0.0; n]);
+    for point in points {
+        let mut row = vec![0.0; n];
+        for (name, trips) in point.trips.iter() {
+            if let Some(i) = names.iter().position(|known| *known == name) {
+                row[i] = trips / point.cycles;
+            }
+        }
+        for i in 0..n {
+            target[i] += row[i];
+            for j in 0..n {
+                gram[i][j] += row[i] * row[j];
+            }
+        }
+    }
+    let mut x = vec![0.0f64; n];
+    for _ in 0..SWEEPS {
+        for i in 0..n {
+            let others: f64 = (0..n).filter(|&j| j != i).map(|j| gram[i][j] * x[j]).sum();
+            let best = if gram[i][i] > 0.0 {
+                (target[i] - others) / gram[i][i]
+            } else {
+                0.0
+            };
+            x[i] = if gives_back(names[i]) {
+                best.min(0.0)
+            } else {
+                best.max(0.0)
+            };
+        }
+    }
+    names.into_iter().map(str::to_owned).zip(x).collect()
+}
+
+/// The cycles that `coefficients` predict, or the name of a loop that they do not know.
+///
+/// # Errors
+/// The loop's name.
+pub fn predict(coefficients: &Coefficients, trips: &Trips) -> Result<f64, &'static str> {
+    trips
+        .iter()
+        .map(|(name, count)| match coefficients.get(name) {
+            Some(cycles) => Ok(cycles * count),
+            // Nothing was seen to be given back.
+            None if gives_back(name) => Ok(0.0),
+            None => Err(name),
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trips::{self, Activity};
+    use runtime_shared::program::{Call, Kernel};
+    use runtime_shared::rng::Rng;
+
+    #[test]
+    fn known_coefficients_are_found_again() {
+        let mut rng = Rng::new(3);
+        let known = |name: &str| name.bytes().map(f64::from).sum::<f64>() / 10.0;
+        let points: Vec<Point> = crate::grid::cases(Kernel::Conv2d, 60, &mut rng)
+            .iter()
+            .map(|case| {
+                let trips = trips::of(&case.call, case.update, &Activity::default());
+                let cycles = trips.iter().map(|(name, n)| known(name) * n).sum();
+                Point { trips, cycles }
+            })
+            .collect();
+        let found = fit(&points);
+        for point in &points {
+            let predicted = predict(&found, &point.trips).expect("all loops are known");
+            assert!((predicted / point.cycles - 1.0).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn a_loop_that_was_never_seen_is_named() {
+        let call = Call::new(Kernel::Dense);
+        let trips = trips::of(&call, trips::Update::Linear, &Activity::default());
+        assert_eq!(predict(&Coefficients::new(), &trips), Err("call"));
+    }
+}

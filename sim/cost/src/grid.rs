@@ -1,0 +1,237 @@
+//! The designed grid: for every kernel, calls whose shapes cover what networks for microcontrollers ask for.
+//!
+//! Shapes are drawn, not enumerated, since a kernel has up to fourteen dimensions; the seed tells the fit's grid from the held-out one.
+//! What a kernel distinguishes by code (register blocks, borders, update rules, activations, losses) is cycled through, so that every
+//! loop of it is seen.
+
+use crate::bench::Case;
+use crate::trips::Update;
+use runtime_shared::kernels::Shape;
+use runtime_shared::kernels::activation::Activation;
+use runtime_shared::kernels::conv2d::Conv2d;
+use runtime_shared::program::call::SKIP_ZEROS;
+use runtime_shared::program::{Call, Kernel, RuleKind};
+use runtime_shared::rng::Rng;
+
+/// Multiply-accumulates of a call at most: software floats take a hundred cycles each, and a grid has some thousand calls.
+const MOST_MACS: usize = 24_000;
+/// Outputs of a convolution at least, behind its pool.
+const LEAST_DELTAS: usize = 48;
+/// Floats of one operand at most.
+const MOST_FLOATS: usize = 4_096;
+
+/// `count` calls of `kernel`.
+pub fn cases(kernel: Kernel, count: usize, rng: &mut Rng) -> Vec<Case> {
+    (0..count).map(|number| case(kernel, number, rng)).collect()
+}
+
+fn case(kernel: Kernel, number: usize, rng: &mut Rng) -> Case {
+    loop {
+        let call = draw(kernel, number, rng);
+        let update = match call.rule {
+            RuleKind::Momentum => Update::Momentum,
+            RuleKind::Adam => Update::Adam,
+            // One plain descent in four is not: weight decay.
+            _ if updates(kernel) && number % 8 == 4 => Update::Decayed,
+            _ => Update::Linear,
+        };
+        let zeros = zeros(&call, rng);
+        let case = Case {
+            call,
+            update,
+            zeros,
+            optional: !number.is_multiple_of(5) || pooled(kernel),
+        };
+        if sound(&case.call) {
+            return case;
+        }
+    }
+}
+
+/// How many inputs or deltas are zero: up to nearly all where a dense layer skips them; none behind a sigmoid.
+fn zeros(call: &Call, rng: &mut Rng) -> f32 {
+    let smooth = matches!(call.activation, Activation::Sigmoid | Activation::Tanh);
+    if call.kernel == Kernel::ActivationBackward && smooth {
+        return 0.0;
+    }
+    let skips = matches!(call.kernel, Kernel::Dense | Kernel::DenseBackwardWeights);
+    [0.0, 0.3, 0.5, 0.8, if skips { 0.95 } else { 0.8 }][rng.below(5) as usize]
+}
+
+/// Kernels that cannot do without which element won.
+fn pooled(kernel: Kernel) -> bool {
+    matches!(kernel, Kernel::MaxPoolBackward)
+}
+
+fn updates(kernel: Kernel) -> bool {
+    use Kernel::*;
+    matches!(
+        kernel,
+        DenseBackwardWeights
+            | BiasBackward
+            | Conv2dBackwardWeights
+            | DepthwiseBackwardWeights
+            | Apply
+    )
+}
+
+/// Whether a call's dimensions make sense and it is not too large.
+fn sound(call: &Call) -> bool {
+    let Ok(needs) = call.kernel.needs(call) else {
+        return false;
+    };
+    let floats = needs.iter().all(|need| need.bytes <= 4 * MOST_FLOATS);
+    let work = match call.kernel {
+        Kernel::Conv2d | Kernel::Conv2dBackwardInput | Kernel::Conv2dBackwardWeights => {
+            let g = call.conv2d();
+            // A handful of deltas is no layer, and where their maxima lie would be mere chance.
+            if g.pooled().len() < LEAST_DELTAS {
+                return false;
+            }
+            g.output.len() * g.kernel.0 * g.kernel.1 * g.input.c
+        }
+        Kernel::Dense | Kernel::DenseBackwardInput | Kernel::DenseBackwardWeights => {
+            call.dim(0) * call.dim(1)
+        }
+        _ => 0,
+    };
+    floats && work <= MOST_MACS
+}
+
+/// From `low` to `high`, small numbers as often as large ones.
+fn between(rng: &mut Rng, low: usize, high: usize) -> usize {
+    let (low_log, high_log) = ((low as f64).ln(), (high as f64 + 1.0).ln());
+    let log = low_log + f64::from(rng.unit()) * (high_log - low_log);
+    (log.exp() as usize).clamp(low, high)
+}
+
+fn draw(kernel: Kernel, number: usize, rng: &mut Rng) -> Call {
+    use Kernel::*;
+    let mut call = Call::new(kernel);
+    if updates(kernel) {
+        call.rule = [
+            RuleKind::Sgd,
+            RuleKind::Momentum,
+            RuleKind::Adam,
+            RuleKind::Sgd,
+        ][number % 4];
+    }
+    match kernel {
+        Dense | DenseBackwardInput | DenseBackwardWeights => {
+            // Widths with every remainder, and often those of a head.
+            let outputs = match number % 3 {
+                0 => 10,
+                _ => between(rng, 1, 100),
+            };
+            call.dims[0] = between(rng, 8, 1_024) as u16;
+            call.dims[1] = outputs as u16;
+            if kernel != DenseBackwardInput && number.is_multiple_of(2) {
+                call.flags = SKIP_ZEROS;
+            }
+        }
+        BiasBackward => {
+            call.dims[0] = if number.is_multiple_of(3) {
+                1
+            } else {
+                between(rng, 1, 200) as u16
+            };
+            call.dims[1] = between(rng, 1, 64) as u16;
+        }
+        Conv2d | Conv2dBackwardInput | Conv2dBackwardWeights => {
+            let pool = [1, 2, 2, 3][number % 4];
+            let g = window(rng, Channels::Free, pool);
+            call.set_conv2d(&g);
+        }
+        Depthwise | DepthwiseBackwardInput | DepthwiseBackwardWeights => {
+            let g = window(rng, Channels::Same, 1);
+            call.set_conv2d(&g);
+        }
+        MaxPool | MaxPoolBackward | AveragePool | AveragePoolBackward => {
+            let g = window(rng, Channels::Same, 1);
+            call.set_conv2d(&g);
+            // A pool of one pixel is none.
+            if g.kernel == (1, 1) {
+                return draw(kernel, number, rng);
+            }
+            // The fields of a fused pool mean nothing here.
+            call.dims[12..14].fill(0);
+        }
+        Normalise | ChannelAffine | ChannelAffineBackward => {
+            let channels = if kernel == Normalise && number.is_multiple_of(2) {
+                1
+            } else {
+                between(rng, 1, 32)
+            };
+            call.set_len(channels * between(rng, 4, MOST_FLOATS / channels));
+            call.dims[2] = channels as u16;
+        }
+        Activation | ActivationBackward => {
+            call.activation = ACTIVATIONS[number % ACTIVATIONS.len()];
+            call.set_len(between(rng, 8, 2_048));
+        }
+        Softmax | SoftmaxBackward | Loss => {
+            call.set_len(between(rng, 2, 100));
+            call.dims[2] = if kernel == Loss { number as u16 % 4 } else { 0 };
+        }
+        Dropout | DropoutBackward => {
+            call.scalar = 0.25;
+            call.set_len(between(rng, 8, 1_024));
+        }
+        ClipNorm => {
+            call.scalar = 1e6;
+            call.set_len(between(rng, 8, 2_048));
+        }
+        Copy | Add | AddAssign | Apply => call.set_len(between(rng, 8, 2_048)),
+    }
+    call
+}
+
+/// Those that have a cost.
+const ACTIVATIONS: [Activation; 5] = [
+    Activation::Relu,
+    Activation::Relu6,
+    Activation::LeakyRelu(0.01),
+    Activation::Sigmoid,
+    Activation::Tanh,
+];
+
+/// How many outputs a window has a channel.
+#[derive(PartialEq)]
+enum Channels {
+    Free,
+    Same,
+}
+
+/// A convolution's geometry: square or not, with and without borders.
+fn window(rng: &mut Rng, channels: Channels, pool: usize) -> Conv2d {
+    loop {
+        let (h, w) = (between(rng, 4, 28), between(rng, 4, 28));
+        let c = match rng.below(4) {
+            0 => 1,
+            1 => 3,
+            _ => between(rng, 2, 16),
+        };
+        let k = [1, 2, 3, 3, 3, 5][rng.below(6) as usize];
+        let stride = if rng.below(4) == 0 { 2 } else { 1 };
+        let pad = if rng.below(2) == 0 { 0 } else { k / 2 };
+        let out = |n: usize| (n + 2 * pad).checked_sub(k).map(|room| room / stride + 1);
+        let outputs = match channels {
+            Channels::Same => c,
+            Channels::Free => [4, 8, 6, between(rng, 1, 20)][rng.below(4) as usize],
+        };
+        if let (Some(oh), Some(ow)) = (out(h), out(w)) {
+            return Conv2d {
+                input: shape(h, w, c),
+                output: shape(oh, ow, outputs),
+                kernel: (k, k),
+                stride: (stride, stride),
+                pad: (pad, pad),
+                pool: (pool, pool),
+            };
+        }
+    }
+}
+
+fn shape(h: usize, w: usize, c: usize) -> Shape {
+    Shape { h, w, c }
+}

@@ -1,0 +1,23 @@
+//! What a Program costs in cycles.
+//!
+//! - [`counters`] — what a learner did, call by call.
+//! - [`trips`] — how often each loop of a kernel runs for a call.
+//! - [`mod@price`] — the cycles of a step, by kernel.
+//! - [`grid`], [`bench`] — the calls that calibration measures, and images that run them.
+//! - [`workload`] — networks that are trained to see whether whole steps are predicted.
+//! - [`mod@calibrate`] — measures all of it on a device.
+//! - [`fit`] — cycles of a trip from what was measured.
+#![deny(missing_docs)]
+
+pub mod bench;
+pub mod calibrate;
+pub mod counters;
+pub mod fit;
+pub mod grid;
+pub mod price;
+pub mod trips;
+pub mod workload;
+
+pub use calibrate::{Measured, Meter, Room, calibrate};
+pub use counters::Counters;
+pub use price::{Breakdown, Share, StepCost, price};

@@ -1,0 +1,203 @@
+//! How often the loops of a kernel run for a call.
+//!
+//! A kernel's time is a sum over its loops: how often each runs, its *trips*, times what one trip costs. Trips follow from a call's
+//! dimensions, and from what the kernel reports where control flow depends on data. What is counted here mirrors the loops of
+//! `runtime-kernels`, register blocks included, so that the cost of a trip is a property of the machine code and no longer of the shape.
+
+mod convolution;
+mod layers;
+
+use crate::counters::Counters;
+use crate::price::stored_bytes;
+use runtime_shared::kernels::activation::Activation;
+use runtime_shared::program::{Call, Field, Kernel, List, Program, RuleKind};
+
+/// Trips by the loop's name, in the order in which they are counted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trips(Vec<(&'static str, f64)>);
+
+impl Trips {
+    /// Those of a call of anything: the executor's own work, and the kernel's entry.
+    fn call() -> Self {
+        Self(vec![("call", 1.0)])
+    }
+
+    /// Counts `trips` more of the loop `name`.
+    fn add(&mut self, name: &'static str, trips: usize) {
+        self.add_mean(name, trips as f64);
+    }
+
+    /// Counts trips that are a mean over many runs.
+    fn add_mean(&mut self, name: &'static str, trips: f64) {
+        if trips == 0.0 {
+            return;
+        }
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += trips,
+            None => self.0.push((name, trips)),
+        }
+    }
+
+    /// Name and number of each loop's trips.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+/// What a call's data were like, as means over its runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Activity {
+    /// Inputs that the kernel did not skip, as it reports them. Unknown, none is taken to be skipped, which errs on the high side.
+    pub active: Option<f64>,
+    /// Shares of zeros among the elements of the first two operands, and of the update rule's state: a software float is done sooner
+    /// with a zero.
+    pub zeros: [f64; 3],
+}
+
+impl Activity {
+    /// The share of products of an element of each of the first two operands that are zero.
+    fn either(&self) -> f64 {
+        1.0 - (1.0 - self.zeros[0]) * (1.0 - self.zeros[1])
+    }
+}
+
+/// What happens to a gradient, as far as its cost goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// `target += factor · gradient`: plain gradient descent, or a batch's sum.
+    Linear,
+    /// Gradient descent with weight decay or clipped gradients.
+    Decayed,
+    /// Momentum.
+    Momentum,
+    /// Adam.
+    Adam,
+}
+
+impl Update {
+    /// How `program` updates where a call's rule is `rule`.
+    pub fn of(program: &Program<'_>, rule: RuleKind) -> Self {
+        let plain = program.float(Field::WeightDecay) == 0.0
+            && program.float(Field::ClipValue) == f32::INFINITY;
+        match rule {
+            RuleKind::Accumulate => Self::Linear,
+            RuleKind::Sgd if plain => Self::Linear,
+            RuleKind::Sgd => Self::Decayed,
+            RuleKind::Momentum => Self::Momentum,
+            RuleKind::Adam => Self::Adam,
+        }
+    }
+
+    /// `pushes` deliveries of `len` gradients each to parameters `stride` apart (`Sink::push`).
+    fn push(self, trips: &mut Trips, pushes: usize, len: usize, stride: usize) {
+        let all = pushes * len;
+        match self {
+            Self::Linear if stride == 1 => {
+                trips.add("push", pushes);
+                trips.add("update_four", pushes * (len / 4));
+                trips.add("update_one", pushes * (len % 4));
+            }
+            Self::Linear => {
+                trips.add("push_apart", pushes);
+                trips.add("update_apart", all);
+            }
+            Self::Decayed => {
+                trips.add("push_decayed", pushes);
+                trips.add("update_decayed", all);
+            }
+            Self::Momentum => {
+                trips.add("push_momentum", pushes);
+                trips.add("update_momentum", all);
+            }
+            Self::Adam => {
+                trips.add("push_adam", pushes);
+                trips.add("update_adam", all);
+            }
+        }
+    }
+}
+
+/// The loop whose trips give time back: products of which a factor is zero, where floats are software.
+pub const ZERO: &str = "zero";
+
+/// As [`ZERO`]: parameters of Adam or momentum whose gradient is zero and always was, so that their state is zero too.
+pub const IDLE: &str = "idle";
+
+/// Counts, of `parameters` of which a share `zeros` has no gradient, those that are [`IDLE`].
+fn idle(trips: &mut Trips, update: Update, parameters: usize, zeros: f64, activity: &Activity) {
+    if matches!(update, Update::Momentum | Update::Adam) {
+        trips.add_mean(IDLE, parameters as f64 * zeros.min(activity.zeros[2]));
+    }
+}
+
+/// The trips of one call.
+pub fn of(call: &Call, update: Update, activity: &Activity) -> Trips {
+    use Kernel::*;
+    match call.kernel {
+        Dense => layers::dense(call, activity),
+        DenseBackwardInput => layers::dense_backward_input(call, activity),
+        DenseBackwardWeights => layers::dense_backward_weights(call, update, activity),
+        BiasBackward => layers::bias_backward(call, update, activity),
+        Conv2d => convolution::forward(call, activity),
+        Conv2dBackwardInput => convolution::backward_input(call, activity),
+        Conv2dBackwardWeights => convolution::backward_weights(call, update, activity),
+        Depthwise => convolution::depthwise(call, activity),
+        DepthwiseBackwardInput => convolution::depthwise_backward_input(call, activity),
+        DepthwiseBackwardWeights => convolution::depthwise_backward_weights(call, update, activity),
+        MaxPool | AveragePool => convolution::pool(call, activity),
+        MaxPoolBackward => convolution::max_pool_backward(call, activity),
+        AveragePoolBackward => convolution::average_pool_backward(call, activity),
+        _ => layers::elementwise(call, update, activity),
+    }
+}
+
+/// The trips of the activation that is fused behind a forward kernel, if there is one: those of an activation of its own without the
+/// executor's work.
+pub fn fused_activation(call: &Call) -> Option<Trips> {
+    let outputs = match call.kernel {
+        Kernel::Dense => call.dim(1),
+        Kernel::Conv2d => call.conv2d().pooled().len(),
+        Kernel::Depthwise => call.conv2d().output.len(),
+        _ => return None,
+    };
+    let name = activation(call.activation)?;
+    let mut trips = Trips::default();
+    trips.add(name, outputs);
+    Some(trips)
+}
+
+/// What the learner itself does for one prediction.
+pub fn prediction(program: &Program<'_>) -> Trips {
+    let mut trips = Trips::default();
+    trips.add("infer", 1);
+    trips.add("dispatch", program.count(List::Infer));
+    trips
+}
+
+/// What the learner itself did for all samples that `counters` saw, in streams or one by one: predictions, updates, calls that it
+/// looked up, bytes that it kept.
+pub fn learning(program: &Program<'_>, counters: &Counters) -> Trips {
+    let mut trips = Trips::default();
+    let (predictions, extra) = counters.runs(program, List::Infer);
+    let (updates, learnt) = counters.runs(program, List::Learn);
+    let (batches, applied) = counters.runs(program, List::Apply);
+    trips.add_mean("infer", predictions as f64);
+    trips.add_mean("update", updates as f64);
+    trips.add_mean("batch", batches as f64);
+    trips.add_mean("dispatch", (extra + learnt + applied) as f64);
+    // Samples are kept where they come with a prediction, as in a stream.
+    trips.add_mean("stored", predictions as f64 * stored_bytes(program) as f64);
+    trips
+}
+
+/// The loop of an activation.
+fn activation(activation: Activation) -> Option<&'static str> {
+    match activation {
+        Activation::None => None,
+        Activation::Relu => Some("relu"),
+        Activation::Relu6 => Some("relu6"),
+        Activation::LeakyRelu(_) => Some("leaky_relu"),
+        Activation::Sigmoid => Some("sigmoid"),
+        Activation::Tanh => Some("tanh"),
+    }
+}
