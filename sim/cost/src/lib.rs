@@ -3,7 +3,7 @@
 //! - [`counters`] — what a learner did, call by call.
 //! - [`trips`] — how often each loop of a kernel runs for a call.
 //! - [`mod@price`] — the cycles of a step, by kernel.
-//! - [`grid`], [`bench`] — the calls that calibration measures, and images that run them.
+//! - [`grid`], [`mod@bench`] — the calls that calibration measures, and images that run them.
 //! - [`workload`] — networks that are trained to see whether whole steps are predicted.
 //! - [`mod@calibrate`] — measures all of it on a device.
 //! - [`fit`] — cycles of a trip from what was measured.
