@@ -106,7 +106,9 @@ impl Bars {
         )?;
         let mut caption = "Cycles of one learning step of each strategy by kernel.".to_owned();
         if run.summary.strategies.iter().any(|entry| !entry.calibrated) {
-            caption.push_str(" Uncalibrated: a first estimate from instruction tables.");
+            caption.push_str(
+                " Uncalibrated: instructions of a core without a timing table, a cycle each.",
+            );
         }
         Some((caption, bars))
     }

@@ -162,7 +162,10 @@ pub(crate) fn kernels(run: &Run) -> Vec<Table> {
                 .iter()
                 .any(|entry| entry.board == board && !entry.calibrated)
             {
-                notes.push("Uncalibrated: a first estimate from instruction tables.".to_owned());
+                notes.push(
+                    "Uncalibrated: instructions of a core without a timing table, a cycle each."
+                        .to_owned(),
+                );
             }
             tables.push(Table {
                 title: format!("{name} on {board}"),

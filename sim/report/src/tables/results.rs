@@ -111,7 +111,13 @@ fn notes(runs: &[(&str, &Run)]) -> Vec<String> {
     }
     if entries().any(|entry| !entry.calibrated) {
         notes.push(
-            "Uncalibrated: cycles, milliseconds and µJ are first estimates from instruction tables, not yet checked on machine code."
+            "Uncalibrated: cycles, milliseconds and µJ follow from instructions of a core that has no timing table, a cycle each."
+                .to_owned(),
+        );
+    }
+    if entries().any(|entry| entry.calibrated && entry.cycles_error_percent.is_some()) {
+        notes.push(
+            "Cycles: ± is the cost model's mean error on whole steps of networks that it was not fitted to, against an emulator of the core."
                 .to_owned(),
         );
     }
