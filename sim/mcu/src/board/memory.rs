@@ -99,20 +99,6 @@ pub struct Flash {
     pub stall: Option<Stall>,
 }
 
-impl Flash {
-    /// Cycles lost to wait states when `bytes` bytes of constants are read from flash in order: the measured stall where there
-    /// is one; where there is none, a full set of wait states for every line, or nothing when the timing is not known either.
-    #[must_use]
-    pub fn stream_stall_cycles(&self, bytes: u64) -> f64 {
-        let (cycles, line_bytes) = match (&self.stall, &self.timing) {
-            (Some(stall), _) => (stall.cycles, stall.line_bytes),
-            (None, Some(timing)) => (f64::from(timing.wait_states), timing.line_bytes),
-            (None, None) => return 0.0,
-        };
-        cycles * bytes.div_ceil(u64::from(line_bytes).max(1)) as f64
-    }
-}
-
 /// The largest run in banks that are sorted by address; empty for no banks. The first of equals.
 pub(super) fn largest_run(banks: &[Bank]) -> Run {
     let mut best = Run { base: 0, bytes: 0 };
@@ -193,31 +179,5 @@ mod tests {
                 bytes: 0x100
             }
         );
-    }
-
-    #[test]
-    fn a_measured_stall_beats_the_wait_states() {
-        let mut flash = Flash {
-            base: 0,
-            bytes: 1024,
-            source: source(),
-            timing: None,
-            instruction_cache: None,
-            data_cache: None,
-            stall: None,
-        };
-        assert_eq!(flash.stream_stall_cycles(17), 0.0);
-        flash.timing = Some(FlashTiming {
-            wait_states: 5,
-            line_bytes: 16,
-            source: source(),
-        });
-        assert_eq!(flash.stream_stall_cycles(17), 10.0);
-        flash.stall = Some(Stall {
-            cycles: 3.5,
-            line_bytes: 8,
-            source: source(),
-        });
-        assert_eq!(flash.stream_stall_cycles(17), 10.5);
     }
 }
