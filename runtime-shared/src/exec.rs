@@ -62,11 +62,18 @@ pub(crate) fn run<P: Probe>(
     context: &mut Context,
     probe: &mut P,
 ) -> Result<(), Fault> {
+    let mut call = Call::new(Kernel::Copy);
     for index in range {
         let corrupt = Fault::Corrupt(list, index as u32);
-        let call = program.call(list, index).ok_or(corrupt)?;
+        let mut operands = Operands {
+            ram: Default::default(),
+            rest: Default::default(),
+        };
+        program.read_call(list, index, &mut call).ok_or(corrupt)?;
         probe.before(list, index, &call);
-        let mut operands = Operands::fetch(program, &call, work, sample).ok_or(corrupt)?;
+        operands
+            .fetch(program, &call, work, sample)
+            .ok_or(corrupt)?;
         probe.operands(list, index, &call, &operands);
         let active = execute(&call, &mut operands, context);
         probe.after(list, index, &call, active);
@@ -84,29 +91,71 @@ pub struct Operands<'m> {
     rest: [&'m [u8]; OPERANDS],
 }
 
+/// The bytes of the arena that an operand takes.
+#[derive(Default)]
+struct Part {
+    operand: usize,
+    range: Range<usize>,
+}
+
 impl<'m> Operands<'m> {
     fn fetch(
+        &mut self,
         program: &Program<'m>,
         call: &Call,
         work: &'m mut [u8],
         sample: &'m [u8],
-    ) -> Option<Self> {
-        let needs = call.kernel.needs(call).ok()?;
-        let mut ranges: [Range<usize>; OPERANDS] = Default::default();
-        let mut rest: [&[u8]; OPERANDS] = [&[]; OPERANDS];
-        for i in 0..OPERANDS {
-            let end = |at: u32| at as usize + needs[i].bytes;
-            match call.operands[i] {
+    ) -> Option<()> {
+        let lengths = call.kernel.lengths(call).ok()?;
+        let mut parts: [Part; OPERANDS] = Default::default();
+        let mut count = 0;
+        for (i, &role) in call.kernel.roles().iter().enumerate() {
+            let place = call.operands[i];
+            if place == Place::Absent {
+                continue;
+            }
+            let bytes = role.need(&lengths, call.rule).bytes;
+            if bytes == 0 {
+                continue;
+            }
+            let range = |at: u32| at as usize..at as usize + bytes;
+            match place {
                 Place::Absent => {}
-                Place::Ram(at) => ranges[i] = at as usize..end(at),
-                Place::Rom(at) => rest[i] = program.image().get(at as usize..end(at))?,
-                Place::Sample => rest[i] = sample.get(..end(0))?,
+                Place::Ram(at) => {
+                    let part = parts.get_mut(count)?;
+                    part.operand = i;
+                    part.range = range(at);
+                    count += 1;
+                }
+                Place::Rom(at) => self.rest[i] = program.image().get(range(at))?,
+                Place::Sample => self.rest[i] = sample.get(..bytes)?,
             }
         }
-        Some(Self {
-            ram: work.get_disjoint_mut(ranges).ok()?,
-            rest,
-        })
+        self.split(work, parts.get(..count)?)
+    }
+
+    /// Borrows `parts` of `work` apart, from the lowest up. In place, where `get_disjoint_mut` returns an
+    /// array that is moved twice.
+    fn split(&mut self, work: &'m mut [u8], parts: &[Part]) -> Option<()> {
+        let mut above = work;
+        let mut start = 0;
+        for _ in parts {
+            let mut lowest: Option<&Part> = None;
+            for part in parts {
+                let below = lowest.is_none_or(|other| part.range.start < other.range.start);
+                if part.range.start >= start && below {
+                    lowest = Some(part);
+                }
+            }
+            // Where all that are left start before the end of one that is done, they overlap it.
+            let part = lowest?;
+            let (_, from) = above.split_at_mut_checked(part.range.start - start)?;
+            let (bytes, rest) = from.split_at_mut_checked(part.range.len())?;
+            *self.ram.get_mut(part.operand)? = bytes;
+            above = rest;
+            start = part.range.end;
+        }
+        Some(())
     }
 
     /// The bytes of operand `i`; none where it is absent.

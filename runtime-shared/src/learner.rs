@@ -411,10 +411,11 @@ impl<'a> Learner<'a> {
     /// The probability of the class predicted last.
     fn confidence(&self) -> f32 {
         let outputs = self.outputs();
-        let top = outputs.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let larger = |a: f32, b: f32| if b > a { b } else { a };
+        let top = outputs.iter().copied().fold(f32::NEG_INFINITY, larger);
         let probabilities = self.program.get(Field::OutputsAreProbabilities) == 1;
         match (outputs.len(), probabilities) {
-            (1, true) => f32::max(top, 1.0 - top),
+            (1, true) => larger(1.0 - top, top),
             (1, false) => 1.0 / (1.0 + math::exp(if top < 0.0 { top } else { -top })),
             (_, true) => top,
             _ => 1.0 / outputs.iter().fold(0.0, |sum, &x| sum + math::exp(x - top)),

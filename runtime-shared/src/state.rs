@@ -65,28 +65,30 @@ impl State {
 
     /// Reads the state from the start of an arena.
     pub fn load(arena: &[u8]) -> Self {
-        let words = machine::floats(arena);
-        let word = |i: usize| words.get(i).map_or(0, |w| w.to_bits());
-        let float = |i: usize| f32::from_bits(word(i));
+        let words: [u32; WORDS] = match machine::words(arena).first_chunk() {
+            Some(words) => *words,
+            None => [0; WORDS],
+        };
+        let float = |i: usize| f32::from_bits(words[i]);
         Self {
-            program: word(0),
-            updates: word(1),
-            seen: word(2),
-            waiting: word(3),
-            stored: word(4),
-            head: word(5),
-            offered: word(6),
-            accumulated: word(7),
+            program: words[0],
+            updates: words[1],
+            seen: words[2],
+            waiting: words[3],
+            stored: words[4],
+            head: words[5],
+            offered: words[6],
+            accumulated: words[7],
             beta1_power: float(8),
             beta2_power: float(9),
-            rng: Rng::from_state([word(10), word(11), word(12), word(13)]),
+            rng: Rng::from_state([words[10], words[11], words[12], words[13]]),
             detector: PageHinkley {
-                count: word(14),
+                count: words[14],
                 mean: float(15),
                 sum: float(16),
                 minimum: float(17),
             },
-            drifts: word(18),
+            drifts: words[18],
         }
     }
 

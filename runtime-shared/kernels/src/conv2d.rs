@@ -97,19 +97,13 @@ impl Conv2d {
 /// Outputs that no window covers are not computed.
 #[inline(never)]
 pub fn forward(g: &Conv2d, x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], argmax: &mut [u8]) {
+    let layer = Layer { g, x, w, b };
     if g.is_pooled() {
         y.fill(f32::NEG_INFINITY);
         argmax.fill(0);
-    }
-    // The last block goes back by as much as it lacks: to compute an output twice changes nothing.
-    if let Some(last) = g.output.c.checked_sub(WIDE) {
-        for at in (0..g.output.c).step_by(WIDE) {
-            Block::<WIDE>::new(g, x, w, b, at.min(last)).run(y, argmax);
-        }
+        layer.pooled(y, argmax);
     } else {
-        for at in 0..g.output.c {
-            Block::<1>::new(g, x, w, b, at).run(y, argmax);
-        }
+        layer.plain(y);
     }
 }
 
@@ -119,55 +113,66 @@ const WIDE: usize = 4;
 /// Positions that are computed together.
 const QUAD: usize = 4;
 
-/// `N` output channels from `at` on.
-struct Block<'a, const N: usize> {
+/// Evaluates `$body` for consecutive channels `$at..$at + $n` of `$total`: `WIDE` at a time where there are
+/// as many, else one. The last go back by as much as they lack: to compute an output twice changes nothing.
+macro_rules! in_channels {
+    ($total:expr, |$at:ident, $n:ident| $body:expr) => {{
+        let total: usize = $total;
+        if let Some(last) = total.checked_sub(WIDE) {
+            const $n: usize = WIDE;
+            let mut next = 0;
+            while next < total {
+                let $at = next.min(last);
+                $body;
+                next += WIDE;
+            }
+        } else {
+            const $n: usize = 1;
+            for $at in 0..total {
+                $body;
+            }
+        }
+    }};
+}
+
+/// What a forward pass reads.
+struct Layer<'a> {
     g: &'a Conv2d,
     x: &'a [f32],
     w: &'a [f32],
-    bias: [f32; N],
-    at: usize,
+    b: &'a [f32],
 }
 
-impl<'a, const N: usize> Block<'a, N> {
-    fn new(g: &'a Conv2d, x: &'a [f32], w: &'a [f32], b: &[f32], at: usize) -> Self {
-        Self {
-            g,
-            x,
-            w,
-            bias: bias(b, at),
-            at,
-        }
-    }
-
-    fn run(&self, y: &mut [f32], argmax: &mut [u8]) {
-        if self.g.is_pooled() {
-            self.pooled(y, argmax);
-        } else {
-            self.plain(y);
-        }
-    }
-
+impl Layer<'_> {
     /// Every position of a convolution without a pool, row by row.
+    #[inline(never)]
     fn plain(&self, y: &mut [f32]) {
         let g = self.g;
         let columns = g.columns().interior(g.output.w);
         let step = g.stride.1 * g.input.c;
         let offsets = from_fn(|p| p * step);
-        let mut out = self.at;
+        let mut out = 0;
         for oy in 0..g.output.h {
             let mut ox = 0;
             while ox < g.output.w {
                 // The last quad of a row goes back by as much as it lacks.
-                if N == WIDE && columns.contains(&ox) && columns.len() >= QUAD {
+                if g.output.c >= WIDE && columns.contains(&ox) && columns.len() >= QUAD {
                     let first = ox.min(columns.end - QUAD);
-                    let mut out = out + first * g.output.c;
-                    for acc in self.quad(oy, first, &offsets) {
-                        *chunk_mut(y, out) = acc;
-                        out += g.output.c;
-                    }
+                    let field = g.field(oy, first);
+                    in_channels!(g.output.c, |at, N| {
+                        let mut out = out + first * g.output.c + at;
+                        for acc in self.quad::<N>(&field, at, &offsets) {
+                            *chunk_mut(y, out) = acc;
+                            out += g.output.c;
+                        }
+                    });
                     ox = first + QUAD;
                 } else {
-                    *chunk_mut(y, out + ox * g.output.c) = self.single(oy, ox);
+                    let field = g.field(oy, ox);
+                    in_channels!(g.output.c, |at, N| {
+                        let out = out + ox * g.output.c + at;
+                        *chunk_mut(y, out) = self.single::<N>(&field, at);
+                    });
                     ox += 1;
                 }
             }
@@ -178,6 +183,7 @@ impl<'a, const N: usize> Block<'a, N> {
     /// Every window of a convolution with a pool: first their positions 0 to 3, then 4 to 7, …, each
     /// time raising the maximum in `y`. A window's last position may be computed twice, which cannot
     /// make it win.
+    #[inline(never)]
     fn pooled(&self, y: &mut [f32], argmax: &mut [u8]) {
         let g = self.g;
         let (pooled, (h, w)) = (g.pooled(), g.pool);
@@ -188,45 +194,44 @@ impl<'a, const N: usize> Block<'a, N> {
         for first in (0..h * w).step_by(QUAD) {
             let index: [usize; QUAD] = from_fn(|p| (first + p).min(h * w - 1));
             let (place, offsets) = g.places(&index);
-            let mut out = self.at;
+            let mut out = 0;
             for oy in (0..pooled.h).map(|py| py * h) {
                 let whole_rows = rows.start <= oy && oy + h <= rows.end;
                 for ox in (0..pooled.w).map(|px| px * w) {
                     let whole = whole_rows && columns.start <= ox && ox + w <= columns.end;
-                    let acc = if N == WIDE && whole {
-                        self.quad(oy, ox, &offsets)
-                    } else {
-                        let mut acc = [[0.0; N]; QUAD];
-                        for (acc, (wy, wx)) in acc.iter_mut().zip(place) {
-                            *acc = self.single(oy + wy, ox + wx);
-                        }
-                        acc
-                    };
-                    raise(
-                        chunk_mut(y, out),
-                        argmax.get_mut(out..out + N),
-                        &acc,
-                        &index,
-                    );
+                    let field = g.field(oy, ox);
+                    in_channels!(g.output.c, |at, N| {
+                        let acc = if N == WIDE && whole {
+                            self.quad::<N>(&field, at, &offsets)
+                        } else {
+                            let field = |(wy, wx)| g.field(oy + wy, ox + wx);
+                            place.map(|place| self.single::<N>(&field(place), at))
+                        };
+                        let out = out + at;
+                        let argmax = argmax.get_mut(out..out + N);
+                        raise(chunk_mut(y, out), argmax, &acc, &index);
+                    });
                     out += g.output.c;
                 }
             }
         }
     }
 
-    /// The outputs at four positions: that of (`oy`, `ox`), whose field the other three have too,
-    /// further on in the input by `offsets`. A weight is loaded once for four products, an input once
-    /// for `N`.
+    /// The outputs at four positions: that of `field`, and three that have the same field further on in
+    /// the input, by `offsets`. A weight is loaded once for four products, an input once for `N`.
     #[expect(clippy::needless_range_loop, reason = "t walks four inputs at once")]
     #[inline(never)]
-    fn quad(&self, oy: usize, ox: usize, offsets: &[usize; QUAD]) -> [[f32; N]; QUAD] {
+    fn quad<const N: usize>(
+        &self,
+        field: &Field,
+        at: usize,
+        offsets: &[usize; QUAD],
+    ) -> [[f32; N]; QUAD] {
         let (w, outputs) = (self.w, self.g.output.c);
-        let mut acc = [self.bias; QUAD];
-        let g = self.g;
-        let field = Field::new(g.rows(), g.columns(), g.input.c, (oy, ox));
+        let mut acc = [bias(self.b, at); QUAD];
         for (input, tap, len) in field.segments() {
             let xs = offsets.map(|offset| part(self.x, input + offset, len));
-            let mut at = tap * outputs + self.at;
+            let mut at = tap * outputs + at;
             for t in 0..len {
                 let row: [f32; N] = *chunk(w, at);
                 at += outputs;
@@ -239,14 +244,14 @@ impl<'a, const N: usize> Block<'a, N> {
         acc
     }
 
-    /// The outputs at one position.
+    /// The outputs at the position of `field`.
     #[inline(never)]
-    fn single(&self, oy: usize, ox: usize) -> [f32; N] {
+    fn single<const N: usize>(&self, field: &Field, at: usize) -> [f32; N] {
         let outputs = self.g.output.c;
-        let mut acc = self.bias;
-        for (input, tap, len) in self.g.field(oy, ox).segments() {
+        let mut acc = bias(self.b, at);
+        for (input, tap, len) in field.segments() {
             let x = part(self.x, input, len);
-            accumulate(&mut acc, x, self.w, tap * outputs + self.at, outputs, false);
+            accumulate(&mut acc, x, self.w, tap * outputs + at, outputs, false);
         }
         acc
     }
@@ -254,7 +259,7 @@ impl<'a, const N: usize> Block<'a, N> {
 
 /// Raises the maxima `y` to the outputs `acc` at the window's positions `index`.
 #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a NaN must not be lost")]
-#[inline(always)]
+#[inline(never)]
 fn raise<const N: usize>(
     y: &mut [f32; N],
     argmax: Option<&mut [u8]>,
@@ -375,7 +380,7 @@ pub fn backward_weights(
 
 /// The gradient of the weights `at..at + N` of one tap.
 #[inline(never)]
-fn tap_gradient<const N: usize>(
+pub(super) fn tap_gradient<const N: usize>(
     g: &Conv2d,
     x: &[f32],
     delta: &[f32],

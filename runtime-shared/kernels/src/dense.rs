@@ -14,7 +14,7 @@ use super::update::Sink;
 #[inline(never)]
 pub fn forward(x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], skip_zeros: bool) -> u32 {
     let mut used = 0;
-    in_blocks!(y.len(), [16, 4, 1], |at, N| used =
+    in_blocks!(y.len(), [16, 8, 2, 1], |at, N| used =
         forward_block::<N>(x, w, b, y, at, skip_zeros));
     used
 }
@@ -61,7 +61,7 @@ pub fn backward_weights(
     let outputs = delta.len();
     if let Some((target, factor)) = sink.linear() {
         let mut used = 0;
-        in_blocks!(outputs, [16, 4, 1], |at, N| used =
+        in_blocks!(outputs, [16, 8, 2, 1], |at, N| used =
             outer_block::<N>(x, delta, target, factor, at, skip_zeros));
         return used;
     }

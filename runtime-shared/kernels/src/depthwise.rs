@@ -3,7 +3,7 @@
 //! The geometry is [`Conv2d`]'s with `output.c == input.c` and no pool.
 
 use super::block::{bias, chunk, chunk_mut, in_blocks};
-use super::conv2d::Conv2d;
+use super::conv2d::{self, Conv2d};
 use super::update::Sink;
 
 /// `y[c] = b[c] + Σ x[c] · w[c]`, each sum starting from the bias, kernel rows, then columns ascending.
@@ -96,34 +96,42 @@ pub fn backward_weights(
 ) {
     for ky in 0..g.kernel.0 {
         for kx in 0..g.kernel.1 {
-            in_blocks!(g.output.c, [4, 1], |at, N| {
-                let gradient = tap_gradient::<N>(g, x, delta, (ky, kx), at);
-                sink.push((ky * g.kernel.1 + kx) * g.input.c + at, 1, &gradient);
-            });
+            let first = (ky * g.kernel.1 + kx) * g.input.c;
+            let mut at = 0;
+            while let Some(4..) = g.output.c.checked_sub(at) {
+                sink.push(first + at, 1, &tap_gradient(g, x, delta, (ky, kx), at));
+                at += 4;
+            }
+            // A single channel is a convolution from this one to this one.
+            while at < g.output.c {
+                let gradient: [f32; 1] = conv2d::tap_gradient(g, x, delta, (ky, kx, at), at);
+                sink.push(first + at, 1, &gradient);
+                at += 1;
+            }
         }
     }
 }
 
-/// The gradient of the weights of channels `at..at + N` at one tap.
+/// The gradient of the weights of channels `at..at + 4` at one tap.
 #[inline(never)]
-fn tap_gradient<const N: usize>(
+fn tap_gradient(
     g: &Conv2d,
     x: &[f32],
     delta: &[f32],
     (ky, kx): (usize, usize),
     at: usize,
-) -> [f32; N] {
+) -> [f32; 4] {
     let c = g.input.c;
     let columns = g.columns().outputs(kx, g.output.w);
-    let mut acc = [0.0f32; N];
+    let mut acc = [0.0f32; 4];
     for oy in g.rows().outputs(ky, g.output.h) {
         let iy = oy * g.stride.0 + ky - g.pad.0;
         let ix = (columns.start * g.stride.1 + kx).saturating_sub(g.pad.1);
         let mut from = (iy * g.input.w + ix) * c + at;
         let mut to = (oy * g.output.w + columns.start) * c + at;
         for _ in columns.clone() {
-            let (x, d): (&[f32; N], &[f32; N]) = (chunk(x, from), chunk(delta, to));
-            for j in 0..N {
+            let (x, d): (&[f32; 4], &[f32; 4]) = (chunk(x, from), chunk(delta, to));
+            for j in 0..4 {
                 acc[j] += x[j] * d[j];
             }
             from += g.stride.1 * c;

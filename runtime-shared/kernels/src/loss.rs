@@ -27,44 +27,46 @@ impl Loss {
     /// ascend from zero.
     #[inline(never)]
     pub fn evaluate(self, outputs: &[f32], label: usize, delta: &mut [f32], scale: f32) -> f32 {
-        match self {
-            Loss::CrossEntropy | Loss::Damped => {
-                delta.copy_from_slice(outputs);
-                let (max, sum) = softmax::exponentials(delta);
-                let inverse = 1.0 / sum;
-                for (i, d) in delta.iter_mut().enumerate() {
-                    let p = *d * inverse;
-                    let gradient = p - target(i, label);
-                    let damping = if self == Loss::Damped {
-                        p * (1.0 - p)
-                    } else {
-                        1.0
-                    };
-                    *d = damping * gradient * scale;
+        let count = outputs.len();
+        let inverse = 1.0 / count.max(1) as f32;
+        let (mut loss, mut share) = (0.0, 0.0);
+        if matches!(self, Loss::CrossEntropy | Loss::Damped) {
+            delta.copy_from_slice(outputs);
+            let (max, sum) = softmax::exponentials(delta);
+            loss = math::ln(sum) + (max - outputs.get(label).copied().unwrap_or(max));
+            share = 1.0 / sum;
+        }
+        for (i, (d, &y)) in delta.iter_mut().zip(outputs).enumerate() {
+            let t = match count {
+                1 if matches!(self, Loss::Mse | Loss::BinaryCrossEntropy) => label as f32,
+                _ if i == label => 1.0,
+                _ => 0.0,
+            };
+            *d = match self {
+                Loss::CrossEntropy => {
+                    let p = *d * share;
+                    (p - t) * scale
                 }
-                math::ln(sum) + (max - outputs.get(label).copied().unwrap_or(max))
-            }
-            Loss::Mse => {
-                let inverse = 1.0 / outputs.len().max(1) as f32;
-                let gain = 2.0 * inverse * scale;
-                mean(outputs, label, delta, |y, t| {
-                    ((y - t) * (y - t), (y - t) * gain)
-                }) * inverse
-            }
-            Loss::BinaryCrossEntropy => {
-                let inverse = 1.0 / outputs.len().max(1) as f32;
-                let gain = inverse * scale;
-                let sum = mean(outputs, label, delta, |y, t| {
+                Loss::Damped => {
+                    let p = *d * share;
+                    p * (1.0 - p) * (p - t) * scale
+                }
+                Loss::Mse => {
+                    loss += (y - t) * (y - t);
+                    (y - t) * (2.0 * inverse * scale)
+                }
+                Loss::BinaryCrossEntropy => {
                     // max(y, 0) − y·t + ln(1 + e^−|y|) does not overflow.
                     let positive = if y > 0.0 { y } else { 0.0 };
                     let small = math::exp(-y.abs());
-                    (
-                        positive - y * t + math::ln(1.0 + small),
-                        (math::sigmoid(y) - t) * gain,
-                    )
-                });
-                sum * inverse
-            }
+                    loss += positive - y * t + math::ln(1.0 + small);
+                    (math::sigmoid(y) - t) * (inverse * scale)
+                }
+            };
+        }
+        match self {
+            Loss::CrossEntropy | Loss::Damped => loss,
+            Loss::Mse | Loss::BinaryCrossEntropy => loss * inverse,
         }
     }
 }
@@ -89,31 +91,4 @@ pub fn predict_above(outputs: &[f32], threshold: f32) -> usize {
         }
     }
     best.0
-}
-
-/// Sums the first of `term(output, target)` and stores the second.
-#[inline(always)]
-fn mean(
-    outputs: &[f32],
-    label: usize,
-    delta: &mut [f32],
-    term: impl Fn(f32, f32) -> (f32, f32),
-) -> f32 {
-    let single = outputs.len() == 1;
-    let mut sum = 0.0;
-    for (i, (&y, d)) in outputs.iter().zip(delta).enumerate() {
-        let t = if single {
-            label as f32
-        } else {
-            target(i, label)
-        };
-        let (loss, gradient) = term(y, t);
-        sum += loss;
-        *d = gradient;
-    }
-    sum
-}
-
-fn target(i: usize, label: usize) -> f32 {
-    if i == label { 1.0 } else { 0.0 }
 }

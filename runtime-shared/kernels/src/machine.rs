@@ -26,6 +26,14 @@ pub fn floats_mut(bytes: &mut [u8]) -> &mut [f32] {
     if head.is_empty() { middle } else { &mut [] }
 }
 
+/// `bytes` as little-endian words: empty unless `bytes` starts at a multiple of four.
+#[inline(never)]
+pub fn words(bytes: &[u8]) -> &[u32] {
+    // SAFETY: every bit pattern is a valid u32, and align_to only hands out the aligned middle.
+    let (head, middle, _) = unsafe { bytes.align_to::<u32>() };
+    if head.is_empty() { middle } else { &[] }
+}
+
 /// `floats` as the bytes that they are made of.
 pub fn bytes(floats: &[f32]) -> &[u8] {
     // SAFETY: a byte has no alignment and no invalid pattern.

@@ -13,6 +13,7 @@ pub fn exp(x: f32) -> f32 {
 }
 
 /// Natural logarithm; `-∞` at 0, NaN below.
+#[inline(never)]
 pub fn ln(x: f32) -> f32 {
     libm::logf(x)
 }

@@ -233,13 +233,13 @@ fn linear<'s>(
 pub fn sum_of_squares(x: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 8];
     let (blocks, rest) = x.as_chunks::<8>();
-    for block in blocks {
+    // A square of zero changes no lane.
+    let mut last = [0.0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    for block in blocks.iter().chain([&last]) {
         for (lane, x) in lanes.iter_mut().zip(block) {
             *lane += x * x;
         }
-    }
-    for (lane, x) in lanes.iter_mut().zip(rest) {
-        *lane += x * x;
     }
     let [a, b, c, d, e, f, g, h] = lanes;
     ((a + e) + (c + g)) + ((b + f) + (d + h))

@@ -128,38 +128,35 @@ impl Call {
         }
     }
 
-    /// Reads a call; `None` where a code is unknown or a spare bit is set.
-    pub fn decode(words: &[u32; CALL_WORDS]) -> Option<Self> {
-        let scalar = f32::from_bits(words[15]);
+    /// Reads the call that lies in `words`; `None` where a code is unknown or a spare bit is set.
+    ///
+    /// Overwrites itself, because on a small core to move a call about costs more than to read it.
+    pub fn read(&mut self, words: &[u32; CALL_WORDS]) -> Option<()> {
         let head = words[0];
-        let flags = (head >> 20) as u16;
-        if flags & !SKIP_ZEROS != 0 {
+        self.kernel = Kernel::from_code(head & 0xff)?;
+        self.rule = RuleKind::from_code((head >> 16) & 0xf)?;
+        self.flags = (head >> 20) as u16;
+        if self.flags & !SKIP_ZEROS != 0 {
             return None;
         }
-        let activation = match (head >> 8) & 0xff {
+        self.scalar = f32::from_bits(words[15]);
+        self.activation = match (head >> 8) & 0xff {
             0 => Activation::None,
             1 => Activation::Relu,
             2 => Activation::Relu6,
-            3 => Activation::LeakyRelu(scalar),
+            3 => Activation::LeakyRelu(self.scalar),
             4 => Activation::Sigmoid,
             5 => Activation::Tanh,
             _ => return None,
         };
-        let mut call = Self {
-            activation,
-            rule: RuleKind::from_code((head >> 16) & 0xf)?,
-            flags,
-            scalar,
-            ..Self::new(Kernel::from_code(head & 0xff)?)
-        };
-        for (place, &word) in call.operands.iter_mut().zip(&words[1..]) {
+        for (place, &word) in self.operands.iter_mut().zip(&words[1..]) {
             *place = Place::decode(word);
         }
-        let (pairs, _) = call.dims.as_chunks_mut::<2>();
+        let (pairs, _) = self.dims.as_chunks_mut::<2>();
         for (pair, &word) in pairs.iter_mut().zip(&words[8..]) {
             *pair = [word as u16, (word >> 16) as u16];
         }
-        Some(call)
+        Some(())
     }
 
     /// The call as it lies in the image.

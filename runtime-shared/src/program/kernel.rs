@@ -2,8 +2,9 @@
 //!
 //! Validation, execution, pricing and the memory map all derive from what stands here.
 
-use super::call::{Call, OPERANDS};
-use crate::kernels::conv2d;
+use super::call::{Call, OPERANDS, RuleKind};
+use crate::kernels::Shape;
+use crate::kernels::conv2d::{self, Conv2d};
 
 /// How a kernel uses an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,62 +30,107 @@ pub struct Need {
     pub optional: bool,
 }
 
-impl Need {
-    const NONE: Need = Need {
-        access: Access::None,
-        bytes: 0,
-        words: false,
-        optional: true,
-    };
+/// What an operand is to its kernel. Its length follows from this and the call's [`Lengths`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// No operand.
+    None,
+    /// Elements on the input's side, read.
+    X,
+    /// The same as bytes.
+    XBytes,
+    /// The same, written.
+    XOut,
+    /// Elements on the output's side, read.
+    Y,
+    /// The same, written.
+    YOut,
+    /// A bit for each of them, read.
+    Mask,
+    /// The same, written.
+    MaskOut,
+    /// Where the maxima were, a byte for each of them, read; nothing without a pool.
+    Argmax,
+    /// The same, written, or left out.
+    ArgmaxOut,
+    /// Weights, read.
+    W,
+    /// A value for each channel, read.
+    Channels,
+    /// The same, or left out.
+    Bias,
+    /// Weights, updated; nothing when gradients are accumulated.
+    Trained,
+    /// Scratch of an update.
+    Tile,
+    /// The first value that a rule keeps for each weight; nothing if it keeps none.
+    State1,
+    /// The second.
+    State2,
+}
 
-    fn read(floats: usize) -> Need {
-        Need {
-            access: Access::Read,
-            bytes: floats.saturating_mul(4),
-            words: true,
-            optional: false,
+/// How many elements the operands of a call have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lengths {
+    x: usize,
+    y: usize,
+    w: usize,
+    channels: usize,
+    tile: usize,
+    pooled: bool,
+}
+
+impl Role {
+    /// What a call of these lengths, updating by `rule`, asks of an operand in this role.
+    pub(crate) fn need(self, lengths: &Lengths, rule: RuleKind) -> Need {
+        let (elements, access) = match self {
+            Role::None => (0, Access::None),
+            Role::X | Role::XBytes => (lengths.x, Access::Read),
+            Role::XOut => (lengths.x, Access::Write),
+            Role::Y => (lengths.y, Access::Read),
+            Role::YOut => (lengths.y, Access::Write),
+            Role::Mask => (lengths.y.div_ceil(8), Access::Read),
+            Role::MaskOut => (lengths.y.div_ceil(8), Access::Write),
+            Role::Argmax => (lengths.y, Access::Read),
+            Role::ArgmaxOut => (lengths.y, Access::Write),
+            Role::W => (lengths.w, Access::Read),
+            Role::Channels | Role::Bias => (lengths.channels, Access::Read),
+            Role::Trained | Role::State1 | Role::State2 => (lengths.w, Access::Write),
+            Role::Tile => (lengths.tile, Access::Write),
+        };
+        let exists = match self {
+            Role::None => false,
+            Role::Argmax | Role::ArgmaxOut => lengths.pooled,
+            Role::Trained => rule != RuleKind::Accumulate,
+            Role::State1 => rule.state_floats() > 0,
+            Role::State2 => rule.state_floats() > 1,
+            _ => true,
+        };
+        let words = !matches!(
+            self,
+            Role::XBytes | Role::Mask | Role::MaskOut | Role::Argmax | Role::ArgmaxOut
+        );
+        if exists {
+            Need {
+                access,
+                bytes: if words { elements * 4 } else { elements },
+                words,
+                optional: matches!(self, Role::Bias | Role::ArgmaxOut),
+            }
+        } else {
+            Need {
+                access: Access::None,
+                bytes: 0,
+                words: false,
+                optional: true,
+            }
         }
-    }
-
-    fn write(floats: usize) -> Need {
-        Need {
-            access: Access::Write,
-            ..Need::read(floats)
-        }
-    }
-
-    fn read_bytes(bytes: usize) -> Need {
-        Need {
-            access: Access::Read,
-            bytes,
-            words: false,
-            optional: false,
-        }
-    }
-
-    fn write_bytes(bytes: usize) -> Need {
-        Need {
-            access: Access::Write,
-            ..Need::read_bytes(bytes)
-        }
-    }
-
-    fn or_absent(self) -> Need {
-        Need {
-            optional: true,
-            ..self
-        }
-    }
-
-    /// Absent when `condition` does not hold, wanted when it does.
-    fn only_if(self, condition: bool) -> Need {
-        if condition { self } else { Need::NONE }
     }
 }
 
-/// Declares the kernels once: variant, number, name, documentation.
+/// Declares the kernels once: variant, number, name, operands in order, documentation.
 macro_rules! kernels {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal, $name:literal;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal, $name:literal, [$($role:ident),*];)*) => {
         /// A kernel of the core. The comment of each names its operands in order, then its dimensions.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
@@ -94,9 +140,12 @@ macro_rules! kernels {
             /// Every kernel, by number.
             pub const ALL: &[Kernel] = &[$(Kernel::$variant,)*];
 
+            /// What the operands of each are to it, by number.
+            const ROLES: &[[Role; OPERANDS]] = &[$(roles(&[$(Role::$role),*]),)*];
+
             /// The kernel with this number.
             pub fn from_code(code: u32) -> Option<Self> {
-                match code { $($code => Some(Kernel::$variant),)* _ => None }
+                Self::ALL.get(code as usize).copied()
             }
 
             /// The name by which cost tables and reports know it.
@@ -104,68 +153,115 @@ macro_rules! kernels {
                 match self { $(Kernel::$variant => $name,)* }
             }
         }
+
+        // Numbers are places in the tables.
+        const _: () = {
+            let mut next = 0;
+            $(assert!($code == next); next += 1;)*
+            let _ = next;
+        };
     };
+}
+
+/// The roles of a kernel, followed by none.
+const fn roles(list: &[Role]) -> [Role; OPERANDS] {
+    let mut roles = [Role::None; OPERANDS];
+    let mut i = 0;
+    while i < list.len() {
+        roles[i] = list[i];
+        i += 1;
+    }
+    roles
 }
 
 kernels! {
     /// bytes · scale · shift → y. Length; channels in dimension 2.
-    Normalise = 0, "normalise";
+    Normalise = 0, "normalise",
+        [XBytes, Channels, Channels, YOut];
     /// x → y, floats. Length.
-    Copy = 1, "copy";
+    Copy = 1, "copy",
+        [X, YOut];
     /// x · w · b (or absent) → y. Inputs, outputs.
-    Dense = 2, "dense";
+    Dense = 2, "dense",
+        [X, W, Bias, YOut];
     /// delta · w → dx. Inputs, outputs.
-    DenseBackwardInput = 3, "dense_backward_input";
+    DenseBackwardInput = 3, "dense_backward_input",
+        [Y, W, XOut];
     /// x · delta · w (absent when accumulating) · tile · state · state. Inputs, outputs.
-    DenseBackwardWeights = 4, "dense_backward_weights";
+    DenseBackwardWeights = 4, "dense_backward_weights",
+        [X, Y, Trained, Tile, State1, State2];
     /// delta · b (absent when accumulating) · tile · state · state. Positions, channels.
-    BiasBackward = 5, "bias_backward";
+    BiasBackward = 5, "bias_backward",
+        [X, Trained, Tile, State1, State2];
     /// x · w · b (or absent) → y · argmax (or absent). The convolution's geometry.
-    Conv2d = 6, "conv2d";
+    Conv2d = 6, "conv2d",
+        [X, W, Bias, YOut, ArgmaxOut];
     /// delta · argmax (if pooled) · w → dx. The convolution's geometry.
-    Conv2dBackwardInput = 7, "conv2d_backward_input";
+    Conv2dBackwardInput = 7, "conv2d_backward_input",
+        [Y, Argmax, W, XOut];
     /// x · delta · argmax (if pooled) · w (absent when accumulating) · tile · state · state. Geometry.
-    Conv2dBackwardWeights = 8, "conv2d_backward_weights";
+    Conv2dBackwardWeights = 8, "conv2d_backward_weights",
+        [X, Y, Argmax, Trained, Tile, State1, State2];
     /// x · w · b (or absent) → y. The convolution's geometry, pool 1×1.
-    Depthwise = 9, "depthwise";
+    Depthwise = 9, "depthwise",
+        [X, W, Bias, YOut];
     /// delta · w → dx. As above.
-    DepthwiseBackwardInput = 10, "depthwise_backward_input";
+    DepthwiseBackwardInput = 10, "depthwise_backward_input",
+        [Y, W, XOut];
     /// x · delta · w (absent when accumulating) · tile · state · state. As above.
-    DepthwiseBackwardWeights = 11, "depthwise_backward_weights";
+    DepthwiseBackwardWeights = 11, "depthwise_backward_weights",
+        [X, Y, Trained, Tile, State1, State2];
     /// x → y · argmax (or absent). The pooling geometry.
-    MaxPool = 12, "max_pool";
+    MaxPool = 12, "max_pool",
+        [X, YOut, ArgmaxOut];
     /// delta · argmax → dx. The pooling geometry.
-    MaxPoolBackward = 13, "max_pool_backward";
+    MaxPoolBackward = 13, "max_pool_backward",
+        [Y, Argmax, XOut];
     /// x → y. The pooling geometry.
-    AveragePool = 14, "average_pool";
+    AveragePool = 14, "average_pool",
+        [X, YOut];
     /// delta → dx. The pooling geometry.
-    AveragePoolBackward = 15, "average_pool_backward";
+    AveragePoolBackward = 15, "average_pool_backward",
+        [Y, XOut];
     /// x, in place. Length.
-    Activation = 16, "activation";
+    Activation = 16, "activation",
+        [YOut];
     /// output · delta, in place. Length.
-    ActivationBackward = 17, "activation_backward";
+    ActivationBackward = 17, "activation_backward",
+        [X, YOut];
     /// x, in place. Length.
-    Softmax = 18, "softmax";
+    Softmax = 18, "softmax",
+        [YOut];
     /// output · delta, in place. Length.
-    SoftmaxBackward = 19, "softmax_backward";
+    SoftmaxBackward = 19, "softmax_backward",
+        [X, YOut];
     /// x · scale · shift → y. Length; channels in dimension 2.
-    ChannelAffine = 20, "channel_affine";
+    ChannelAffine = 20, "channel_affine",
+        [X, Channels, Channels, YOut];
     /// scale · delta, in place. Length; channels in dimension 2.
-    ChannelAffineBackward = 21, "channel_affine_backward";
+    ChannelAffineBackward = 21, "channel_affine_backward",
+        [Channels, YOut];
     /// a · b → y. Length.
-    Add = 22, "add";
+    Add = 22, "add",
+        [X, X, YOut];
     /// x → y, which it is added to. Length.
-    AddAssign = 23, "add_assign";
+    AddAssign = 23, "add_assign",
+        [X, YOut];
     /// x, in place · mask. Length; the rate is the scalar.
-    Dropout = 24, "dropout";
+    Dropout = 24, "dropout",
+        [YOut, MaskOut];
     /// mask · delta, in place. Length; the rate is the scalar.
-    DropoutBackward = 25, "dropout_backward";
+    DropoutBackward = 25, "dropout_backward",
+        [Mask, YOut];
     /// outputs → delta. Length; the loss in dimension 2.
-    Loss = 26, "loss";
+    Loss = 26, "loss",
+        [X, YOut];
     /// w · gradient · state · state. Length. The deferred step of a batch.
-    Apply = 27, "apply";
+    Apply = 27, "apply",
+        [Trained, YOut, State1, State2];
     /// gradient. Length; the largest norm is the scalar. Sets the factor of the calls that follow.
-    ClipNorm = 28, "sum_of_squares";
+    ClipNorm = 28, "sum_of_squares",
+        [X];
 }
 
 /// Why the dimensions of a call make no sense.
@@ -178,171 +274,99 @@ impl Kernel {
     /// # Errors
     /// [`BadDimensions`] where a dimension is zero, a product overflows or a window misses its input.
     pub fn needs(self, call: &Call) -> Result<[Need; OPERANDS], BadDimensions> {
-        use super::call::RuleKind::Accumulate;
-        let mut needs = [Need::NONE; OPERANDS];
-        let mut put = |list: &[Need]| needs[..list.len()].copy_from_slice(list);
-        let (read, write) = (Need::read, Need::write);
-        // Weights, tile and state of the kernels that make weight gradients.
-        let update = |parameters: usize, tile: usize| {
-            let state = call.rule.state_floats();
-            [
-                write(parameters).only_if(call.rule != Accumulate),
-                write(tile),
-                write(parameters).only_if(state > 0),
-                write(parameters).only_if(state > 1),
-            ]
-        };
+        let lengths = self.lengths(call)?;
+        Ok(self.roles().map(|role| role.need(&lengths, call.rule)))
+    }
+
+    /// What its operands are to it, in order.
+    pub(crate) fn roles(self) -> &'static [Role; OPERANDS] {
+        &Self::ROLES[self as usize]
+    }
+
+    /// How long the operands of `call` are, whose kernel this is.
+    pub(crate) fn lengths(self, call: &Call) -> Result<Lengths, BadDimensions> {
+        let mut lengths = Lengths::default();
         match self {
-            Kernel::Normalise | Kernel::ChannelAffine | Kernel::ChannelAffineBackward => {
-                let (n, channels) = (length(call)?, call.dim(2));
-                if channels == 0 || n % channels != 0 {
-                    return Err(BadDimensions);
-                }
-                match self {
-                    Kernel::Normalise => put(&[
-                        Need::read_bytes(n),
-                        read(channels),
-                        read(channels),
-                        write(n),
-                    ]),
-                    Kernel::ChannelAffine => {
-                        put(&[read(n), read(channels), read(channels), write(n)]);
-                    }
-                    _ => put(&[read(channels), write(n)]),
-                }
-            }
-            Kernel::Copy => put(&[read(length(call)?), write(length(call)?)]),
             Kernel::Dense | Kernel::DenseBackwardInput | Kernel::DenseBackwardWeights => {
-                let (i, o) = (call.dim(0), call.dim(1));
-                let w = product(&[i, o])?;
-                match self {
-                    Kernel::Dense => put(&[read(i), read(w), read(o).or_absent(), write(o)]),
-                    Kernel::DenseBackwardInput => put(&[read(o), read(w), write(i)]),
-                    _ => {
-                        let [w, tile, s1, s2] = update(w, o);
-                        put(&[read(i), read(o), w, tile, s1, s2]);
-                    }
-                }
+                lengths.x = call.dim(0);
+                lengths.y = call.dim(1);
+                lengths.w = product(lengths.x, lengths.y)?;
+                lengths.channels = lengths.y;
+                lengths.tile = lengths.y;
             }
             Kernel::BiasBackward => {
-                let (positions, channels) = (call.dim(0), call.dim(1));
-                let [b, tile, s1, s2] = update(channels, channels);
-                put(&[read(product(&[positions, channels])?), b, tile, s1, s2]);
+                lengths.w = call.dim(1);
+                lengths.x = product(call.dim(0), lengths.w)?;
+                lengths.tile = lengths.w;
             }
-            Kernel::Conv2d | Kernel::Conv2dBackwardInput | Kernel::Conv2dBackwardWeights => {
-                let g = call.conv2d();
-                window(call)?;
-                if g.pool.0 == 0 || g.pool.1 == 0 || g.pool.0 * g.pool.1 > 256 {
+            Kernel::Conv2d
+            | Kernel::Conv2dBackwardInput
+            | Kernel::Conv2dBackwardWeights
+            | Kernel::Depthwise
+            | Kernel::DepthwiseBackwardInput
+            | Kernel::DepthwiseBackwardWeights
+            | Kernel::MaxPool
+            | Kernel::MaxPoolBackward
+            | Kernel::AveragePool
+            | Kernel::AveragePoolBackward => self.window_lengths(call, &mut lengths)?,
+            _ => {
+                lengths.x = product(call.len(), 1)?;
+                lengths.y = lengths.x;
+                lengths.w = lengths.x;
+                lengths.channels = call.dim(2);
+                let sound = match self {
+                    Kernel::Normalise | Kernel::ChannelAffine | Kernel::ChannelAffineBackward => {
+                        lengths.channels > 0 && lengths.x % lengths.channels == 0
+                    }
+                    Kernel::Dropout | Kernel::DropoutBackward => {
+                        call.scalar >= 0.0 && call.scalar < 1.0
+                    }
+                    Kernel::ClipNorm => call.scalar > 0.0 && call.scalar < f32::INFINITY,
+                    Kernel::Apply => call.rule != RuleKind::Accumulate,
+                    _ => true,
+                };
+                if !sound {
                     return Err(BadDimensions);
                 }
-                let (x, y) = (volume(g.input)?, volume(g.pooled())?);
-                let w = product(&[g.kernel.0, g.kernel.1, g.input.c, g.output.c])?;
-                let pooled = g.pool != (1, 1);
-                match self {
-                    Kernel::Conv2d => put(&[
-                        read(x),
-                        read(w),
-                        read(g.output.c).or_absent(),
-                        write(y),
-                        Need::write_bytes(y).or_absent().only_if(pooled),
-                    ]),
-                    Kernel::Conv2dBackwardInput => put(&[
-                        read(y),
-                        Need::read_bytes(y).only_if(pooled),
-                        read(w),
-                        write(x),
-                    ]),
-                    _ => {
-                        let [weights, tile, s1, s2] = update(w, conv2d::tile_len(&g));
-                        let argmax = Need::read_bytes(y).only_if(pooled);
-                        put(&[read(x), read(y), argmax, weights, tile, s1, s2]);
-                    }
-                }
+            }
+        }
+        Ok(lengths)
+    }
+
+    /// The same for convolutions and pools, which look through windows.
+    fn window_lengths(self, call: &Call, lengths: &mut Lengths) -> Result<(), BadDimensions> {
+        let g = call.conv2d();
+        window(&g)?;
+        let taps = product(g.kernel.0, g.kernel.1)?;
+        let pool = product(g.pool.0, g.pool.1);
+        lengths.x = volume(g.input)?;
+        lengths.channels = g.output.c;
+        let alike = g.input.c == g.output.c;
+        let sound = match self {
+            Kernel::Conv2d | Kernel::Conv2dBackwardInput | Kernel::Conv2dBackwardWeights => {
+                let pool = pool?;
+                lengths.y = volume(g.pooled())?;
+                lengths.w = product(product(taps, g.input.c)?, g.output.c)?;
+                lengths.tile = conv2d::tile_len(&g);
+                lengths.pooled = pool > 1;
+                pool <= 256
             }
             Kernel::Depthwise
             | Kernel::DepthwiseBackwardInput
             | Kernel::DepthwiseBackwardWeights => {
-                let g = call.conv2d();
-                window(call)?;
-                if g.input.c != g.output.c || g.pool != (1, 1) {
-                    return Err(BadDimensions);
-                }
-                let (x, y) = (volume(g.input)?, volume(g.output)?);
-                let w = product(&[g.kernel.0, g.kernel.1, g.input.c])?;
-                match self {
-                    Kernel::Depthwise => {
-                        put(&[read(x), read(w), read(g.input.c).or_absent(), write(y)]);
-                    }
-                    Kernel::DepthwiseBackwardInput => put(&[read(y), read(w), write(x)]),
-                    _ => {
-                        let [weights, tile, s1, s2] = update(w, w);
-                        put(&[read(x), read(y), weights, tile, s1, s2]);
-                    }
-                }
+                lengths.y = volume(g.output)?;
+                lengths.w = product(taps, g.input.c)?;
+                lengths.tile = lengths.w;
+                alike && g.pool == (1, 1)
             }
-            Kernel::MaxPool
-            | Kernel::MaxPoolBackward
-            | Kernel::AveragePool
-            | Kernel::AveragePoolBackward => {
-                let g = call.pool2d();
-                window(call)?;
-                if g.input.c != g.output.c {
-                    return Err(BadDimensions);
-                }
-                let (x, y) = (volume(g.input)?, volume(g.output)?);
+            _ => {
+                lengths.y = volume(g.output)?;
+                lengths.pooled = true;
                 let indexed = matches!(self, Kernel::MaxPool | Kernel::MaxPoolBackward);
-                if indexed && g.kernel.0 * g.kernel.1 > 256 {
-                    return Err(BadDimensions);
-                }
-                match self {
-                    Kernel::MaxPool => put(&[read(x), write(y), Need::write_bytes(y).or_absent()]),
-                    Kernel::MaxPoolBackward => put(&[read(y), Need::read_bytes(y), write(x)]),
-                    Kernel::AveragePool => put(&[read(x), write(y)]),
-                    _ => put(&[read(y), write(x)]),
-                }
+                alike && !(indexed && taps > 256)
             }
-            Kernel::Activation | Kernel::Softmax => put(&[write(length(call)?)]),
-            Kernel::ActivationBackward | Kernel::SoftmaxBackward => {
-                put(&[read(length(call)?), write(length(call)?)]);
-            }
-            Kernel::Add => {
-                let n = length(call)?;
-                put(&[read(n), read(n), write(n)]);
-            }
-            Kernel::AddAssign => put(&[read(length(call)?), write(length(call)?)]),
-            Kernel::Dropout | Kernel::DropoutBackward => {
-                let n = length(call)?;
-                if !(0.0..1.0).contains(&call.scalar) {
-                    return Err(BadDimensions);
-                }
-                if self == Kernel::Dropout {
-                    put(&[write(n), Need::write_bytes(n.div_ceil(8))]);
-                } else {
-                    put(&[Need::read_bytes(n.div_ceil(8)), write(n)]);
-                }
-            }
-            Kernel::Loss => put(&[read(length(call)?), write(length(call)?)]),
-            Kernel::Apply => {
-                let n = length(call)?;
-                let state = call.rule.state_floats();
-                if call.rule == Accumulate {
-                    return Err(BadDimensions);
-                }
-                put(&[
-                    write(n),
-                    write(n),
-                    write(n).only_if(state > 0),
-                    write(n).only_if(state > 1),
-                ]);
-            }
-            Kernel::ClipNorm => {
-                if !(call.scalar > 0.0 && call.scalar.is_finite()) {
-                    return Err(BadDimensions);
-                }
-                put(&[read(length(call)?)]);
-            }
-        }
-        Ok(needs)
+        };
+        if sound { Ok(()) } else { Err(BadDimensions) }
     }
 
     /// Which operand holds what a forward kernel computes, if it is one.
@@ -364,28 +388,20 @@ impl Kernel {
 /// Elements that still fit the address space of the smallest target as floats.
 const MOST: usize = 1 << 27;
 
-fn product(factors: &[usize]) -> Result<usize, BadDimensions> {
-    let mut p = 1usize;
-    for &f in factors {
-        p = p
-            .checked_mul(f)
-            .filter(|&p| (1..=MOST).contains(&p))
-            .ok_or(BadDimensions)?;
+/// The product, if it is not zero and not too large.
+fn product(a: usize, b: usize) -> Result<usize, BadDimensions> {
+    match a.checked_mul(b) {
+        Some(p @ 1..=MOST) => Ok(p),
+        _ => Err(BadDimensions),
     }
-    Ok(p)
 }
 
-fn volume(s: crate::kernels::Shape) -> Result<usize, BadDimensions> {
-    product(&[s.h, s.w, s.c])
-}
-
-fn length(call: &Call) -> Result<usize, BadDimensions> {
-    product(&[call.len()])
+fn volume(s: Shape) -> Result<usize, BadDimensions> {
+    product(product(s.h, s.w)?, s.c)
 }
 
 /// Every window of a convolution or pool must overlap its input, on both sides.
-fn window(call: &Call) -> Result<(), BadDimensions> {
-    let g = call.conv2d();
+fn window(g: &Conv2d) -> Result<(), BadDimensions> {
     let axes = [
         (g.input.h, g.output.h, g.kernel.0, g.stride.0, g.pad.0),
         (g.input.w, g.output.w, g.kernel.1, g.stride.1, g.pad.1),

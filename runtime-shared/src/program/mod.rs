@@ -20,7 +20,7 @@ pub use kernel::{Access, Kernel, Need};
 use crate::buffer::CLASS_COUNT_BYTES;
 use crate::machine;
 use crate::state::STATE_BYTES;
-use call::{CALL_BYTES, CALL_WORDS, OPERANDS};
+use call::{CALL_BYTES, OPERANDS};
 use core::ops::Range;
 use header::{HEADER_WORDS, MAGIC, VERSION};
 
@@ -62,6 +62,12 @@ pub enum Refusal {
     Parameter(u32),
 }
 
+/// Why a header is refused. Of two bytes, which functions return in a register.
+enum Flaw {
+    Header(Field),
+    Table(Field),
+}
+
 /// A tensor that is trained: constant in the image, copied to the arena at reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter {
@@ -73,10 +79,14 @@ pub struct Parameter {
     pub len: usize,
 }
 
+/// Bytes of a parameter in the table.
+const PARAMETER_BYTES: usize = 12;
+
 /// A validated image.
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
     image: &'a [u8],
+    header: &'a [u32; HEADER_WORDS],
 }
 
 impl<'a> Program<'a> {
@@ -91,7 +101,9 @@ impl<'a> Program<'a> {
         if !machine::is_aligned(image) {
             return Err(Refusal::Misaligned);
         }
-        let program = Self { image };
+        let header = machine::words(image).first_chunk();
+        let header = header.ok_or(Refusal::Truncated)?;
+        let program = Self { image, header };
         if program.get(Field::Magic) != MAGIC {
             return Err(Refusal::Magic);
         }
@@ -104,7 +116,10 @@ impl<'a> Program<'a> {
         if program.get(Field::Checksum) != checksum(image) {
             return Err(Refusal::Checksum);
         }
-        program.check_header()?;
+        program.check_header().map_err(|flaw| match flaw {
+            Flaw::Header(field) => Refusal::Header(field),
+            Flaw::Table(field) => Refusal::Table(field),
+        })?;
         program.check_parameters()?;
         for list in [List::Infer, List::Learn, List::Apply] {
             program.check_list(list)?;
@@ -119,7 +134,7 @@ impl<'a> Program<'a> {
 
     /// A header field.
     pub fn get(&self, field: Field) -> u32 {
-        self.word(field as usize * 4)
+        self.header[field as usize]
     }
 
     /// A header field that is a size.
@@ -143,6 +158,13 @@ impl<'a> Program<'a> {
 
     /// Call `index` of `list`, if there is one.
     pub fn call(&self, list: List, index: usize) -> Option<Call> {
+        let mut call = Call::new(Kernel::Copy);
+        self.read_call(list, index, &mut call)?;
+        Some(call)
+    }
+
+    /// Reads call `index` of `list` into `call`; `None` if there is no such call.
+    pub(crate) fn read_call(&self, list: List, index: usize, call: &mut Call) -> Option<()> {
         if index >= self.count(list) {
             return None;
         }
@@ -151,12 +173,8 @@ impl<'a> Program<'a> {
             List::Learn => Field::LearnAt,
             List::Apply => Field::ApplyAt,
         }) + index * CALL_BYTES;
-        let bytes: &[u8; CALL_BYTES] = self.image.get(at..)?.first_chunk()?;
-        let mut words = [0; CALL_WORDS];
-        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
-            *word = u32::from_le_bytes(*bytes);
-        }
-        Call::decode(&words)
+        let words = machine::words(self.image.get(at..)?);
+        call.read(words.first_chunk()?)
     }
 
     /// Parameter tensor `index`, if there is one.
@@ -164,11 +182,12 @@ impl<'a> Program<'a> {
         if index >= self.size(Field::ParameterCount) {
             return None;
         }
-        let at = self.size(Field::ParametersAt) + index * 12;
+        let at = self.size(Field::ParametersAt) + index * PARAMETER_BYTES;
+        let &[rom, ram, len] = machine::words(self.image.get(at..)?).first_chunk()?;
         Some(Parameter {
-            rom: self.word(at) as usize,
-            ram: self.word(at + 4) as usize,
-            len: self.word(at + 8) as usize,
+            rom: rom as usize,
+            ram: ram as usize,
+            len: len as usize,
         })
     }
 
@@ -185,42 +204,36 @@ impl<'a> Program<'a> {
         self.size(Field::OutputCount).max(2)
     }
 
-    fn word(&self, at: usize) -> u32 {
-        match self.image.get(at..).and_then(<[u8]>::first_chunk) {
-            Some(bytes) => u32::from_le_bytes(*bytes),
-            None => 0,
+    /// Where the table of `bytes` at the offset that `at` holds ends; no further than `end`.
+    fn within(&self, at: Field, bytes: Option<usize>, end: usize) -> Result<usize, Flaw> {
+        let start = self.size(at);
+        match bytes.and_then(|bytes| start.checked_add(bytes)) {
+            Some(last) if last <= end && start.is_multiple_of(4) => Ok(last),
+            _ => Err(Flaw::Table(at)),
         }
     }
 
-    fn within(&self, at: Field, bytes: Option<usize>, end: usize) -> Result<Range<usize>, Refusal> {
-        let start = self.size(at);
-        let range = bytes.and_then(|b| start.checked_add(b)).map(|e| start..e);
-        range
-            .filter(|r| r.end <= end && start.is_multiple_of(4))
-            .ok_or(Refusal::Table(at))
-    }
-
-    fn check_header(&self) -> Result<(), Refusal> {
+    fn check_header(&self) -> Result<(), Flaw> {
         use Field::*;
-        let limit = 1 << 30;
+        const LIMIT: u32 = 1 << 30;
         let demand = |field, holds: bool| {
             if holds {
                 Ok(())
             } else {
-                Err(Refusal::Header(field))
+                Err(Flaw::Header(field))
             }
         };
         let image = self.image.len();
         let arena = self.size(ArenaBytes);
         demand(
             ArenaBytes,
-            arena <= limit && arena >= STATE_BYTES && arena.is_multiple_of(4),
+            arena <= LIMIT as usize && arena >= STATE_BYTES && arena.is_multiple_of(4),
         )?;
-        for (at, count, bytes) in [
+        for &(at, count, bytes) in &[
             (InferAt, InferCount, CALL_BYTES),
             (LearnAt, LearnCount, CALL_BYTES),
             (ApplyAt, ApplyCount, CALL_BYTES),
-            (ParametersAt, ParameterCount, 12),
+            (ParametersAt, ParameterCount, PARAMETER_BYTES),
         ] {
             self.within(at, self.size(count).checked_mul(bytes), image)?;
         }
@@ -228,19 +241,29 @@ impl<'a> Program<'a> {
             ExtractCount,
             self.size(ExtractCount) <= self.size(InferCount),
         )?;
-        demand(SampleBytes, (1..=limit).contains(&self.size(SampleBytes)))?;
-        demand(FeatureCount, self.size(FeatureCount) <= limit / 4)?;
-        demand(OutputCount, (1..=0xffff).contains(&self.size(OutputCount)))?;
-        demand(
-            OutputsAreProbabilities,
-            self.get(OutputsAreProbabilities) <= 1,
-        )?;
+        for &(field, least, most) in &[
+            (SampleBytes, 1, LIMIT),
+            (FeatureCount, 0, LIMIT / 4),
+            (OutputCount, 1, 0xffff),
+            (OutputsAreProbabilities, 0, 1),
+            (Schedule, 0, 2),
+            (Batch, 1, u32::MAX),
+            (Trigger, 0, 3),
+            (Detector, 0, 1),
+            // No step may take for ever.
+            (Passes, 0, 0xffff),
+            (Draw, 0, 0xffff),
+            (BufferPolicy, 0, 3),
+        ] {
+            demand(field, (least..=most).contains(&self.get(field)))?;
+        }
 
-        let work = self.within(WorkAt, Some(self.size(WorkBytes)), arena)?;
-        demand(WorkAt, work.start >= STATE_BYTES)?;
+        let work = self.size(WorkAt);
+        let work_end = self.within(WorkAt, Some(self.size(WorkBytes)), arena)?;
+        demand(WorkAt, work >= STATE_BYTES)?;
         let inside = |field, bytes: usize| {
-            let range = self.within(field, Some(bytes), arena)?;
-            demand(field, range.start >= work.start && range.end <= work.end)
+            let end = self.within(field, Some(bytes), arena)?;
+            demand(field, self.size(field) >= work && end <= work_end)
         };
         inside(OutputsAt, self.size(OutputCount) * 4)?;
         if self.size(FeatureCount) > 0 {
@@ -256,37 +279,26 @@ impl<'a> Program<'a> {
             Epsilon,
             self.float(Epsilon) >= 0.0 && self.float(Epsilon).is_finite(),
         )?;
-        demand(Schedule, self.get(Schedule) <= 2)?;
         demand(
             SchedulePeriod,
             self.get(Schedule) == 0 || self.get(SchedulePeriod) > 0,
         )?;
         demand(ScheduleFactor, self.float(ScheduleFactor).is_finite())?;
-        demand(Batch, self.get(Batch) >= 1)?;
-        demand(Trigger, self.get(Trigger) <= 3)?;
         demand(
             TriggerEvery,
             self.get(Trigger) != 1 || self.get(TriggerEvery) > 0,
         )?;
-        demand(Detector, self.get(Detector) <= 1)?;
-        // No step may take for ever.
-        demand(Passes, self.get(Passes) <= 0xffff)?;
-        demand(Draw, self.get(Draw) <= 0xffff)?;
-
-        demand(BufferPolicy, self.get(BufferPolicy) <= 3)?;
         if self.get(BufferPolicy) > 0 {
             demand(BufferSlots, self.get(BufferSlots) >= 1)?;
             let slot = self.payload_bytes().next_multiple_of(4) + 4;
             demand(SlotBytes, self.size(SlotBytes) == slot)?;
-            let slots = self.within(BufferAt, self.size(BufferSlots).checked_mul(slot), arena)?;
-            demand(BufferAt, slots.start >= work.end)?;
+            let slots_end =
+                self.within(BufferAt, self.size(BufferSlots).checked_mul(slot), arena)?;
+            demand(BufferAt, self.size(BufferAt) >= work_end)?;
             if self.get(BufferPolicy) == 3 {
-                let counts = self.within(
-                    ClassCountsAt,
-                    Some(self.classes() * CLASS_COUNT_BYTES),
-                    arena,
-                )?;
-                demand(ClassCountsAt, counts.start >= slots.end)?;
+                let counts = self.classes() * CLASS_COUNT_BYTES;
+                self.within(ClassCountsAt, Some(counts), arena)?;
+                demand(ClassCountsAt, self.size(ClassCountsAt) >= slots_end)?;
             }
         } else {
             demand(FeatureCount, self.size(FeatureCount) == 0)?;
@@ -321,22 +333,25 @@ impl<'a> Program<'a> {
     }
 
     fn check_list(&self, list: List) -> Result<(), Refusal> {
+        let mut call = Call::new(Kernel::Copy);
         for index in 0..self.count(list) {
             let number = index as u32;
-            let call = self.call(list, index).ok_or(Refusal::Call(list, number))?;
-            let needs = call
-                .kernel
-                .needs(&call)
-                .map_err(|_| Refusal::Dimensions(list, number))?;
+            self.read_call(list, index, &mut call)
+                .ok_or(Refusal::Call(list, number))?;
+            let lengths = call.kernel.lengths(&call);
+            let Ok(lengths) = lengths else {
+                return Err(Refusal::Dimensions(list, number));
+            };
             if call.kernel == Kernel::Loss && call.dim(2) > 3 {
                 return Err(Refusal::Dimensions(list, number));
             }
             // No two operands may overlap, read-only ones included: the executor borrows them apart.
             let mut used: [Range<usize>; OPERANDS] = Default::default();
-            for (i, need) in needs.iter().enumerate() {
+            for (i, role) in call.kernel.roles().iter().enumerate() {
+                let need = role.need(&lengths, call.rule);
                 let flaw = Refusal::Operand(list, number, i as u32);
                 let range = self
-                    .operand_range(list, call.operands[i], need)
+                    .operand_range(list, call.operands[i], &need)
                     .ok_or(flaw)?;
                 let Some(range) = range else { continue };
                 if used[..i].iter().any(|other| overlap(other, &range)) {
