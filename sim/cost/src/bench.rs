@@ -3,7 +3,7 @@
 //! Such an image learns nothing. Its *learn* list is the calls, and each operand that lies in RAM is a parameter, so that it starts
 //! with values like those of a training.
 
-use crate::counters::{state_operand, zero_share};
+use crate::data::{Data, state_operand};
 use crate::trips::Update;
 use runtime_shared::program::kernel::Access;
 use runtime_shared::program::{Call, Field, Kernel, Place};
@@ -30,8 +30,19 @@ pub struct Case {
 pub struct Bench {
     /// The image.
     pub image: Image,
-    /// Places in the list of cases, and the shares of zeros of each, as of an activity.
-    pub cases: Vec<(usize, [f64; 3])>,
+    /// The cases that its calls are.
+    pub cases: Vec<Placed>,
+}
+
+/// A case in an image.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// Its place in the list of cases.
+    pub index: usize,
+    /// Its call, of which it is known where the operands lie.
+    pub call: Call,
+    /// What they are like.
+    pub data: Data,
 }
 
 /// Packs `cases` into as few images as `ram` and `flash` bytes allow.
@@ -77,8 +88,15 @@ pub fn images(
 struct Operand {
     home: Home,
     words: Vec<u32>,
-    /// The share of its elements that are zero.
-    zeros: f64,
+    /// Bytes of these words that it takes.
+    bytes: usize,
+}
+
+impl Operand {
+    fn contents(&self) -> Vec<u8> {
+        let bytes = self.words.iter().flat_map(|word| word.to_le_bytes());
+        bytes.take(self.bytes).collect()
+    }
 }
 
 /// Where an operand goes.
@@ -92,8 +110,7 @@ enum Home {
 /// An image under construction.
 struct Packing {
     decayed: bool,
-    cases: Vec<(usize, [f64; 3])>,
-    calls: Vec<Call>,
+    cases: Vec<Placed>,
     /// Words of the image behind the header; those that are copied to RAM, and where to.
     words: Vec<u32>,
     parameters: Vec<[usize; 3]>,
@@ -113,7 +130,6 @@ impl Packing {
         Self {
             decayed,
             cases: Vec::new(),
-            calls: Vec::new(),
             words: Vec::new(),
             parameters: Vec::new(),
             ram: STATE_BYTES + 4 * OUTPUTS,
@@ -130,15 +146,15 @@ impl Packing {
                 more_flash += PARAMETER;
             }
         }
-        let tables = CALL * self.calls.len() + PARAMETER * self.parameters.len() + 1_024;
-        self.ram + PROFILE * self.calls.len() + more_ram <= ram
+        let tables = CALL * self.cases.len() + PARAMETER * self.parameters.len() + 1_024;
+        self.ram + PROFILE * self.cases.len() + more_ram <= ram
             && 4 * self.words.len() + tables + more_flash <= flash
     }
 
     fn add(&mut self, index: usize, call: &Call, operands: Vec<Operand>) {
         let mut call = call.clone();
-        let zeros = [Some(0), Some(1), state_operand(call.kernel)]
-            .map(|i| i.and_then(|i| operands.get(i)).map_or(0.0, |o| o.zeros));
+        let contents: Vec<Vec<u8>> = operands.iter().map(Operand::contents).collect();
+        let data = Data::of(&call, |i| contents.get(i).map_or(&[], Vec::as_slice));
         for (place, operand) in call.operands.iter_mut().zip(operands) {
             let at = 4 * self.words.len();
             let len = operand.words.len();
@@ -153,15 +169,14 @@ impl Packing {
                 }
             };
         }
-        self.calls.push(call);
-        self.cases.push((index, zeros));
+        self.cases.push(Placed { index, call, data });
     }
 
     fn finish(mut self) -> Bench {
         let mut image = Image::new();
         let base = image.append(self.words);
-        for call in &mut self.calls {
-            for place in &mut call.operands {
+        for case in &mut self.cases {
+            for place in &mut case.call.operands {
                 if let Place::Rom(at) = place {
                     *at += base as u32;
                 }
@@ -176,7 +191,8 @@ impl Packing {
         image.set_size(Field::ParametersAt, at);
         image.set_size(Field::ParameterCount, count);
         image.append_calls(Field::InferAt, Field::InferCount, &[]);
-        image.append_calls(Field::LearnAt, Field::LearnCount, &self.calls);
+        let calls: Vec<Call> = self.cases.iter().map(|case| case.call.clone()).collect();
+        image.append_calls(Field::LearnAt, Field::LearnCount, &calls);
         image.append_calls(Field::ApplyAt, Field::ApplyCount, &[]);
         image.set_size(Field::ArenaBytes, self.ram);
         image.set_size(Field::SampleBytes, 4);
@@ -184,8 +200,7 @@ impl Packing {
         image.set_size(Field::OutputCount, OUTPUTS);
         image.set_size(Field::WorkAt, STATE_BYTES);
         image.set_size(Field::WorkBytes, self.ram - STATE_BYTES);
-        // Small steps, so that nothing that a call finds was changed much by another.
-        image.set_float(Field::LearningRate, 1e-6);
+        image.set_float(Field::LearningRate, 1e-3);
         image.set_float(Field::WeightDecay, if self.decayed { 1e-4 } else { 0.0 });
         image.set_float(Field::ClipValue, f32::INFINITY);
         image.set_float(Field::Beta1, 0.9);
@@ -211,7 +226,7 @@ fn operands(case: &Case, placement: Placement, rng: &mut Rng) -> Option<Vec<Oper
             operands.push(Operand {
                 home: Home::Absent,
                 words: Vec::new(),
-                zeros: 0.0,
+                bytes: 0,
             });
             continue;
         }
@@ -224,7 +239,6 @@ fn operands(case: &Case, placement: Placement, rng: &mut Rng) -> Option<Vec<Oper
             rest(call, &operands, &mut words);
         }
         let constant = need.access == Access::Read && is_constant(call.kernel, i);
-        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
         operands.push(Operand {
             home: if constant && placement == Placement::Flash {
                 Home::Rom
@@ -232,7 +246,7 @@ fn operands(case: &Case, placement: Placement, rng: &mut Rng) -> Option<Vec<Oper
                 Home::Ram
             },
             words,
-            zeros: zero_share(&bytes[..need.bytes], need.words),
+            bytes: need.bytes,
         });
     }
     Some(operands)
@@ -282,11 +296,15 @@ fn floats(call: &Call, operand: usize, len: usize, zeros: f32, rng: &mut Rng) ->
         ) => (Some(0.05), true),
         (BiasBackward | ChannelAffine | Add | AddAssign, 0)
         | (Add | AddAssign | ChannelAffineBackward, 1) => (Some(0.1), true),
-        // Second moments are squares.
-        (DenseBackwardWeights | DepthwiseBackwardWeights, 5) | (Conv2dBackwardWeights, 6) => {
-            (None, false)
+        // What a rule keeps is about as large as a gradient; second moments are squares.
+        (DenseBackwardWeights | DepthwiseBackwardWeights, 4) | (Conv2dBackwardWeights, 5) => {
+            (Some(0.02), false)
         }
-        (BiasBackward, 4) | (Apply, 3) => (None, false),
+        (BiasBackward, 3) | (Apply, 2) => (Some(0.02), false),
+        (DenseBackwardWeights | DepthwiseBackwardWeights, 5) | (Conv2dBackwardWeights, 6) => {
+            return squares(len, rng);
+        }
+        (BiasBackward, 4) | (Apply, 3) => return squares(len, rng),
         (Activation | Softmax | Loss, 0) => (Some(1.5), false),
         (ActivationBackward, 0) => (None, true),
         (SoftmaxBackward, 0) => (None, false),
@@ -302,6 +320,14 @@ fn floats(call: &Call, operand: usize, len: usize, zeros: f32, rng: &mut Rng) ->
             let zero = thinned && rng.unit() < zeros;
             if zero { 0 } else { value.to_bits() }
         })
+        .collect()
+}
+
+/// Squares of what [`floats`] takes for a first moment.
+fn squares(len: usize, rng: &mut Rng) -> Vec<u32> {
+    let square = |x: f32| x * x;
+    (0..len)
+        .map(|_| square(0.02 * rng.normal()).to_bits())
         .collect()
 }
 

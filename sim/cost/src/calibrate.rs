@@ -215,14 +215,14 @@ fn measure<M: Meter>(
                 expected: bench.cases.len(),
             });
         }
-        for (call, (index, zeros)) in calls.into_iter().zip(bench.cases) {
-            let case = &cases[index];
+        for (call, placed) in calls.into_iter().zip(bench.cases) {
+            let case = &cases[placed.index];
             let activity = Activity {
                 active: skips(kernel).then_some(call.active as f64),
-                zeros,
+                data: Some(placed.data),
             };
             points.push(Point {
-                trips: trips::of(&case.call, case.update, &activity),
+                trips: trips::of(&placed.call, case.update, &activity),
                 cycles: call.cycles as f64,
             });
         }
@@ -301,7 +301,7 @@ fn learner_cost<M: Meter>(meter: &mut M, room: Room) -> Result<KernelCost, Error
         .collect();
     let mut cycles: BTreeMap<String, f64> = cycles;
     // What no small network does is not a kernel's work either.
-    for name in ["infer", "update", "batch", "dispatch", "stored"] {
+    for name in ["sample", "infer", "update", "batch", "dispatch", "stored"] {
         cycles.entry(name.to_owned()).or_insert(0.0);
     }
     Ok(KernelCost {

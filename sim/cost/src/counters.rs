@@ -1,5 +1,6 @@
 //! What a learner did, call by call: what its cost follows from.
 
+use crate::data::Data;
 use crate::trips::Activity;
 use runtime_shared::exec::{Operands, Probe};
 use runtime_shared::program::{Call, Kernel, List, Program};
@@ -12,8 +13,8 @@ pub struct Tally {
     pub runs: u64,
     /// Inputs that it did not skip.
     pub active: u64,
-    /// Shares of zeros in its first two operands, and in its update rule's state.
-    pub zeros: [f64; 3],
+    /// What its operands were like, summed up.
+    pub data: Data,
 }
 
 impl Tally {
@@ -25,27 +26,14 @@ impl Tally {
         let runs = self.runs as f64;
         Activity {
             active: skips(call.kernel).then_some(self.active as f64 / runs),
-            zeros: self.zeros.map(|sum| sum / runs),
+            data: Some(self.data.times(1.0 / runs)),
         }
     }
 
     fn add(&mut self, other: &Tally) {
         self.runs += other.runs;
         self.active += other.active;
-        add(&mut self.zeros, other.zeros);
-    }
-}
-
-fn add(sums: &mut [f64; 3], more: [f64; 3]) {
-    sums.iter_mut().zip(more).for_each(|(s, m)| *s += m);
-}
-
-/// The operand that holds the first of an update rule's states, of the kernels where most gradients may be zero.
-pub fn state_operand(kernel: Kernel) -> Option<usize> {
-    match kernel {
-        Kernel::DenseBackwardWeights => Some(4),
-        Kernel::Apply => Some(2),
-        _ => None,
+        self.data.add(&other.data);
     }
 }
 
@@ -105,10 +93,8 @@ impl Counters {
 
 impl Probe for Counters {
     fn operands(&mut self, list: List, index: usize, call: &Call, operands: &Operands<'_>) {
-        let words = call.kernel != Kernel::Normalise;
-        let zeros = [Some(0), Some(1), state_operand(call.kernel)]
-            .map(|i| i.map_or(0.0, |i| zero_share(operands.bytes(i), words)));
-        add(&mut self.tally_mut(list, index).zeros, zeros);
+        let data = Data::of(call, |i| operands.bytes(i));
+        self.tally_mut(list, index).data.add(&data);
     }
 
     fn after(&mut self, list: List, index: usize, _call: &Call, active: u32) {
@@ -116,15 +102,4 @@ impl Probe for Counters {
         tally.runs += 1;
         tally.active += u64::from(active);
     }
-}
-
-/// The share of the elements of an operand that are zero: of its words, or of its bytes.
-pub fn zero_share(bytes: &[u8], words: bool) -> f64 {
-    let (zeros, all) = if words {
-        let (words, _) = bytes.as_chunks::<4>();
-        (words.iter().filter(|w| **w == [0; 4]).count(), words.len())
-    } else {
-        (bytes.iter().filter(|b| **b == 0).count(), bytes.len())
-    };
-    zeros as f64 / all.max(1) as f64
 }

@@ -1,6 +1,6 @@
 //! Least squares for coefficients that are not negative.
 
-use crate::trips::{IDLE, Trips, ZERO};
+use crate::trips::{GIVE_BACK, Trips};
 use std::collections::BTreeMap;
 
 /// Cycles of a trip, by the loop's name.
@@ -20,7 +20,7 @@ const SWEEPS: usize = 50_000;
 
 /// Whether a loop's trips take no time but give some back.
 pub fn gives_back(name: &str) -> bool {
-    [ZERO, IDLE].contains(&name)
+    GIVE_BACK.contains(&name)
 }
 
 /// The coefficients that minimise the sum of squares of *relative* errors, none of them negative: a trip does not give time back,

@@ -6,12 +6,14 @@
 //! - [`grid`], [`mod@bench`] — the calls that calibration measures, and images that run them.
 //! - [`workload`] — networks that are trained to see whether whole steps are predicted.
 //! - [`mod@calibrate`] — measures all of it on a device.
+//! - [`data`] — what the operands of a call were like.
 //! - [`fit`] — cycles of a trip from what was measured.
 #![deny(missing_docs)]
 
 pub mod bench;
 pub mod calibrate;
 pub mod counters;
+pub mod data;
 pub mod fit;
 pub mod grid;
 pub mod price;

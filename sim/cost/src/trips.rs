@@ -8,18 +8,23 @@ mod convolution;
 mod layers;
 
 use crate::counters::Counters;
+use crate::data::Data;
 use crate::price::stored_bytes;
+pub use convolution::{Fields, Winners};
 use runtime_shared::kernels::activation::Activation;
-use runtime_shared::program::{Call, Field, Kernel, List, Program, RuleKind};
+use runtime_shared::program::{Call, Field, Kernel, List, Place, Program, RuleKind};
 
 /// Trips by the loop's name, in the order in which they are counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trips(Vec<(&'static str, f64)>);
 
 impl Trips {
-    /// Those of a call of anything: the executor's own work, and the kernel's entry.
-    fn call() -> Self {
-        Self(vec![("call", 1.0)])
+    /// Those of any call: the executor's own work, which looks up each operand that is there, and the kernel's entry.
+    fn call(call: &Call) -> Self {
+        let there = |place: &&Place| **place != Place::Absent;
+        let mut trips = Self(vec![("call", 1.0)]);
+        trips.add("operand", call.operands.iter().filter(there).count());
+        trips
     }
 
     /// Counts `trips` more of the loop `name`.
@@ -38,6 +43,13 @@ impl Trips {
         }
     }
 
+    /// Counts `trips` more through what follows a loop by fours, where `rest` are left: a branch for each that there may be.
+    fn add_rest(&mut self, trips: usize, rest: usize, names: [&'static str; 3]) {
+        if let Some(name) = rest.checked_sub(1).and_then(|i| names.get(i)) {
+            self.add(name, trips);
+        }
+    }
+
     /// Name and number of each loop's trips.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, f64)> + '_ {
         self.0.iter().copied()
@@ -49,15 +61,19 @@ impl Trips {
 pub struct Activity {
     /// Inputs that the kernel did not skip, as it reports them. Unknown, none is taken to be skipped, which errs on the high side.
     pub active: Option<f64>,
-    /// Shares of zeros among the elements of the first two operands, and of the update rule's state: a software float is done sooner
-    /// with a zero.
-    pub zeros: [f64; 3],
+    /// What its operands were like; unknown, no element is taken to be zero.
+    pub data: Option<Data>,
 }
 
 impl Activity {
     /// The share of products of an element of each of the first two operands that are zero.
     fn either(&self) -> f64 {
-        1.0 - (1.0 - self.zeros[0]) * (1.0 - self.zeros[1])
+        1.0 - (1.0 - self.zeros(0)) * (1.0 - self.zeros(1))
+    }
+
+    /// The share of zeros in the first or second operand, or in the update rule's state.
+    fn zeros(&self, i: usize) -> f64 {
+        self.data.map_or(0.0, |data| data.zeros[i])
     }
 }
 
@@ -95,7 +111,7 @@ impl Update {
             Self::Linear if stride == 1 => {
                 trips.add("push", pushes);
                 trips.add("update_four", pushes * (len / 4));
-                trips.add("update_one", pushes * (len % 4));
+                trips.add_rest(pushes, len % 4, ["update_1", "update_2", "update_3"]);
             }
             Self::Linear => {
                 trips.add("push_apart", pushes);
@@ -120,13 +136,43 @@ impl Update {
 /// The loop whose trips give time back: products of which a factor is zero, where floats are software.
 pub const ZERO: &str = "zero";
 
-/// As [`ZERO`]: parameters of Adam or momentum whose gradient is zero and always was, so that their state is zero too.
-pub const IDLE: &str = "idle";
+/// As [`ZERO`]: sums that start from a zero in memory.
+pub const FRESH: &str = "fresh";
 
-/// Counts, of `parameters` of which a share `zeros` has no gradient, those that are [`IDLE`].
+/// As [`ZERO`]: exponentials that take a short cut.
+pub const NEAR: &str = "near";
+
+/// Loops whose trips give time back, as [`ZERO`]. Those of an update rule are gradients that are zero, and parameters whose gradient
+/// is zero and always was, so that their state is zero too.
+pub const GIVE_BACK: [&str; 9] = [
+    ZERO,
+    FRESH,
+    NEAR,
+    "zero_linear",
+    "zero_decayed",
+    "zero_momentum",
+    "zero_adam",
+    "idle_momentum",
+    "idle_adam",
+];
+
+/// Counts, of `parameters` of which a share `zeros` has no gradient, those to which this gives time back.
 fn idle(trips: &mut Trips, update: Update, parameters: usize, zeros: f64, activity: &Activity) {
-    if matches!(update, Update::Momentum | Update::Adam) {
-        trips.add_mean(IDLE, parameters as f64 * zeros.min(activity.zeros[2]));
+    let (none, idle) = (
+        parameters as f64 * zeros,
+        parameters as f64 * zeros.min(activity.zeros(2)),
+    );
+    match update {
+        Update::Linear => trips.add_mean("zero_linear", none),
+        Update::Decayed => trips.add_mean("zero_decayed", none),
+        Update::Momentum => {
+            trips.add_mean("zero_momentum", none);
+            trips.add_mean("idle_momentum", idle);
+        }
+        Update::Adam => {
+            trips.add_mean("zero_adam", none);
+            trips.add_mean("idle_adam", idle);
+        }
     }
 }
 
@@ -181,6 +227,7 @@ pub fn learning(program: &Program<'_>, counters: &Counters) -> Trips {
     let (predictions, extra) = counters.runs(program, List::Infer);
     let (updates, learnt) = counters.runs(program, List::Learn);
     let (batches, applied) = counters.runs(program, List::Apply);
+    trips.add_mean("sample", counters.samples as f64);
     trips.add_mean("infer", predictions as f64);
     trips.add_mean("update", updates as f64);
     trips.add_mean("batch", batches as f64);

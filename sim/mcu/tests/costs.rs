@@ -46,35 +46,34 @@ fn every_emulated_core_is_calibrated_and_says_how_well() {
     }
 }
 
-/// The promise, where floats are hardware: whole steps of networks that nothing was fitted to are predicted within two per cent, and
-/// held-out calls of every kernel within two per cent on average.
+/// The promise: whole steps of networks that nothing was fitted to are predicted within two per cent.
 #[test]
-fn what_was_held_out_is_predicted_within_two_per_cent() {
-    for core in ["cortex-m4f", "cortex-m33"] {
-        let model = model(core);
-        let steps = model.bare().steps;
+fn whole_steps_are_predicted_within_two_per_cent() {
+    for core in ["cortex-m0plus", "cortex-m4f", "cortex-m33"] {
+        let steps = model(core).bare().steps;
         assert!(steps.samples >= 6 && steps.max <= 0.02, "{core}: {steps:?}");
-        for (name, kernel) in &model.bare().kernels {
-            let error = kernel.error;
-            assert!(error.mean <= 0.02, "{core}, {name}: {error:?}");
-        }
     }
-}
-
-/// A software float takes as long as its operands make it. On a Cortex-M0+ that costs the promise for Adam, whose roots and quotients
-/// of zeros are soon done: its step is off by 15 %, which is what the largest error is held to here; the others are within 2 %.
-#[test]
-fn software_floats_are_less_certain() {
-    let steps = model("cortex-m0plus").bare().steps;
-    assert!(steps.samples >= 6 && steps.max <= 0.15, "{steps:?}");
-    // Six of seven within two per cent, and Adam.
-    assert!(steps.mean <= (6.0 * 0.02 + 0.15) / 7.0, "{steps:?}");
     for board in ["nucleo_g0b1re", "rpi_pico"] {
         let steps = model("cortex-m0plus").on(board).steps;
         assert!(
             steps.samples >= 4 && steps.max <= 0.02,
             "{board}: {steps:?}"
         );
+    }
+}
+
+/// The promise, where floats are hardware: held-out calls of every kernel are predicted within two per cent on average, and none is off
+/// by more than five.
+#[test]
+fn held_out_calls_are_predicted_within_two_and_five_per_cent() {
+    for core in ["cortex-m4f", "cortex-m33"] {
+        for (name, kernel) in &model(core).bare().kernels {
+            let error = kernel.error;
+            assert!(
+                error.mean <= 0.02 && error.max <= 0.05,
+                "{core}, {name}: {error:?}"
+            );
+        }
     }
 }
 

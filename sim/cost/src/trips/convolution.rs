@@ -1,9 +1,10 @@
 //! Convolutions and pools: loops over windows, of which those at a border are cut short.
 
 use super::layers::dots;
-use super::{Activity, Trips, Update, ZERO};
+use super::{Activity, FRESH, Trips, Update, ZERO};
 use runtime_shared::kernels::conv2d::Conv2d;
-use runtime_shared::program::{Call, Kernel};
+use runtime_shared::program::{Call, Kernel, Place};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Positions, and outputs, that a forward convolution computes together.
@@ -51,6 +52,20 @@ impl Axis {
         usize::from(self.taps(o) < self.kernel)
     }
 
+    /// The input positions that some window covers.
+    fn covered(&self) -> usize {
+        let mut seen = vec![false; self.input];
+        for (o, k) in (0..self.outputs).flat_map(|o| (0..self.kernel).map(move |k| (o, k))) {
+            if let Some(seen) = (o * self.stride + k)
+                .checked_sub(self.pad)
+                .and_then(|i| seen.get_mut(i))
+            {
+                *seen = true;
+            }
+        }
+        seen.into_iter().filter(|seen| *seen).count()
+    }
+
     /// The output positions whose window a border cuts.
     fn cuts(&self) -> usize {
         (0..self.outputs).map(|o| self.cut(o)).sum()
@@ -91,16 +106,22 @@ impl Windows {
         }
     }
 
-    fn see(&mut self, times: usize, cuts: usize, rows: usize, len: usize) {
+    /// Finds a window, `times` as often.
+    fn find(&mut self, times: usize, cuts: usize) {
         self.windows += times;
         self.cuts += times * cuts;
+    }
+
+    /// Works on a window that was found before, `times` as often.
+    fn see(&mut self, times: usize, rows: usize, len: usize) {
+        self.windows += times;
         self.segments += times * rows;
         self.taps += times * rows * len;
     }
 
-    /// Counts them under four names, `times` as often: each register block looks at them.
-    fn count(&self, trips: &mut Trips, times: usize, names: [&'static str; 4]) {
-        let all = [self.windows, self.cuts, self.segments, self.taps];
+    /// Counts windows, segments and taps under three names, `times` as often: each register block looks at them.
+    fn count(&self, trips: &mut Trips, times: usize, names: [&'static str; 3]) {
+        let all = [self.windows, self.segments, self.taps];
         for (name, number) in names.into_iter().zip(all) {
             trips.add(name, times * number);
         }
@@ -109,7 +130,7 @@ impl Windows {
 
 pub(super) fn forward(call: &Call, activity: &Activity) -> Trips {
     let g = call.conv2d();
-    let mut trips = Trips::call();
+    let mut trips = Trips::call(call);
     let wide = g.output.c >= TOGETHER;
     let blocks = if wide {
         g.output.c.div_ceil(TOGETHER)
@@ -120,11 +141,11 @@ pub(super) fn forward(call: &Call, activity: &Activity) -> Trips {
     let (rows, columns) = axes(&g);
     let (whole_rows, whole) = (rows.interior(), columns.interior());
     let channels = g.input.c;
+    // Where to read is found once for all blocks; at a border of a pool, by each of them.
+    let mut fields = Windows::default();
     let single = |singles: &mut Windows, oy, ox| {
-        let cuts = rows.cut(oy) + columns.cut(ox);
-        singles.see(1, cuts, rows.taps(oy), columns.taps(ox) * channels);
+        singles.see(1, rows.taps(oy), columns.taps(ox) * channels);
     };
-    trips.add(if wide { "block4" } else { "block1" }, blocks);
     if g.pool == (1, 1) {
         for oy in 0..g.output.h {
             let fours = if wide && whole.len() >= TOGETHER {
@@ -132,74 +153,218 @@ pub(super) fn forward(call: &Call, activity: &Activity) -> Trips {
             } else {
                 0
             };
-            quads.see(fours, rows.cut(oy), rows.taps(oy), g.kernel.1 * channels);
+            fields.find(fours, rows.cut(oy));
+            quads.see(fours, rows.taps(oy), g.kernel.1 * channels);
             let alone = |ox: &usize| fours == 0 || !whole.contains(ox);
             for ox in (0..g.output.w).filter(alone) {
+                fields.find(1, rows.cut(oy) + columns.cut(ox));
                 single(&mut singles, oy, ox);
             }
         }
-        trips.add(if wide { "line4" } else { "line1" }, blocks * g.output.h);
+        trips.add("line", g.output.h);
     } else {
         let (pooled, (h, w)) = (g.pooled(), g.pool);
         trips.add("clear", pooled.len());
         for first in (0..h * w).step_by(TOGETHER) {
             for (py, px) in (0..pooled.h).flat_map(|py| (0..pooled.w).map(move |px| (py, px))) {
                 let (oy, ox) = (py * h, px * w);
+                fields.find(1, rows.cut(oy) + columns.cut(ox));
                 let inside = whole_rows.start <= oy
                     && oy + h <= whole_rows.end
                     && whole.start <= ox
                     && ox + w <= whole.end;
                 if wide && inside {
-                    quads.see(1, 0, g.kernel.0, g.kernel.1 * channels);
+                    quads.see(1, g.kernel.0, g.kernel.1 * channels);
                     continue;
                 }
                 for k in (first..first + TOGETHER).map(|k| k.min(h * w - 1)) {
-                    single(&mut singles, oy + k / w, ox + k % w);
+                    let (oy, ox) = (oy + k / w, ox + k % w);
+                    fields.find(blocks, rows.cut(oy) + columns.cut(ox));
+                    single(&mut singles, oy, ox);
                 }
             }
-            trips.add("group", blocks);
+            trips.add("group", 1);
+            trips.add("line", pooled.h);
             let windows = blocks * pooled.h * pooled.w;
             trips.add(if wide { "window4" } else { "window1" }, windows);
         }
     }
-    let names = ["quad", "quad_cut", "quad_segment", "quad_tap"];
-    quads.count(&mut trips, blocks, names);
+    trips.add("field", fields.windows);
+    trips.add("cut", fields.cuts);
+    quads.count(&mut trips, blocks, ["quad", "quad_segment", "quad_tap"]);
     let names = if wide {
-        ["single4", "single4_cut", "single4_segment", "single4_tap"]
+        ["single4", "single4_segment", "single4_tap"]
     } else {
-        ["single1", "single1_cut", "single1_segment", "single1_tap"]
+        ["single1", "single1_segment", "single1_tap"]
     };
     singles.count(&mut trips, blocks, names);
     let outputs = if wide { TOGETHER } else { 1 };
+    let sums = blocks * outputs * (TOGETHER * quads.windows + singles.windows);
+    unbiased(&mut trips, call, sums, activity);
     let products = blocks * outputs * (TOGETHER * quads.taps + singles.taps);
-    trips.add_mean(ZERO, activity.zeros[0] * products as f64);
+    trips.add_mean(ZERO, activity.zeros(0) * products as f64);
     trips
 }
 
-/// Counts deltas of a convolution with a pool: those looked at, those that are not zero, and the windows that these lie in. A window's
-/// winner is taken to be any of its positions, as likely as another. Gives the mean segments, and the axis of the columns.
-fn winners(trips: &mut Trips, g: &Conv2d, active: Option<f64>) -> (f64, Axis) {
-    let (mut rows, mut columns) = axes(g);
-    (rows.outputs, columns.outputs) = (g.pooled().h * g.pool.0, g.pooled().w * g.pool.1);
+/// What falls on the input of the windows whose deltas a convolution with a pool works on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Winners {
+    /// How often a border cuts a window.
+    cuts: f64,
+    /// Kernel rows.
+    segments: f64,
+    /// Neighbours in these rows, by fours.
+    fours: f64,
+    /// Rows of which one, two or three neighbours are left.
+    rests: [f64; 3],
+}
+
+impl Winners {
+    /// Adds another's figures to these.
+    pub fn add(&mut self, other: &Self) {
+        self.cuts += other.cuts;
+        self.segments += other.segments;
+        self.fours += other.fours;
+        for (mine, theirs) in self.rests.iter_mut().zip(other.rests) {
+            *mine += theirs;
+        }
+    }
+
+    /// These figures times `factor`.
+    pub fn times(self, factor: f64) -> Self {
+        Self {
+            cuts: self.cuts * factor,
+            segments: self.segments * factor,
+            fours: self.fours * factor,
+            rests: self.rests.map(|rest| rest * factor),
+        }
+    }
+
+    /// Kernel rows.
+    pub fn segments(&self) -> f64 {
+        self.segments
+    }
+
+    /// Neighbours in all of these rows.
+    pub fn taps(&self) -> f64 {
+        let [one, two, three] = self.rests;
+        4.0 * self.fours + one + 2.0 * two + 3.0 * three
+    }
+}
+
+/// What falls on the input of each row and column of windows of a convolution with a pool.
+pub struct Fields {
+    /// Taps and cuts of each row, and of each column, that the pool covers.
+    rows: Vec<(usize, usize)>,
+    columns: Vec<(usize, usize)>,
+    pool: (usize, usize),
+    inputs: usize,
+    outputs: usize,
+}
+
+impl Fields {
+    /// Those of a convolution.
+    pub fn of(g: &Conv2d) -> Self {
+        let (rows, columns) = axes(g);
+        let along = |axis: Axis, outputs: usize| {
+            let each = (0..outputs).map(|o| (axis.taps(o), axis.cut(o)));
+            each.collect()
+        };
+        Self {
+            rows: along(rows, g.pooled().h * g.pool.0),
+            columns: along(columns, g.pooled().w * g.pool.1),
+            pool: g.pool,
+            inputs: g.input.c,
+            outputs: g.output.c,
+        }
+    }
+
+    /// The window at row and column of the output.
+    fn window(&self, row: usize, column: usize) -> Winners {
+        let at = |axis: &[(usize, usize)], o: usize| axis.get(o).copied().unwrap_or_default();
+        let ((rows, row_cut), (columns, column_cut)) =
+            (at(&self.rows, row), at(&self.columns, column));
+        let len = columns * self.inputs;
+        Winners {
+            cuts: (row_cut + column_cut) as f64,
+            segments: rows as f64,
+            fours: (rows * (len / 4)) as f64,
+            rests: [1, 2, 3].map(|rest| if len % 4 == rest { rows as f64 } else { 0.0 }),
+        }
+    }
+
+    /// Those windows that won in `argmax`, where the words of `deltas` are not zero.
+    pub fn winners(&self, deltas: &[[u8; 4]], argmax: &[u8]) -> Winners {
+        let mut sum = Winners::default();
+        let (h, w) = self.pool;
+        let across = (self.columns.len() / w).max(1);
+        for (i, (delta, &k)) in deltas.iter().zip(argmax).enumerate() {
+            if *delta != [0; 4] {
+                let (position, k) = (i / self.outputs.max(1), usize::from(k));
+                let (py, px) = (position / across, position % across);
+                sum.add(&self.window(py * h + k / w, px * w + k % w));
+            }
+        }
+        sum
+    }
+
+    /// A window as it is in the mean over all positions.
+    fn mean(&self) -> Winners {
+        let mut sum = Winners::default();
+        for row in 0..self.rows.len() {
+            for column in 0..self.columns.len() {
+                sum.add(&self.window(row, column));
+            }
+        }
+        sum.times(1.0 / (self.rows.len() * self.columns.len()).max(1) as f64)
+    }
+}
+
+/// Counts deltas of a convolution with a pool: those looked at, those that are not zero, and the windows that these lie in. Where the
+/// data are unknown, a window's winner is taken to be any of its positions, as likely as another.
+fn winners(trips: &mut Trips, g: &Conv2d, activity: &Activity) -> Winners {
     let deltas = g.pooled().len();
-    let used = active.unwrap_or(deltas as f64);
-    let all = Windows::all(&rows, &columns, 1);
-    let mean = |sum: usize| used * sum as f64 / all.windows.max(1) as f64;
+    let used = activity.active.unwrap_or(deltas as f64);
+    let winners = match activity.data {
+        Some(data) => data.winners,
+        None => Fields::of(g).mean().times(used),
+    };
     trips.add("delta", deltas);
     trips.add_mean("winner", used);
-    trips.add_mean("cut", mean(all.cuts));
-    trips.add_mean("segment", mean(all.segments));
-    (mean(all.segments), columns)
+    trips.add_mean("cut", winners.cuts);
+    trips.add_mean("segment", winners.segments);
+    winners
+}
+
+/// Counts additions, of what is not zero, to elements of a cleared input that nothing was added to yet: all that some window covers.
+fn fresh(trips: &mut Trips, g: &Conv2d, activity: &Activity) {
+    let (rows, columns) = axes(g);
+    let covered = rows.covered() * columns.covered() * g.input.c;
+    trips.add_mean(FRESH, (1.0 - activity.zeros(0)) * covered as f64);
+}
+
+/// As [`fresh`] for `additions` to anywhere in the input.
+fn fresh_of(trips: &mut Trips, g: &Conv2d, additions: f64) {
+    let all = g.input.len().max(1) as f64;
+    trips.add_mean(FRESH, all * (1.0 - (-additions / all).exp()));
+}
+
+/// Counts first additions, of what is not zero, to sums of a forward pass that start from no bias.
+fn unbiased(trips: &mut Trips, call: &Call, sums: usize, activity: &Activity) {
+    if call.operands[2] == Place::Absent {
+        trips.add_mean(FRESH, (1.0 - activity.zeros(0)) * sums as f64);
+    }
 }
 
 pub(super) fn backward_input(call: &Call, activity: &Activity) -> Trips {
     let g = call.conv2d();
-    let mut trips = Trips::call();
+    let mut trips = Trips::call(call);
     trips.add("clear", g.input.len());
+    trips.add("line", g.pooled().h);
     if g.pool != (1, 1) {
-        let (segments, columns) = winners(&mut trips, &g, activity.active);
-        let width = columns.sum() as f64 / columns.outputs.max(1) as f64;
-        trips.add_mean("tap", segments * width * g.input.c as f64);
+        let taps = winners(&mut trips, &g, activity).taps();
+        trips.add_mean("tap", taps);
+        fresh_of(&mut trips, &g, taps);
         return trips;
     }
     let (rows, columns) = axes(&g);
@@ -207,6 +372,7 @@ pub(super) fn backward_input(call: &Call, activity: &Activity) -> Trips {
     let all = Windows::all(&rows, &columns, 1);
     trips.add("position", all.windows);
     trips.add("position_cut", all.cuts);
+    fresh(&mut trips, &g, activity);
     for ox in 0..g.output.w {
         dots(
             &mut trips,
@@ -216,27 +382,30 @@ pub(super) fn backward_input(call: &Call, activity: &Activity) -> Trips {
         );
     }
     let products = all.segments * columns.sum() / columns.outputs.max(1) * g.input.c * g.output.c;
-    trips.add_mean(ZERO, activity.zeros[0] * products as f64);
+    trips.add_mean(ZERO, activity.zeros(0) * products as f64);
     trips
 }
 
 pub(super) fn backward_weights(call: &Call, update: Update, activity: &Activity) -> Trips {
     let g = call.conv2d();
-    let mut trips = Trips::call();
+    let mut trips = Trips::call(call);
     let (rows, columns) = axes(&g);
     let (taps, outputs) = (g.kernel.0 * g.kernel.1 * g.input.c, g.output.c);
     if g.pool != (1, 1) {
-        let (segments, columns) = winners(&mut trips, &g, activity.active);
-        let each = segments / columns.outputs.max(1) as f64;
-        let lengths = (0..columns.outputs).map(|ox| columns.taps(ox) * g.input.c);
-        let (fours, ones) = lengths
-            .clone()
-            .fold((0, 0), |(f, o), len| (f + len / 4, o + len % 4));
-        trips.add_mean("axpy_four", each * fours as f64);
-        trips.add_mean("axpy_one", each * ones as f64);
-        let products = each * lengths.sum::<usize>() as f64;
-        trips.add_mean(ZERO, activity.zeros[0] * products);
+        let winners = winners(&mut trips, &g, activity);
+        trips.add_mean("axpy_four", winners.fours);
+        for (name, rows) in ["axpy_1", "axpy_2", "axpy_3"]
+            .into_iter()
+            .zip(winners.rests)
+        {
+            trips.add_mean(name, rows);
+        }
+        let products = winners.taps();
+        trips.add_mean(ZERO, activity.zeros(0) * products);
+        // The first winner of a channel meets a cleared tile.
+        trips.add_mean(FRESH, products.min((outputs * taps) as f64));
         trips.add("clear", outputs * taps);
+        trips.add("line", outputs * g.pooled().h);
         update.push(&mut trips, outputs, taps, outputs);
         return trips;
     }
@@ -277,30 +446,28 @@ fn gradients(
 fn channelwise(trips: &mut Trips, g: &Conv2d, activity: &Activity) {
     let (rows, columns) = axes(g);
     let positions = Windows::all(&rows, &columns, 1);
-    positions.count(
-        trips,
-        g.output.c / 4,
-        ["window4", "cut4", "segment4", "tap4"],
-    );
-    positions.count(
-        trips,
-        g.output.c % 4,
-        ["window1", "cut1", "segment1", "tap1"],
-    );
+    let (fours, ones) = (g.output.c / 4, g.output.c % 4);
+    trips.add("line", (fours + ones) * g.output.h);
+    trips.add("cut", (fours + ones) * positions.cuts);
+    positions.count(trips, fours, ["window4", "segment4", "tap4"]);
+    positions.count(trips, ones, ["window1", "segment1", "tap1"]);
     let products = positions.taps * g.output.c;
-    trips.add_mean(ZERO, activity.zeros[0] * products as f64);
+    trips.add_mean(ZERO, activity.zeros(0) * products as f64);
 }
 
 pub(super) fn depthwise(call: &Call, activity: &Activity) -> Trips {
-    let mut trips = Trips::call();
-    channelwise(&mut trips, &call.conv2d(), activity);
+    let mut trips = Trips::call(call);
+    let g = call.conv2d();
+    unbiased(&mut trips, call, g.output.len(), activity);
+    channelwise(&mut trips, &g, activity);
     trips
 }
 
 pub(super) fn depthwise_backward_input(call: &Call, activity: &Activity) -> Trips {
     let g = call.conv2d();
-    let mut trips = Trips::call();
+    let mut trips = Trips::call(call);
     trips.add("clear", g.input.len());
+    fresh(&mut trips, &g, activity);
     channelwise(&mut trips, &g, activity);
     trips
 }
@@ -311,7 +478,7 @@ pub(super) fn depthwise_backward_weights(
     activity: &Activity,
 ) -> Trips {
     let g = call.conv2d();
-    let mut trips = Trips::call();
+    let mut trips = Trips::call(call);
     let (rows, columns) = axes(&g);
     gradients(&mut trips, &rows, &columns, 1, g.output.c, update, activity);
     trips
@@ -321,15 +488,17 @@ pub(super) fn depthwise_backward_weights(
 fn pixels(trips: &mut Trips, g: &Conv2d, element: &'static str, activity: &Activity) {
     let (rows, columns) = axes(g);
     let all = Windows::all(&rows, &columns, 1);
-    all.count(trips, 1, ["window", "cut", "segment", "pixel"]);
+    trips.add("line", g.output.h);
+    trips.add("cut", all.cuts);
+    all.count(trips, 1, ["window", "segment", "pixel"]);
     trips.add(element, all.taps * g.output.c);
-    trips.add_mean(ZERO, activity.zeros[0] * (all.taps * g.output.c) as f64);
+    trips.add_mean(ZERO, activity.zeros(0) * (all.taps * g.output.c) as f64);
 }
 
 pub(super) fn pool(call: &Call, activity: &Activity) -> Trips {
     let g = call.conv2d();
-    let mut trips = Trips::call();
-    let indexed = call.operands[2] != runtime_shared::program::Place::Absent;
+    let mut trips = Trips::call(call);
+    let indexed = call.operands[2] != Place::Absent;
     trips.add("output", g.output.len());
     match call.kernel {
         Kernel::MaxPool if indexed => pixels(&mut trips, &g, "indexed", activity),
@@ -341,18 +510,25 @@ pub(super) fn pool(call: &Call, activity: &Activity) -> Trips {
 
 pub(super) fn max_pool_backward(call: &Call, activity: &Activity) -> Trips {
     let g = call.conv2d();
-    let mut trips = Trips::call();
+    let mut trips = Trips::call(call);
     trips.add("clear", g.input.len());
     trips.add("window", g.output.h * g.output.w);
     trips.add("delta", g.output.len());
-    trips.add_mean(ZERO, activity.zeros[0] * g.output.len() as f64);
+    let used = (1.0 - activity.zeros(0)) * g.output.len() as f64;
+    if g.stride.0 >= g.kernel.0 && g.stride.1 >= g.kernel.1 {
+        trips.add_mean(FRESH, used);
+    } else {
+        fresh_of(&mut trips, &g, used);
+    }
+    trips.add_mean(ZERO, activity.zeros(0) * g.output.len() as f64);
     trips
 }
 
 pub(super) fn average_pool_backward(call: &Call, activity: &Activity) -> Trips {
     let g = call.conv2d();
-    let mut trips = Trips::call();
+    let mut trips = Trips::call(call);
     trips.add("clear", g.input.len());
+    fresh(&mut trips, &g, activity);
     pixels(&mut trips, &g, "element", activity);
     trips
 }

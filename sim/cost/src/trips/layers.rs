@@ -1,19 +1,20 @@
 //! Dense layers, and kernels that walk their elements one after the other.
 
-use super::{Activity, Trips, Update, ZERO, activation, idle};
+use super::{Activity, FRESH, NEAR, Trips, Update, ZERO, activation, idle};
 use runtime_shared::program::call::SKIP_ZEROS;
-use runtime_shared::program::{Call, Kernel};
+use runtime_shared::program::{Call, Kernel, Place};
 
 /// The names of what a register block of outputs runs through: the block itself, inputs skipped, inputs worked on.
-const BLOCKS: [[&str; 3]; 3] = [
+const BLOCKS: [[&str; 3]; 4] = [
     ["block16", "skip16", "row16"],
-    ["block4", "skip4", "row4"],
+    ["block8", "skip8", "row8"],
+    ["block2", "skip2", "row2"],
     ["block1", "skip1", "row1"],
 ];
 
-/// How many blocks of 16, 4 and 1 outputs there are.
-fn blocks(outputs: usize) -> [usize; 3] {
-    [outputs / 16, outputs % 16 / 4, outputs % 4]
+/// How many blocks of 16, 8, 2 and 1 outputs there are.
+fn blocks(outputs: usize) -> [usize; 4] {
+    [outputs / 16, outputs % 16 / 8, outputs % 8 / 2, outputs % 2]
 }
 
 /// The loops over inputs, once for each register block of outputs.
@@ -35,46 +36,43 @@ fn used(call: &Call, activity: &Activity) -> f64 {
 
 /// Rows worked on although their input is zero.
 fn zero_rows(call: &Call, activity: &Activity) -> f64 {
-    let not_zero = (1.0 - activity.zeros[0]) * call.dim(0) as f64;
+    let not_zero = (1.0 - activity.zeros(0)) * call.dim(0) as f64;
     (used(call, activity) - not_zero).max(0.0)
 }
 
 pub(super) fn dense(call: &Call, activity: &Activity) -> Trips {
-    let mut trips = Trips::call();
+    let mut trips = Trips::call(call);
     rows(&mut trips, call, used(call, activity));
     trips.add_mean(ZERO, zero_rows(call, activity) * call.dim(1) as f64);
+    if call.operands[2] == Place::Absent {
+        trips.add(FRESH, call.dim(1));
+    }
     trips
 }
 
 pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Activity) -> Trips {
-    let mut trips = Trips::call();
+    let mut trips = Trips::call(call);
     let (inputs, outputs) = (call.dim(0), call.dim(1));
-    let (rows_used, zero_rows) = if update == Update::Linear {
-        rows(&mut trips, call, used(call, activity));
-        (used(call, activity), zero_rows(call, activity))
+    if update == Update::Linear {
+        let (used, zero_rows) = (used(call, activity), zero_rows(call, activity));
+        rows(&mut trips, call, used);
+        let zeros = zero_rows + (used - zero_rows) * activity.zeros(1);
+        trips.add_mean(ZERO, zeros * outputs as f64);
     } else {
-        trips.add("product", inputs * outputs);
+        let all = inputs * outputs;
+        trips.add("product", all);
         update.push(&mut trips, inputs, outputs, 1);
-        idle(
-            &mut trips,
-            update,
-            inputs * outputs,
-            activity.either(),
-            activity,
-        );
-        (inputs as f64, activity.zeros[0] * inputs as f64)
-    };
-    let zeros = zero_rows + (rows_used - zero_rows) * activity.zeros[1];
-    trips.add_mean(ZERO, zeros * outputs as f64);
+        idle(&mut trips, update, all, activity.either(), activity);
+    }
     trips
 }
 
 pub(super) fn dense_backward_input(call: &Call, activity: &Activity) -> Trips {
-    let mut trips = Trips::call();
+    let mut trips = Trips::call(call);
     let (inputs, outputs) = (call.dim(0), call.dim(1));
     trips.add("clear", inputs);
     dots(&mut trips, 1, inputs, outputs);
-    trips.add_mean(ZERO, activity.zeros[0] * (inputs * outputs) as f64);
+    trips.add_mean(ZERO, activity.zeros(0) * (inputs * outputs) as f64);
     trips
 }
 
@@ -84,28 +82,41 @@ pub(super) fn dots(trips: &mut Trips, times: usize, rows: usize, len: usize) {
     trips.add("dots", times);
     trips.add("dots_four", fours);
     trips.add("dots_four_quad", fours * (len / 4));
-    trips.add("dots_four_rest", fours * (len % 4));
     trips.add("dots_one", ones);
     trips.add("dots_one_quad", ones * (len / 4));
-    trips.add("dots_one_rest", ones * (len % 4));
+    if len >= 4 {
+        trips.add("dots_four_loop", fours);
+        trips.add("dots_one_loop", ones);
+    } else {
+        // Lanes of the sum that are left at zero.
+        trips.add(FRESH, (4 * fours + ones) * (4 - len));
+    }
+    let rest = ["dots_four_1", "dots_four_2", "dots_four_3"];
+    trips.add_rest(fours, len % 4, rest);
+    trips.add_rest(ones, len % 4, ["dots_one_1", "dots_one_2", "dots_one_3"]);
 }
 
 pub(super) fn bias_backward(call: &Call, update: Update, activity: &Activity) -> Trips {
-    let mut trips = Trips::call();
+    let mut trips = Trips::call(call);
     let (positions, channels) = (call.dim(0), call.dim(1));
     if positions > 1 {
         trips.add("position", positions);
         trips.add("element", positions * channels);
         trips.add("clear", channels);
     }
-    trips.add_mean(ZERO, activity.zeros[0] * (positions * channels) as f64);
+    let all = positions * channels;
     update.push(&mut trips, 1, channels, 1);
+    if positions > 1 {
+        trips.add_mean(ZERO, activity.zeros(0) * all as f64);
+    } else {
+        idle(&mut trips, update, all, activity.zeros(0), activity);
+    }
     trips
 }
 
 /// Kernels whose dimension is a length.
 pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> Trips {
-    let mut trips = Trips::call();
+    let mut trips = Trips::call(call);
     let n = call.len();
     match call.kernel {
         Kernel::Normalise if call.dim(2) == 1 => trips.add("element", n),
@@ -130,20 +141,24 @@ pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> T
                 _ => ["damped", "damped_element"],
             };
             trips.add(loss, 1);
-            trips.add(element, n);
+            // The largest output of a softmax is quick: the exponential of zero is one.
+            let largest = usize::from(call.dim(2) == 0 || call.dim(2) > 2);
+            trips.add(element, n.saturating_sub(largest));
         }
         Kernel::Apply => {
             trips.add("clear", n);
             update.push(&mut trips, 1, n, 1);
-            trips.add_mean(ZERO, activity.zeros[1] * n as f64);
-            idle(&mut trips, update, n, activity.zeros[1], activity);
+            idle(&mut trips, update, n, activity.zeros(1), activity);
         }
         Kernel::ClipNorm => {
-            trips.add("eight", n / 8);
+            trips.add("eight", n / 8 + 1);
             trips.add("rest", n % 8);
         }
+        Kernel::Softmax => trips.add("element", n.saturating_sub(1)),
         _ => trips.add("element", n),
     }
+    let near = activity.data.map_or(0.0, |data| data.near);
+    trips.add_mean(NEAR, near * n as f64);
     if !matches!(call.kernel, Kernel::Loss | Kernel::Softmax | Kernel::Apply) {
         trips.add_mean(ZERO, activity.either() * n as f64);
     }
