@@ -134,8 +134,8 @@ impl<'m> Operands<'m> {
         self.split(work, parts.get(..count)?)
     }
 
-    /// Borrows `parts` of `work` apart, from the lowest up. In place, where `get_disjoint_mut` returns an
-    /// array that is moved twice.
+    /// Borrows `parts` of `work`, none of them empty, apart, from the lowest up. Written in place:
+    /// `get_disjoint_mut` returns an array, which is moved twice.
     fn split(&mut self, work: &'m mut [u8], parts: &[Part]) -> Option<()> {
         let mut above = work;
         let mut start = 0;

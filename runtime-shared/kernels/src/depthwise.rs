@@ -102,7 +102,7 @@ pub fn backward_weights(
                 sink.push(first + at, 1, &tap_gradient(g, x, delta, (ky, kx), at));
                 at += 4;
             }
-            // A single channel is a convolution from this one to this one.
+            // The gradient of one channel is that of a convolution from this channel to itself.
             while at < g.output.c {
                 let gradient: [f32; 1] = conv2d::tap_gradient(g, x, delta, (ky, kx, at), at);
                 sink.push(first + at, 1, &gradient);

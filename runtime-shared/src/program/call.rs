@@ -130,7 +130,7 @@ impl Call {
 
     /// Reads the call that lies in `words`; `None` where a code is unknown or a spare bit is set.
     ///
-    /// Overwrites itself, because on a small core to move a call about costs more than to read it.
+    /// Overwrites itself, and then means nothing if it gives `None`, because on a small core to move a call about costs more than to read it.
     pub fn read(&mut self, words: &[u32; CALL_WORDS]) -> Option<()> {
         let head = words[0];
         self.kernel = Kernel::from_code(head & 0xff)?;

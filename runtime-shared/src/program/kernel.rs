@@ -30,34 +30,35 @@ pub struct Need {
     pub optional: bool,
 }
 
-/// What an operand is to its kernel. Its length follows from this and the call's [`Lengths`].
+/// What an operand is to its kernel; element-wise kernels, which have but one length, use either side's
+/// roles. An operand's length follows from this and the call's [`Lengths`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// No operand.
     None,
     /// Elements on the input's side, read.
     X,
-    /// The same as bytes.
+    /// As [`X`](Self::X), but bytes.
     XBytes,
-    /// The same, written.
+    /// As [`X`](Self::X), written.
     XOut,
     /// Elements on the output's side, read.
     Y,
-    /// The same, written.
+    /// As [`Y`](Self::Y), written.
     YOut,
-    /// A bit for each of them, read.
+    /// A bit for each element of the output's side, read.
     Mask,
-    /// The same, written.
+    /// As [`Mask`](Self::Mask), written.
     MaskOut,
-    /// Where the maxima were, a byte for each of them, read; nothing without a pool.
+    /// Where the maxima were, a byte for each element of the output's side, read; nothing without a pool.
     Argmax,
-    /// The same, written, or left out.
+    /// As [`Argmax`](Self::Argmax), written, or left out.
     ArgmaxOut,
     /// Weights, read.
     W,
     /// A value for each channel, read.
     Channels,
-    /// The same, or left out.
+    /// As [`Channels`](Self::Channels), or left out.
     Bias,
     /// Weights, updated; nothing when gradients are accumulated.
     Trained,

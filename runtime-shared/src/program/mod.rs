@@ -62,7 +62,7 @@ pub enum Refusal {
     Parameter(u32),
 }
 
-/// Why a header is refused. Of two bytes, which functions return in a register.
+/// Why a header is refused. Small, so that functions return it in registers.
 enum Flaw {
     Header(Field),
     Table(Field),

@@ -21,6 +21,8 @@ impl Data {
     /// Looks at the operands of one run of `call`.
     pub fn of<'o>(call: &Call, operand: impl Fn(usize) -> &'o [u8]) -> Self {
         let share = |i: usize| match (call.kernel, i) {
+            // Bytes that are no numbers.
+            (Kernel::Conv2dBackwardInput | Kernel::Dropout, 1) => 0.0,
             (Kernel::Normalise, _) => zero_share(operand(i)),
             (Kernel::DropoutBackward, 0) => zero_bits(operand(i), call.len()),
             _ => zero_share(operand(i).as_chunks::<4>().0),
@@ -87,8 +89,8 @@ const REDUCED: f32 = 0.346_573_6;
 /// Below this, a hyperbolic tangent is a short series.
 const SERIES: f32 = 0.25;
 
-/// The share of the elements of `bytes`, the first operand of `call`, whose exponential takes a short cut; of a softmax without the
-/// largest, which all do.
+/// The share of the elements of `bytes`, the first operand of `call`, whose exponential takes a short cut. The largest
+/// element of a softmax, whose exponential always does, is not counted.
 fn near(call: &Call, bytes: &[u8]) -> f64 {
     let (words, _) = bytes.as_chunks::<4>();
     let floats = || words.iter().map(|word| f32::from_le_bytes(*word));

@@ -15,7 +15,7 @@ pub struct Point {
     pub cycles: f64,
 }
 
-/// Sweeps of coordinate descent: enough for some fifteen coefficients that depend on each other.
+/// Sweeps of coordinate descent: enough for some thirty coefficients that depend on each other.
 const SWEEPS: usize = 50_000;
 
 /// Whether a loop's trips take no time but give some back.
@@ -23,8 +23,8 @@ pub fn gives_back(name: &str) -> bool {
     GIVE_BACK.contains(&name)
 }
 
-/// The coefficients that minimise the sum of squares of *relative* errors, none of them negative: a trip does not give time back,
-/// except for a product with zero, which gives some and takes none.
+/// The coefficients that minimise the sum of squares of *relative* errors, none of them negative but those of
+/// [`GIVE_BACK`], which are not positive: a trip takes time, or gives some back.
 ///
 /// Coordinate descent on the normal equations, which has one minimum since the problem is convex.
 pub fn fit(points: &[Point]) -> Coefficients {

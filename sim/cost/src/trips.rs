@@ -43,7 +43,8 @@ impl Trips {
         }
     }
 
-    /// Counts `trips` more through what follows a loop by fours, where `rest` are left: a branch for each that there may be.
+    /// Counts `trips` more through what follows a loop by fours, where `rest` elements, 1 to 3, are left: each number has a name of its
+    /// own, since each has a branch of its own.
     fn add_rest(&mut self, trips: usize, rest: usize, names: [&'static str; 3]) {
         if let Some(name) = rest.checked_sub(1).and_then(|i| names.get(i)) {
             self.add(name, trips);
@@ -136,7 +137,7 @@ impl Update {
 /// The loop whose trips give time back: products of which a factor is zero, where floats are software.
 pub const ZERO: &str = "zero";
 
-/// As [`ZERO`]: sums that start from a zero in memory.
+/// As [`ZERO`]: additions to what is still zero, where a sum starts.
 pub const FRESH: &str = "fresh";
 
 /// As [`ZERO`]: exponentials that take a short cut.
@@ -198,7 +199,7 @@ pub fn of(call: &Call, update: Update, activity: &Activity) -> Trips {
 }
 
 /// The trips of the activation that is fused behind a forward kernel, if there is one: those of an activation of its own without the
-/// executor's work.
+/// executor's work. What goes into it is never seen, so no exponential is taken to be [`NEAR`].
 pub fn fused_activation(call: &Call) -> Option<Trips> {
     let outputs = match call.kernel {
         Kernel::Dense => call.dim(1),

@@ -406,7 +406,8 @@ pub(super) fn backward_weights(call: &Call, update: Update, activity: &Activity)
         trips.add_mean(FRESH, products.min((outputs * taps) as f64));
         trips.add("clear", outputs * taps);
         trips.add("line", outputs * g.pooled().h);
-        update.push(&mut trips, outputs, taps, outputs);
+        // With a single output its gradients are neighbours. That is too rare to be measured, and priced as if they were apart.
+        update.push(&mut trips, outputs, taps, outputs.max(2));
         return trips;
     }
     gradients(
@@ -502,7 +503,6 @@ pub(super) fn pool(call: &Call, activity: &Activity) -> Trips {
     trips.add("output", g.output.len());
     match call.kernel {
         Kernel::MaxPool if indexed => pixels(&mut trips, &g, "indexed", activity),
-        Kernel::MaxPool => pixels(&mut trips, &g, "element", activity),
         _ => pixels(&mut trips, &g, "element", activity),
     }
     trips
