@@ -91,6 +91,20 @@ fn a_load_is_late_on_the_m33_unless_it_is_stored() {
     assert_eq!(cycles("cortex-m33", &[0xfb01, 0x0002, 0xfb01, 0x0002]).1, 2);
 }
 
+/// jnk0le's cortex_m7.md: what moves several words cannot issue with a neighbour, a product not with a store.
+#[test]
+fn not_every_pair_issues_together_on_the_m7() {
+    let rules = |pair: &[u16]| cycles("cortex-m7", &pair.repeat(4)).1;
+    // adds r1, #1; adds r2, #1.
+    assert!(rules(&[0x3101, 0x3201]) <= 5);
+    // ldrd r4, r5, [r6]; adds r1, #1.
+    assert!(rules(&[0xe9d6, 0x4500, 0x3101]) >= 8);
+    // muls r0, r1; str r4, [r6].
+    assert!(rules(&[0x4348, 0x6034]) >= 8);
+    // adds r1, #1; str r4, [r6].
+    assert!(rules(&[0x3101, 0x6034]) <= 5);
+}
+
 #[test]
 fn wait_states_add_to_code_and_constants() {
     let timing = MemoryTiming {

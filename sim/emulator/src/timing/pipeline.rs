@@ -1,5 +1,6 @@
 //! The rules column: what a pipeline does between instructions.
 
+use super::class::Class;
 use super::table::{Rule, Rules};
 use super::traits::{
     ACCESSES, BRANCHES, BUFFERED_STORE, DATA_PROCESSING, FLOAT, INTERACTS, NARROW, ONE_UNIT, PAIRS,
@@ -23,6 +24,7 @@ struct Active {
 /// What the next instruction needs to know of the last one.
 #[derive(Debug, Clone, Copy, Default)]
 struct Previous {
+    class: Option<Class>,
     flags: u16,
     writes: u16,
     fp_writes: u32,
@@ -86,6 +88,7 @@ impl Pipeline {
             self.unaligned_run = 0;
             self.after_multicycle = cost > 1;
             self.previous = Previous {
+                class: Some(t.class),
                 flags: t.flags,
                 writes: t.writes,
                 fp_writes: 0,
@@ -181,6 +184,7 @@ impl Pipeline {
             self.fp_free = start + u64::from(t.issue) + u64::from(t.blocks_fp);
         }
         self.previous = Previous {
+            class: Some(t.class),
             flags: t.flags,
             writes: t.writes,
             fp_writes: t.fp_writes,
@@ -260,11 +264,40 @@ fn is_unaligned(op: &Op, accessed: u32) -> bool {
     }
 }
 
+/// Whether the two-wide core never issues instructions of these classes together: what moves several words goes alone, a product not
+/// with a store, and bit fields and parallel arithmetic only as the older of two.
+fn keeps_apart(older: Class, younger: Class) -> bool {
+    use Class as C;
+    let alone = |class: Class| {
+        matches!(
+            class,
+            C::LoadPair | C::LoadMultiple | C::LoadMultiplePc | C::StorePair | C::StoreMultiple
+        )
+    };
+    let stores = |class: Class| matches!(class, C::Store | C::StoreRegister | C::FpStore);
+    let multiplies = |class: Class| {
+        class >= C::Multiply && class <= C::MultiplyAccumulateLong
+            || class >= C::DspMultiply && class <= C::DspMultiplyAccumulateLong
+    };
+    let first_only = |class: Class| {
+        matches!(class, C::BitField | C::Simd)
+            || class >= C::DspMultiply && class <= C::DspMultiplyAccumulateLong
+    };
+    alone(older)
+        || alone(younger)
+        || stores(older) && multiplies(younger)
+        || multiplies(older) && stores(younger)
+        || first_only(younger)
+}
+
 /// Whether an instruction issues with the one before it on the two-wide core.
 fn pairs(t: &Traits, previous: &Previous) -> bool {
     let depends = t.reads & previous.writes != 0 || t.fp_reads & previous.fp_writes != 0;
     let clash = t.flags & previous.flags & (ONE_UNIT | SINGLE_STORE) != 0
-        || t.flags & previous.flags & FLOAT != 0 && (t.flags | previous.flags) & ACCESSES != 0;
+        || t.flags & previous.flags & FLOAT != 0 && (t.flags | previous.flags) & ACCESSES != 0
+        || previous
+            .class
+            .is_none_or(|before| keeps_apart(before, t.class));
     t.issue == 1
         && previous.single_cycle
         && !previous.paired
