@@ -107,11 +107,13 @@ mod tests {
     }
 
     #[test]
-    fn misaligned_bytes_give_no_floats() {
-        let words = [1.0f32, 2.0, 3.0];
-        let raw = bytes(&words);
-        assert_eq!(floats(raw), &words);
+    fn misaligned_bytes_give_no_floats_and_no_words() {
+        let values = [1.0f32, 2.0, 3.0];
+        let raw = bytes(&values);
+        assert_eq!(floats(raw), &values);
         assert!(floats(&raw[1..]).is_empty());
-        assert_eq!(floats(&raw[4..11]), &words[1..2]);
+        assert_eq!(words(raw), values.map(f32::to_bits));
+        assert!(words(&raw[1..]).is_empty());
+        assert_eq!(floats(&raw[4..11]), &values[1..2]);
     }
 }
