@@ -18,6 +18,9 @@ core::arch::global_asm!(
     fpu = const if cfg!(target_abi = "eabihf") { 0xe000_ed88_u32 } else { 0 },
 );
 
+#[cfg(target_arch = "arm")]
+core::arch::global_asm!(include_str!("memory_arm.s"), options(raw));
+
 #[cfg(target_arch = "riscv32")]
 core::arch::global_asm!(include_str!("startup_riscv.s"), paint = const PAINT);
 

@@ -71,7 +71,7 @@ impl Firmware<'_> {
             ])
             .args([
                 "--profile",
-                "firmware",
+                profile(self.target),
                 "--features",
                 features,
                 "--target",
@@ -101,7 +101,8 @@ impl Firmware<'_> {
                 Error::Build { target, output }
             });
         }
-        let built = folder.join(self.target).join("firmware").join("firmware");
+        let built = folder.join(self.target).join(profile(self.target));
+        let built = built.join("firmware");
         let kept = folder.join(self.file());
         let fresh = kept.with_extension("part");
         // Whoever reads the file of this layout has all of an old one or all of the new one.
@@ -154,6 +155,15 @@ impl Talk {
             Talk::Serial(uart) => format!("serial-{}-{:x}", uart.family, uart.base),
             other => other.feature().to_owned(),
         }
+    }
+}
+
+/// The cargo profile that the firmware for `target` is built with: what its floats are decides how far kernels are unrolled.
+pub fn profile(target: &str) -> &'static str {
+    if target.ends_with("eabihf") {
+        "firmware"
+    } else {
+        "firmware-soft"
     }
 }
 
