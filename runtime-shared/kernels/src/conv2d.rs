@@ -15,7 +15,7 @@ use super::block::{
     accumulate, add_dots, axpy, bias, chunk, chunk_mut, in_blocks, is_zero, part, part_mut,
 };
 use super::update::Sink;
-use super::window::{Axis, Field};
+use super::window::{Axis, Columns, Field};
 
 /// The geometry of a convolution. Bottom and right padding follow from `output`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,12 +295,14 @@ pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &
     let mut used = 0;
     let outputs = g.output.c;
     let pooled = g.pooled();
+    let columns = Columns::new(g.pool.1);
     let mut at = 0;
     for py in 0..pooled.h {
         for px in 0..pooled.w {
             if g.is_pooled() {
                 for o in 0..outputs {
-                    if let Some((d, field)) = winner(g, delta, argmax, at + o, py, px) {
+                    if let Some((d, field)) = winner(g, columns, (delta, argmax), at + o, (py, px))
+                    {
                         spread(&field, d, w, o, outputs, dx);
                         used += 1;
                     }
@@ -418,6 +420,7 @@ fn backward_weights_pooled(
 ) -> u32 {
     let outputs = g.output.c;
     let pooled = g.pooled();
+    let columns = Columns::new(g.pool.1);
     let tile = &mut tile[..tile_len(g)];
     let mut used = 0;
     for o in 0..outputs {
@@ -425,7 +428,7 @@ fn backward_weights_pooled(
         let mut at = o;
         for py in 0..pooled.h {
             for px in 0..pooled.w {
-                if let Some((d, field)) = winner(g, delta, argmax, at, py, px) {
+                if let Some((d, field)) = winner(g, columns, (delta, argmax), at, (py, px)) {
                     used += 1;
                     for (input, tap, len) in field.segments() {
                         axpy(d, part(x, input, len), part_mut(tile, tap, len));
@@ -444,17 +447,15 @@ fn backward_weights_pooled(
 #[inline(never)]
 fn winner(
     g: &Conv2d,
-    delta: &[f32],
-    argmax: &[u8],
+    columns: Columns,
+    (delta, argmax): (&[f32], &[u8]),
     at: usize,
-    py: usize,
-    px: usize,
+    (py, px): (usize, usize),
 ) -> Option<(f32, Field)> {
     let d = *delta.get(at)?;
     if is_zero(d) {
         return None;
     }
-    let (h, w) = g.pool;
-    let k = usize::from(*argmax.get(at)?);
-    Some((d, g.field(py * h + k / w, px * w + k % w)))
+    let (ky, kx) = columns.place(*argmax.get(at)?);
+    Some((d, g.field(py * g.pool.0 + ky, px * g.pool.1 + kx)))
 }

@@ -14,12 +14,10 @@ pub fn forward(x: &mut [f32], mask: &mut [u8], rate: f32, rng: &mut Rng) {
     for (x, byte) in x.chunks_mut(8).zip(mask) {
         *byte = 0;
         for (bit, x) in x.iter_mut().enumerate() {
-            if rng.unit() >= rate {
-                *byte |= 1 << bit;
-                *x *= gain;
-            } else {
-                *x = 0.0;
-            }
+            // Scaled whether kept or not, so that the time does not depend on the draws.
+            let (scaled, kept) = (*x * gain, rng.unit() >= rate);
+            *byte |= u8::from(kept) << bit;
+            *x = if kept { scaled } else { 0.0 };
         }
     }
 }
@@ -30,7 +28,8 @@ pub fn backward(delta: &mut [f32], mask: &[u8], rate: f32) {
     let gain = 1.0 / (1.0 - rate);
     for (delta, byte) in delta.chunks_mut(8).zip(mask) {
         for (bit, d) in delta.iter_mut().enumerate() {
-            *d = if byte >> bit & 1 == 1 { *d * gain } else { 0.0 };
+            let scaled = *d * gain;
+            *d = if byte >> bit & 1 == 1 { scaled } else { 0.0 };
         }
     }
 }

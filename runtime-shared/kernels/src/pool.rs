@@ -3,7 +3,7 @@
 use super::Shape;
 use super::block::{part, part_mut};
 use super::elementwise::add_assign;
-use super::window::{Axis, Field};
+use super::window::{Axis, Columns, Field};
 
 /// The geometry of a pooling layer. Bottom and right padding follow from `output`; padding is smaller
 /// than the kernel, so that every window meets the input.
@@ -86,13 +86,11 @@ pub fn max_forward(g: &Pool2d, x: &[f32], y: &mut [f32], argmax: &mut [u8]) {
 pub fn max_backward(g: &Pool2d, delta: &[f32], argmax: &[u8], dx: &mut [f32]) {
     dx.fill(0.0);
     let c = g.input.c.max(1);
+    let columns = Columns::new(g.kernel.1);
     let outputs = delta.chunks_exact(c).zip(argmax.chunks_exact(c));
     for ((oy, ox), (delta, winners)) in g.positions().zip(outputs) {
         for (j, (d, &winner)) in delta.iter().zip(winners).enumerate() {
-            let (ky, kx) = (
-                usize::from(winner) / g.kernel.1,
-                usize::from(winner) % g.kernel.1,
-            );
+            let (ky, kx) = columns.place(winner);
             let (y, x) = (oy * g.stride.0 + ky, ox * g.stride.1 + kx);
             let pixel = y.saturating_sub(g.pad.0) * g.input.w + x.saturating_sub(g.pad.1);
             if let Some(dx) = dx.get_mut(pixel * c + j) {

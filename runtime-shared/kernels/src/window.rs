@@ -52,6 +52,35 @@ impl Axis {
     }
 }
 
+/// Rows and columns of a window, whose elements are counted along its rows. A division for each would take a core that has no
+/// such instruction longer than the rest of a pool's backward pass.
+#[derive(Clone, Copy)]
+pub(super) struct Columns {
+    width: usize,
+    /// 2¹⁶ / `width`, rounded up.
+    reciprocal: usize,
+}
+
+impl Columns {
+    /// Of a window of this width, of at most 256 elements.
+    pub fn new(width: usize) -> Self {
+        let width = width.max(1);
+        Self {
+            width,
+            reciprocal: (1usize << 16).div_ceil(width),
+        }
+    }
+
+    /// The row and the column of element `index`. Exact below 256, where the error of the reciprocal adds up to less than the
+    /// smallest fraction of a row: `index · (width − 1) < 2¹⁶`.
+    #[inline(always)]
+    pub fn place(self, index: u8) -> (usize, usize) {
+        let index = usize::from(index);
+        let row = (index * self.reciprocal) >> 16;
+        (row, index - row * self.width)
+    }
+}
+
 /// The part of a kernel that falls on the input at one output position: `rows` segments of `len`
 /// neighbours each. Positions in the input count elements; taps count (ky, kx, channel).
 pub(super) struct Field {
@@ -104,6 +133,16 @@ impl Field {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn elements_of_a_window_have_their_places() {
+        for width in 1..=256 {
+            for index in 0..=255u8 {
+                let i = usize::from(index);
+                assert_eq!(Columns::new(width).place(index), (i / width, i % width));
+            }
+        }
+    }
 
     #[test]
     fn ranges_agree_with_the_definition() {
