@@ -112,6 +112,18 @@ pub struct Calibrate {
     /// Leave out the boards: only memory that never stalls.
     #[arg(long)]
     pub bare: bool,
+    /// Draw the calls that are held out, and that the errors are of, by another seed.
+    #[arg(long, value_name = "SEED", default_value_t = sim_cost::HELD_OUT_SEED, value_parser = held_out)]
+    pub held_out: u64,
+}
+
+/// A seed of calls that were not fitted.
+fn held_out(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(sim_cost::FITTED_SEED) => Err(format!("seed {text} draws the calls that are fitted")),
+        Ok(seed) => Ok(seed),
+        Err(_) => Err("a seed is a whole number from 0".to_owned()),
+    }
 }
 
 /// What `sim validate` is told.

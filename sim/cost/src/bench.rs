@@ -5,6 +5,7 @@
 
 use crate::data::{Data, state_operand};
 use crate::trips::Update;
+use runtime_shared::kernels::conv2d::Conv2d;
 use runtime_shared::program::kernel::Access;
 use runtime_shared::program::{Call, Field, Kernel, Place};
 use runtime_shared::rng::Rng;
@@ -338,15 +339,14 @@ fn bytes(call: &Call, len: usize, zeros: f32, rng: &mut Rng) -> Vec<u32> {
             let (h, w) = call.conv2d().pool;
             (h * w) as u32
         }
-        Kernel::MaxPoolBackward => {
-            let g = call.pool2d();
-            (g.kernel.0 * g.kernel.1) as u32
-        }
         _ => 256,
     };
     let dark = call.kernel == Kernel::Normalise;
     let mut bytes: Vec<u8> = (0..len)
-        .map(|_| {
+        .map(|i| {
+            if call.kernel == Kernel::MaxPoolBackward {
+                return winner(&call.conv2d(), i, rng);
+            }
             if call.kernel == Kernel::DropoutBackward {
                 return mask(rng, call.scalar);
             }
@@ -357,6 +357,20 @@ fn bytes(call: &Call, len: usize, zeros: f32, rng: &mut Rng) -> Vec<u32> {
     bytes.resize(len.next_multiple_of(4), 0);
     let (words, _) = bytes.as_chunks::<4>();
     words.iter().map(|w| u32::from_le_bytes(*w)).collect()
+}
+
+/// An element of the window of output `i` that is larger than the others: never one of the border.
+fn winner(g: &Conv2d, i: usize, rng: &mut Rng) -> u8 {
+    let pixel = i / g.output.c;
+    let inside = |at: usize, pad: usize, size: usize| (pad..size + pad).contains(&at);
+    loop {
+        let k = rng.below((g.kernel.0 * g.kernel.1) as u32) as usize;
+        let y = pixel / g.output.w * g.stride.0 + k / g.kernel.1;
+        let x = pixel % g.output.w * g.stride.1 + k % g.kernel.1;
+        if inside(y, g.pad.0, g.input.h) && inside(x, g.pad.1, g.input.w) {
+            return k as u8;
+        }
+    }
 }
 
 /// Eight elements that survive a dropout of `rate`, as bits.

@@ -97,8 +97,10 @@ const GRID: Room = Room {
 /// Calls of a kernel that are fitted, and that are held out.
 const FITTED: usize = 160;
 const HELD_OUT: usize = 80;
-/// Seeds of the two grids.
-const GRIDS: [u64; 2] = [1, 2];
+/// Seed of the grid that is fitted.
+pub const FITTED_SEED: u64 = 1;
+/// Seed of the grid that is held out, unless another is asked for.
+pub const HELD_OUT_SEED: u64 = 2;
 
 /// How a whole step was predicted.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,7 +121,7 @@ impl Step {
 }
 
 /// Measures and fits every kernel on `meter`, with constants in RAM and, where `stalls` says that flash is slower, in flash too.
-/// Calls `tell` with each kernel's name before it.
+/// The errors are those of the calls that the seed `held_out` draws. Calls `tell` with each kernel's name before it.
 ///
 /// # Errors
 /// [`Error`]; [`Error::Room`] where `room` is too small for the grid.
@@ -127,6 +129,7 @@ pub fn calibrate<M: Meter>(
     meter: &mut M,
     room: Room,
     stalls: bool,
+    held_out: u64,
     tell: &mut dyn FnMut(&'static str),
 ) -> Result<(Table, Vec<Step>), Error<M::Error>> {
     let grid = Room {
@@ -136,10 +139,10 @@ pub fn calibrate<M: Meter>(
     let mut table = Table::default();
     for &kernel in Kernel::ALL {
         tell(kernel.name());
-        let cost = kernel_cost(meter, kernel, Placement::Ram, grid)?;
+        let cost = kernel_cost(meter, kernel, Placement::Ram, grid, held_out)?;
         table.kernels.insert(kernel.name().to_owned(), cost);
         if stalls && (0..3).any(|operand| is_constant(kernel, operand)) {
-            let cost = kernel_cost(meter, kernel, Placement::Flash, grid)?;
+            let cost = kernel_cost(meter, kernel, Placement::Flash, grid, held_out)?;
             table.flash.insert(kernel.name().to_owned(), cost);
         }
     }
@@ -169,16 +172,16 @@ fn kernel_cost<M: Meter>(
     kernel: Kernel,
     placement: Placement,
     room: Room,
+    held_out: u64,
 ) -> Result<KernelCost, Error<M::Error>> {
-    let [fitted, held_out] = GRIDS.map(|seed| {
+    let mut points = |seed: u64, count: usize| {
         let mut rng = Rng::for_purpose(seed, kernel as u64);
-        let count = if seed == GRIDS[0] { FITTED } else { HELD_OUT };
-        (seed, grid::cases(kernel, count, &mut rng))
-    });
-    let points = measure(meter, kernel, &fitted.1, placement, room, fitted.0)?;
-    let cycles = fit(&points);
+        let cases = grid::cases(kernel, count, &mut rng);
+        measure(meter, kernel, &cases, placement, room, seed)
+    };
+    let cycles = fit(&points(FITTED_SEED, FITTED)?);
     let mut errors = Vec::new();
-    for point in measure(meter, kernel, &held_out.1, placement, room, held_out.0)? {
+    for point in points(held_out, HELD_OUT)? {
         // Loops that the fit's grid never entered would be priced as nothing by a call that enters them.
         let predicted = predict(&cycles, &point.trips).unwrap_or(0.0);
         errors.push(predicted / point.cycles - 1.0);

@@ -2,6 +2,7 @@
 
 use crate::trips::{Fields, Winners};
 use runtime_shared::kernels::activation::Activation;
+use runtime_shared::kernels::conv2d::Conv2d;
 use runtime_shared::program::{Call, Kernel};
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +12,14 @@ pub struct Data {
     /// Shares of zeros among the elements of the first two operands, and of the update rule's state: a software float is done
     /// sooner with a zero.
     pub zeros: [f64; 3],
-    /// Share of the elements of a softmax, loss or activation whose exponential takes a short cut.
-    pub near: f64,
+    /// Shares of the elements of a softmax, loss or activation whose exponential takes the short cut, and the shorter way.
+    pub near: [f64; 2],
+    /// Of a forward pass of a maximum pool: how often an element is larger than those of its window before it.
+    pub rises: f64,
+    /// Of kernels that add up without products of weights, additions of something to nothing.
+    pub fresh: f64,
+    /// Of the same kernels, additions of what has the other sign.
+    pub opposite: f64,
     /// Of a backward convolution with a pool: what falls on the input of the windows whose delta is not zero. Zero elsewhere.
     pub winners: Winners,
 }
@@ -38,9 +45,26 @@ impl Data {
             let (deltas, _) = operand(delta).as_chunks::<4>();
             Fields::of(&call.conv2d()).winners(deltas, operand(argmax))
         });
+        let rises = match call.kernel {
+            Kernel::MaxPool => rises(&call.conv2d(), operand(0)),
+            _ => 0,
+        };
+        let [fresh, opposite] = match call.kernel {
+            Kernel::Normalise | Kernel::ChannelAffine => shifts(call, &operand),
+            Kernel::Add | Kernel::AddAssign => {
+                let pairs = floats(operand(0)).zip(floats(operand(1)));
+                meetings(pairs)
+            }
+            Kernel::BiasBackward if call.dim(0) > 1 => sums(call.dim(1), operand(0)),
+            Kernel::MaxPoolBackward => [first_hits(&call.conv2d(), operand(0), operand(1)), 0],
+            _ => [0; 2],
+        };
         Self {
             zeros,
             near: near(call, operand(0)),
+            rises: rises as f64,
+            fresh: fresh as f64,
+            opposite: opposite as f64,
             winners: winners.unwrap_or_default(),
         }
     }
@@ -50,14 +74,22 @@ impl Data {
         for (mine, theirs) in self.zeros.iter_mut().zip(other.zeros) {
             *mine += theirs;
         }
-        self.near += other.near;
+        for (mine, theirs) in self.near.iter_mut().zip(other.near) {
+            *mine += theirs;
+        }
+        self.rises += other.rises;
+        self.fresh += other.fresh;
+        self.opposite += other.opposite;
         self.winners.add(&other.winners);
     }
 
     /// These figures times `factor`.
     pub fn times(mut self, factor: f64) -> Self {
         self.zeros = self.zeros.map(|zeros| zeros * factor);
-        self.near *= factor;
+        self.near = self.near.map(|share| share * factor);
+        self.rises *= factor;
+        self.fresh *= factor;
+        self.opposite *= factor;
         self.winners = self.winners.times(factor);
         self
     }
@@ -86,28 +118,125 @@ fn zero_bits(mask: &[u8], count: usize) -> f64 {
 
 /// Below this, an exponential needs no reduction of its argument: ln 2 / 2.
 const REDUCED: f32 = 0.346_573_6;
+/// From there to below this it is reduced by one ln 2: 3 ln 2 / 2.
+const ONCE: f32 = 1.039_720_8;
 /// Below this, a hyperbolic tangent is a short series.
 const SERIES: f32 = 0.25;
 
-/// The share of the elements of `bytes`, the first operand of `call`, whose exponential takes a short cut. The largest
-/// element of a softmax, whose exponential always does, is not counted.
-fn near(call: &Call, bytes: &[u8]) -> f64 {
-    let (words, _) = bytes.as_chunks::<4>();
-    let floats = || words.iter().map(|word| f32::from_le_bytes(*word));
-    let share = |count: usize| count as f64 / words.len().max(1) as f64;
-    let below = |limit: f32| share(floats().filter(|x| x.abs() < limit).count());
+/// The shares of the elements of `bytes`, the first operand of `call`, whose exponential takes a short cut, and whose argument is
+/// reduced the short way. The largest element of a softmax, whose exponential always takes the short cut, is not counted.
+fn near(call: &Call, bytes: &[u8]) -> [f64; 2] {
+    let floats = || floats(bytes);
+    let share = |count: usize| count as f64 / (bytes.len() / 4).max(1) as f64;
+    let below = |bounds: [f32; 2]| {
+        let [near, both] = bounds.map(|bound| floats().filter(|x| x.abs() < bound).count());
+        [share(near), share(both - near)]
+    };
     let beside_largest = || {
         let largest = floats().fold(f32::NEG_INFINITY, f32::max);
-        let near = floats().filter(|x| largest - x < REDUCED).count();
-        share(near.saturating_sub(1))
+        let [near, both] =
+            [REDUCED, ONCE].map(|bound| floats().filter(|x| largest - x < bound).count());
+        [share(near.saturating_sub(1)), share(both - near)]
     };
     match (call.kernel, call.dim(2)) {
         (Kernel::Softmax, _) | (Kernel::Loss, 0 | 3) => beside_largest(),
-        (Kernel::Loss, 2) => below(REDUCED),
-        (Kernel::Activation, _) if call.activation == Activation::Sigmoid => below(REDUCED),
-        (Kernel::Activation, _) if call.activation == Activation::Tanh => below(SERIES),
-        _ => 0.0,
+        (Kernel::Loss, 2) => below([REDUCED, ONCE]),
+        (Kernel::Activation, _) => match call.activation {
+            Activation::Sigmoid => below([REDUCED, ONCE]),
+            // Its exponential is one of twice the magnitude.
+            Activation::Tanh => below([SERIES, ONCE / 2.0]),
+            _ => [0.0; 2],
+        },
+        _ => [0.0; 2],
     }
+}
+
+/// How often, over all windows of the pool `g`, an element of `x` is larger than those of its window before it; the first always is.
+fn rises(g: &Conv2d, x: &[u8]) -> usize {
+    let (words, _) = x.as_chunks::<4>();
+    let on_input = |at: usize, pad: usize, size: usize| at.checked_sub(pad).filter(|i| *i < size);
+    let mut rises = 0;
+    for (oy, ox, c) in (0..g.output.len()).map(|i| {
+        let pixel = i / g.output.c;
+        (pixel / g.output.w, pixel % g.output.w, i % g.output.c)
+    }) {
+        let mut largest: Option<f32> = None;
+        for (ky, kx) in (0..g.kernel.0).flat_map(|ky| (0..g.kernel.1).map(move |kx| (ky, kx))) {
+            let row = on_input(oy * g.stride.0 + ky, g.pad.0, g.input.h);
+            let column = on_input(ox * g.stride.1 + kx, g.pad.1, g.input.w);
+            let Some((row, column)) = row.zip(column) else {
+                continue;
+            };
+            let Some(word) = words.get((row * g.input.w + column) * g.input.c + c) else {
+                continue;
+            };
+            let x = f32::from_le_bytes(*word);
+            if largest.is_none_or(|largest| x > largest) {
+                largest = Some(x);
+                rises += 1;
+            }
+        }
+    }
+    rises
+}
+
+/// The floats that `bytes` are.
+fn floats<'b>(bytes: &'b [u8]) -> impl Iterator<Item = f32> + Clone + 'b {
+    let (words, _) = bytes.as_chunks::<4>();
+    words.iter().map(|word| f32::from_le_bytes(*word))
+}
+
+/// Of `additions` of something to something: how many to zero, and how many to what has the other sign.
+fn meetings(additions: impl Iterator<Item = (f32, f32)>) -> [usize; 2] {
+    let [mut fresh, mut opposite] = [0; 2];
+    for (x, to) in additions.filter(|(x, _)| *x != 0.0) {
+        fresh += usize::from(to == 0.0);
+        opposite += usize::from(to != 0.0 && (x < 0.0) != (to < 0.0));
+    }
+    [fresh, opposite]
+}
+
+/// The meetings of a channel's shift with its elements, scaled.
+fn shifts<'o>(call: &Call, operand: &impl Fn(usize) -> &'o [u8]) -> [usize; 2] {
+    let channels = floats(operand(1)).zip(floats(operand(2))).cycle();
+    let meet = |x: (f32, (f32, f32))| (x.0 * x.1.0, x.1.1);
+    if call.kernel == Kernel::Normalise {
+        let pixels = operand(0).iter().map(|byte| f32::from(*byte));
+        meetings(pixels.zip(channels).map(meet))
+    } else {
+        meetings(floats(operand(0)).zip(channels).map(meet))
+    }
+}
+
+/// The meetings of deltas with the sums of their channels so far.
+fn sums(channels: usize, deltas: &[u8]) -> [usize; 2] {
+    let mut sums = vec![0.0; channels.max(1)];
+    let mut channel = 0;
+    meetings(floats(deltas).map(|delta| {
+        let sum = &mut sums[channel];
+        channel = (channel + 1) % channels.max(1);
+        let before = *sum;
+        *sum += delta;
+        (delta, before)
+    }))
+}
+
+/// How many elements of the input of the pool `g` get a delta that is not zero.
+fn first_hits(g: &Conv2d, deltas: &[u8], argmax: &[u8]) -> usize {
+    let (words, _) = deltas.as_chunks::<4>();
+    let mut hit = vec![false; g.input.len()];
+    for (i, (word, winner)) in words.iter().zip(argmax).enumerate() {
+        let (pixel, k) = (i / g.output.c.max(1), usize::from(*winner));
+        let (oy, ox) = (pixel / g.output.w.max(1), pixel % g.output.w.max(1));
+        let (ky, kx) = (k / g.kernel.1.max(1), k % g.kernel.1.max(1));
+        let row = (oy * g.stride.0 + ky).saturating_sub(g.pad.0);
+        let column = (ox * g.stride.1 + kx).saturating_sub(g.pad.1);
+        let at = (row * g.input.w + column) * g.input.c + i % g.output.c.max(1);
+        if let Some(hit) = hit.get_mut(at) {
+            *hit |= f32::from_le_bytes(*word) != 0.0;
+        }
+    }
+    hit.into_iter().filter(|hit| *hit).count()
 }
 
 #[cfg(test)]
@@ -166,7 +295,10 @@ mod tests {
     fn figures_are_sums_and_means_of_runs() {
         let one = Data {
             zeros: [0.5, 0.25, 0.0],
-            near: 1.0,
+            near: [1.0, 0.5],
+            rises: 3.0,
+            fresh: 2.0,
+            opposite: 1.0,
             ..Data::default()
         };
         let mut two = one;

@@ -143,12 +143,20 @@ pub const FRESH: &str = "fresh";
 /// As [`ZERO`]: exponentials that take a short cut.
 pub const NEAR: &str = "near";
 
+/// As [`ZERO`]: exponentials whose argument is reduced the shorter way.
+pub const ONCE: &str = "once";
+
+/// As [`ZERO`]: factors of a whole row that are zero.
+pub const ZERO_FACTOR: &str = "zero_factor";
+
 /// Loops whose trips give time back, as [`ZERO`]. Those of an update rule are gradients that are zero, and parameters whose gradient
 /// is zero and always was, so that their state is zero too.
-pub const GIVE_BACK: [&str; 9] = [
+pub const GIVE_BACK: [&str; 11] = [
     ZERO,
+    ZERO_FACTOR,
     FRESH,
     NEAR,
+    ONCE,
     "zero_linear",
     "zero_decayed",
     "zero_momentum",

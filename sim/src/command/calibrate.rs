@@ -58,7 +58,8 @@ pub fn calibrate(options: &Calibrate, common: &Common) -> Result<(), Failure> {
         let mut tell = |kernel: &str| tracing::info!("{what}: {kernel}");
         progress.line(&format!("Measuring {what}"));
         let (table, steps) =
-            sim_cost::calibrate(&mut device, room, stalls, &mut tell).map_err(failure)?;
+            sim_cost::calibrate(&mut device, room, stalls, options.held_out, &mut tell)
+                .map_err(failure)?;
         stack = stack.max(device.stack);
         shown.extend(rows(what, &table, &steps));
         Ok(table)
@@ -225,7 +226,10 @@ fn provenance(target: &str, firmware: &str, by_qemu: bool) -> Result<Provenance,
     Ok(Provenance {
         unit,
         compiler,
-        flags: format!("--profile firmware --target {target}"),
+        flags: format!(
+            "--profile {} --target {target}",
+            sim_device::firmware::profile(target)
+        ),
         firmware: format!("sha256 {firmware}"),
         counter,
     })

@@ -1,7 +1,7 @@
 //! Convolutions and pools: loops over windows, of which those at a border are cut short.
 
 use super::layers::dots;
-use super::{Activity, FRESH, Trips, Update, ZERO};
+use super::{Activity, FRESH, Trips, Update, ZERO, idle};
 use runtime_shared::kernels::conv2d::Conv2d;
 use runtime_shared::program::{Call, Kernel, Place};
 use serde::{Deserialize, Serialize};
@@ -211,6 +211,8 @@ pub(super) fn forward(call: &Call, activity: &Activity) -> Trips {
 pub struct Winners {
     /// How often a border cuts a window.
     cuts: f64,
+    /// Output channels that any of the windows belongs to.
+    channels: f64,
     /// Kernel rows.
     segments: f64,
     /// Neighbours in these rows, by fours.
@@ -223,6 +225,7 @@ impl Winners {
     /// Adds another's figures to these.
     pub fn add(&mut self, other: &Self) {
         self.cuts += other.cuts;
+        self.channels += other.channels;
         self.segments += other.segments;
         self.fours += other.fours;
         for (mine, theirs) in self.rests.iter_mut().zip(other.rests) {
@@ -234,6 +237,7 @@ impl Winners {
     pub fn times(self, factor: f64) -> Self {
         Self {
             cuts: self.cuts * factor,
+            channels: self.channels * factor,
             segments: self.segments * factor,
             fours: self.fours * factor,
             rests: self.rests.map(|rest| rest * factor),
@@ -287,6 +291,7 @@ impl Fields {
         let len = columns * self.inputs;
         Winners {
             cuts: (row_cut + column_cut) as f64,
+            channels: 0.0,
             segments: rows as f64,
             fours: (rows * (len / 4)) as f64,
             rests: [1, 2, 3].map(|rest| if len % 4 == rest { rows as f64 } else { 0.0 }),
@@ -298,13 +303,17 @@ impl Fields {
         let mut sum = Winners::default();
         let (h, w) = self.pool;
         let across = (self.columns.len() / w).max(1);
+        let mut channels = vec![false; self.outputs.max(1)];
         for (i, (delta, &k)) in deltas.iter().zip(argmax).enumerate() {
             if *delta != [0; 4] {
-                let (position, k) = (i / self.outputs.max(1), usize::from(k));
+                let (position, k) = (i / channels.len(), usize::from(k));
+                let channel = i % channels.len();
+                channels[channel] = true;
                 let (py, px) = (position / across, position % across);
                 sum.add(&self.window(py * h + k / w, px * w + k % w));
             }
         }
+        sum.channels = channels.into_iter().filter(|any| *any).count() as f64;
         sum
     }
 
@@ -327,7 +336,10 @@ fn winners(trips: &mut Trips, g: &Conv2d, activity: &Activity) -> Winners {
     let used = activity.active.unwrap_or(deltas as f64);
     let winners = match activity.data {
         Some(data) => data.winners,
-        None => Fields::of(g).mean().times(used),
+        None => Winners {
+            channels: g.output.c as f64,
+            ..Fields::of(g).mean().times(used)
+        },
     };
     trips.add("delta", deltas);
     trips.add_mean("winner", used);
@@ -402,8 +414,10 @@ pub(super) fn backward_weights(call: &Call, update: Update, activity: &Activity)
         }
         let products = winners.taps();
         trips.add_mean(ZERO, activity.zeros(0) * products);
-        // The first winner of a channel meets a cleared tile.
-        trips.add_mean(FRESH, products.min((outputs * taps) as f64));
+        // The first winner of a channel meets a cleared tile, which stays cleared where there is none.
+        trips.add_mean(FRESH, products.min(winners.channels * taps as f64));
+        let none = 1.0 - winners.channels / outputs.max(1) as f64;
+        idle(&mut trips, update, outputs * taps, none, activity);
         trips.add("clear", outputs * taps);
         trips.add("line", outputs * g.pooled().h);
         // With a single output its gradients are neighbours. That is too rare to be measured, and priced as if they were apart.
@@ -485,26 +499,43 @@ pub(super) fn depthwise_backward_weights(
     trips
 }
 
-/// Windows, pixels and elements of a pool.
-fn pixels(trips: &mut Trips, g: &Conv2d, element: &'static str, activity: &Activity) {
+/// Windows and pixels of a pool, and as many `element`s as pixels have channels, `fewer` left out; gives how many there are with these.
+fn pixels(
+    trips: &mut Trips,
+    g: &Conv2d,
+    (element, fewer): (&'static str, usize),
+    activity: &Activity,
+) -> usize {
     let (rows, columns) = axes(g);
     let all = Windows::all(&rows, &columns, 1);
+    let elements = all.taps * g.output.c;
     trips.add("line", g.output.h);
     trips.add("cut", all.cuts);
     all.count(trips, 1, ["window", "segment", "pixel"]);
-    trips.add(element, all.taps * g.output.c);
-    trips.add_mean(ZERO, activity.zeros(0) * (all.taps * g.output.c) as f64);
+    trips.add(element, elements.saturating_sub(fewer));
+    trips.add_mean(ZERO, activity.zeros(0) * elements as f64);
+    elements
 }
 
 pub(super) fn pool(call: &Call, activity: &Activity) -> Trips {
     let g = call.conv2d();
     let mut trips = Trips::call(call);
-    let indexed = call.operands[2] != Place::Absent;
-    trips.add("output", g.output.len());
-    match call.kernel {
-        Kernel::MaxPool if indexed => pixels(&mut trips, &g, "indexed", activity),
-        _ => pixels(&mut trips, &g, "element", activity),
+    let outputs = g.output.len();
+    trips.add("output", outputs);
+    if call.kernel == Kernel::AveragePool {
+        pixels(&mut trips, &g, ("element", 0), activity);
+        return trips;
     }
+    let [element, rise] = if call.operands[2] == Place::Absent {
+        ["element", "rise"]
+    } else {
+        ["indexed", "indexed_rise"]
+    };
+    // The first of a window is taken as it is.
+    let all = pixels(&mut trips, &g, (element, outputs), activity);
+    // Unknown, each is larger than those before it.
+    let rises = activity.data.map_or(all as f64, |data| data.rises);
+    trips.add_mean(rise, (rises - outputs as f64).max(0.0));
     trips
 }
 
@@ -512,14 +543,10 @@ pub(super) fn max_pool_backward(call: &Call, activity: &Activity) -> Trips {
     let g = call.conv2d();
     let mut trips = Trips::call(call);
     trips.add("clear", g.input.len());
+    trips.add("line", g.output.h);
     trips.add("window", g.output.h * g.output.w);
     trips.add("delta", g.output.len());
-    let used = (1.0 - activity.zeros(0)) * g.output.len() as f64;
-    if g.stride.0 >= g.kernel.0 && g.stride.1 >= g.kernel.1 {
-        trips.add_mean(FRESH, used);
-    } else {
-        fresh_of(&mut trips, &g, used);
-    }
+    trips.add_mean(FRESH, activity.data.map_or(0.0, |data| data.fresh));
     trips.add_mean(ZERO, activity.zeros(0) * g.output.len() as f64);
     trips
 }
@@ -529,6 +556,6 @@ pub(super) fn average_pool_backward(call: &Call, activity: &Activity) -> Trips {
     let mut trips = Trips::call(call);
     trips.add("clear", g.input.len());
     fresh(&mut trips, &g, activity);
-    pixels(&mut trips, &g, "element", activity);
+    pixels(&mut trips, &g, ("element", 0), activity);
     trips
 }

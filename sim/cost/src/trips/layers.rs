@@ -1,6 +1,6 @@
 //! Dense layers, and kernels that walk their elements one after the other.
 
-use super::{Activity, FRESH, NEAR, Trips, Update, ZERO, activation, idle};
+use super::{Activity, FRESH, NEAR, ONCE, Trips, Update, ZERO, ZERO_FACTOR, activation, idle};
 use runtime_shared::program::call::SKIP_ZEROS;
 use runtime_shared::program::{Call, Kernel, Place};
 
@@ -43,9 +43,12 @@ fn zero_rows(call: &Call, activity: &Activity) -> f64 {
 pub(super) fn dense(call: &Call, activity: &Activity) -> Trips {
     let mut trips = Trips::call(call);
     rows(&mut trips, call, used(call, activity));
-    trips.add_mean(ZERO, zero_rows(call, activity) * call.dim(1) as f64);
+    let zero_rows = zero_rows(call, activity);
+    trips.add_mean(ZERO, zero_rows * call.dim(1) as f64);
     if call.operands[2] == Place::Absent {
-        trips.add(FRESH, call.dim(1));
+        // The first row that is not zero meets sums that are.
+        let first = (used(call, activity) - zero_rows).clamp(0.0, 1.0);
+        trips.add_mean(FRESH, first * call.dim(1) as f64);
     }
     trips
 }
@@ -56,6 +59,8 @@ pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Act
     if update == Update::Linear {
         let (used, zero_rows) = (used(call, activity), zero_rows(call, activity));
         rows(&mut trips, call, used);
+        let blocks: usize = blocks(outputs).iter().sum();
+        trips.add_mean(ZERO_FACTOR, zero_rows * blocks as f64);
         let zeros = zero_rows + (used - zero_rows) * activity.zeros(1);
         trips.add_mean(ZERO, zeros * outputs as f64);
     } else {
@@ -104,14 +109,24 @@ pub(super) fn bias_backward(call: &Call, update: Update, activity: &Activity) ->
         trips.add("element", positions * channels);
         trips.add("clear", channels);
     }
-    let all = positions * channels;
     update.push(&mut trips, 1, channels, 1);
+    // Channels whose deltas are all zero, by expectation.
+    let none = activity.zeros(0).powi(positions.min(1 << 16) as i32);
     if positions > 1 {
+        let all = positions * channels;
         trips.add_mean(ZERO, activity.zeros(0) * all as f64);
-    } else {
-        idle(&mut trips, update, all, activity.zeros(0), activity);
+        meetings(&mut trips, activity);
     }
+    idle(&mut trips, update, channels, none, activity);
     trips
+}
+
+/// Counts additions that take another time than most: to nothing, and to what has the other sign.
+fn meetings(trips: &mut Trips, activity: &Activity) {
+    if let Some(data) = activity.data {
+        trips.add_mean(FRESH, data.fresh);
+        trips.add_mean("opposite", data.opposite);
+    }
 }
 
 /// Kernels whose dimension is a length.
@@ -121,6 +136,7 @@ pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> T
     match call.kernel {
         Kernel::Normalise if call.dim(2) == 1 => trips.add("element", n),
         Kernel::Normalise => {
+            trips.add("channels", 1);
             trips.add("position", n / call.dim(2).max(1));
             trips.add("channel", n);
         }
@@ -157,8 +173,11 @@ pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> T
         Kernel::Softmax => trips.add("element", n.saturating_sub(1)),
         _ => trips.add("element", n),
     }
-    let near = activity.data.map_or(0.0, |data| data.near);
-    trips.add_mean(NEAR, near * n as f64);
+    let near = activity.data.map_or([0.0; 2], |data| data.near);
+    for (name, share) in [NEAR, ONCE].into_iter().zip(near) {
+        trips.add_mean(name, share * n as f64);
+    }
+    meetings(&mut trips, activity);
     if !matches!(call.kernel, Kernel::Loss | Kernel::Softmax | Kernel::Apply) {
         trips.add_mean(ZERO, activity.either() * n as f64);
     }
