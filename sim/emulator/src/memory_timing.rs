@@ -10,7 +10,11 @@ pub struct MemoryTiming {
     pub flash_wait_states: u32,
     /// Bytes that one access to the flash array delivers (4, 8, 16 or 32); 0 stands for 4.
     pub flash_line_bytes: u32,
-    /// Whether the next line is fetched while the current one executes.
+    /// Thousandths of a cycle that an access to the array for data stalls where no cache serves data; by
+    /// default those of the wait states.
+    pub data_stall: Option<u32>,
+    /// Whether the next line is fetched while the current one executes. A line that came so is not copied
+    /// into the cache: that holds what was missed.
     pub prefetch: bool,
     /// Cache of instructions fetched from flash.
     pub instruction_cache: Option<Cache>,
@@ -22,17 +26,34 @@ pub struct MemoryTiming {
     pub ram_wait_states: Vec<(String, u32)>,
 }
 
-/// A set-associative cache with round-robin replacement.
+/// A set-associative cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cache {
     /// Bytes it holds.
     pub bytes: u32,
-    /// Bytes of a line; a miss reads one line from the array.
+    /// Bytes of a line.
     pub line_bytes: u32,
     /// Lines an address may lie in.
     pub ways: u32,
-    /// Cycles that filling a line stalls the core; by default those of the flash accesses it takes.
+    /// Bytes that a miss brings, where a line is filled piece by piece; by default the line.
     #[serde(default)]
-    pub miss_cycles: Option<u32>,
+    pub fill_bytes: Option<u32>,
+    /// Which line makes room.
+    #[serde(default)]
+    pub replacement: Replacement,
+    /// Thousandths of a cycle that a miss stalls the core; by default those of the flash accesses it takes.
+    #[serde(default)]
+    pub stall: Option<u32>,
+}
+
+/// Which line of a set makes room for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replacement {
+    /// The one that came first.
+    #[default]
+    RoundRobin,
+    /// The one that was used longest ago.
+    LeastRecentlyUsed,
 }

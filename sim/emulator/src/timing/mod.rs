@@ -3,6 +3,7 @@
 //! *Table* is the sum of the classes' cycles. *Rules* adds what a pipeline does between instructions.
 //! *Memory* adds the board's wait states and caches. Figures are data (`configs/cores`), each with its source.
 
+mod cache;
 mod class;
 mod clock;
 mod memory;

@@ -64,11 +64,32 @@ pub struct Cache {
     pub line_bytes: u32,
     /// Associativity: ways of a set; lines of the whole cache when it is fully associative.
     pub ways: u32,
-    /// Where the three are from.
+    /// Bytes that a miss brings, where a line is filled piece by piece; else the line.
+    #[serde(default)]
+    pub fill_bytes: Option<u32>,
+    /// Which line makes room for another.
+    #[serde(default)]
+    pub replacement: Replacement,
+    /// Whether the cache of instructions serves constants too.
+    #[serde(default)]
+    pub unified: bool,
+    /// Where these are from.
     pub source: Source,
 }
 
-/// The effective stall of data read from flash, as measured: cycles for each line that is touched.
+/// Which line of a set makes room for another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replacement {
+    /// The one that came first.
+    #[default]
+    RoundRobin,
+    /// The one that was used longest ago.
+    LeastRecentlyUsed,
+}
+
+/// The effective stall of data read from flash, as measured: cycles for each line that is touched, whatever hides or adds to the wait
+/// states.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stall {

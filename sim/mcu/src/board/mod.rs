@@ -12,7 +12,7 @@ mod raw;
 
 pub use self::catalogue::{boards, find, load};
 pub use self::core::{Core, CoreInfo, Float};
-pub use self::memory::{Bank, BankKind, Cache, Flash, FlashTiming, Run, Stall};
+pub use self::memory::{Bank, BankKind, Cache, Flash, FlashTiming, Replacement, Run, Stall};
 pub use self::power::{Load, Power};
 
 use crate::source::{Source, Sourced};

@@ -291,21 +291,21 @@ fn resolve_ram(document: Document<'_>, raw: Spanned<Vec<RawBank>>) -> Result<Vec
 }
 
 fn resolve_flash(document: Document<'_>, raw: RawFlash) -> Result<Flash, Error> {
-    let cache = |cache: Spanned<Cache>| {
-        document.check(
-            cache,
-            |cache| {
-                let lines = cache.bytes.checked_div(cache.line_bytes).unwrap_or(0);
-                lines > 0 && lines * cache.line_bytes == cache.bytes && cache.ways > 0 && lines % cache.ways == 0
-            },
-            |cache| {
-                format!(
-                    "a cache's bytes are ways × sets × line_bytes, which {} bytes of {}-byte lines in {} ways are not",
-                    cache.bytes, cache.line_bytes, cache.ways
-                )
-            },
-        )
+    let cache = |cache: Option<Spanned<Cache>>| {
+        cache
+            .map(|cache| resolve_cache(document, cache))
+            .transpose()
     };
+    let (instruction_cache, data_cache) = (raw.instruction_cache, raw.data_cache);
+    if let Some(data_cache) = &data_cache {
+        let serves_data =
+            |cache: &Option<Spanned<Cache>>| cache.as_ref().is_some_and(|c| c.get_ref().unified);
+        if data_cache.get_ref().unified || serves_data(&instruction_cache) {
+            let message =
+                "a unified cache is the instruction_cache of a board without a data_cache";
+            return Err(document.at(data_cache.span(), message.to_owned()));
+        }
+    }
     Ok(Flash {
         base: raw.base,
         bytes: positive(document, raw.bytes, "bytes")?,
@@ -320,8 +320,8 @@ fn resolve_flash(document: Document<'_>, raw: RawFlash) -> Result<Flash, Error> 
                 )
             })
             .transpose()?,
-        instruction_cache: raw.instruction_cache.map(cache).transpose()?,
-        data_cache: raw.data_cache.map(cache).transpose()?,
+        instruction_cache: cache(instruction_cache)?,
+        data_cache: cache(data_cache)?,
         stall: raw
             .stall
             .map(|stall| {
@@ -333,6 +333,35 @@ fn resolve_flash(document: Document<'_>, raw: RawFlash) -> Result<Flash, Error> 
             })
             .transpose()?,
     })
+}
+
+fn resolve_cache(document: Document<'_>, cache: Spanned<Cache>) -> Result<Cache, Error> {
+    let span = cache.span();
+    let cache = document.check(
+        cache,
+        |cache| {
+            let lines = cache.bytes.checked_div(cache.line_bytes).unwrap_or(0);
+            lines > 0
+                && lines * cache.line_bytes == cache.bytes
+                && cache.ways > 0
+                && lines % cache.ways == 0
+        },
+        |cache| {
+            format!(
+                "a cache's bytes are ways × sets × line_bytes, which {} bytes of {}-byte lines in {} ways are not",
+                cache.bytes, cache.line_bytes, cache.ways
+            )
+        },
+    )?;
+    if let Some(fill) = cache.fill_bytes
+        && (fill < 4 || !fill.is_power_of_two() || cache.line_bytes % fill != 0)
+    {
+        let message = format!(
+            "fill_bytes is a power of two from 4 on that divides line_bytes, which {fill} is not"
+        );
+        return Err(document.at(span, message));
+    }
+    Ok(cache)
 }
 
 fn resolve_power(document: Document<'_>, raw: RawPower, board_hz: u64) -> Result<Power, Error> {
