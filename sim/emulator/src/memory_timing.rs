@@ -13,8 +13,8 @@ pub struct MemoryTiming {
     /// Thousandths of a cycle that an access to the array for data stalls where no cache serves data; by
     /// default those of the wait states.
     pub data_stall: Option<u32>,
-    /// Whether the next line is fetched while the current one executes. A line that came so is not copied
-    /// into the cache: that holds what was missed.
+    /// Whether the next line is fetched while the current one executes. What came in time so is not copied
+    /// into the cache: that holds what the core waited for.
     pub prefetch: bool,
     /// Cache of instructions fetched from flash.
     pub instruction_cache: Option<Cache>,

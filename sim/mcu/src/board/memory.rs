@@ -50,7 +50,10 @@ pub struct FlashTiming {
     pub wait_states: u32,
     /// Bytes that one read delivers.
     pub line_bytes: u32,
-    /// Where the two are from.
+    /// Whether the next line of instructions is fetched while one executes, as the vendor's start-up code has it.
+    #[serde(default)]
+    pub prefetch: bool,
+    /// Where these are from.
     pub source: Source,
 }
 
