@@ -110,7 +110,7 @@ impl Timing {
         let cycles =
             |rule: &Option<super::table::Rule>| rule.as_ref().map_or(0, |r| r.cycles.into());
         Timing {
-            pipeline: Pipeline::new(&table.rules),
+            pipeline: Pipeline::new(&table),
             memory: Memory::new(machine),
             exceptions: [
                 cycles(&table.rules.exception_return),
@@ -222,7 +222,7 @@ impl Timing {
         let taken = if r.branched { u64::from(t.taken) } else { 0 };
         let rules = self
             .pipeline
-            .step(t, r.op, (r.accessed, r.effort), r.branched);
+            .step(t, (r.pc, r.op), (r.accessed, r.effort), r.branched);
         let mut stall = 0;
         if !self.memory.is_idle() {
             stall = self.memory.fetch(r.pc, r.op.size, self.memory_cycles);
@@ -267,7 +267,7 @@ fn skip(table: &CoreTable, pipeline: &mut Pipeline, op: &Op, pc: u32) -> u64 {
         flags: wide,
         ..Traits::UNKNOWN
     };
-    pipeline.step(&traits, op, (0, 0), false)
+    pipeline.step(&traits, (pc, op), (0, 0), false)
 }
 
 fn gather_classes<'a>(

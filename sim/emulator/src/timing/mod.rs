@@ -8,9 +8,10 @@ mod class;
 mod clock;
 mod memory;
 mod pipeline;
+mod predictor;
 mod table;
 mod traits;
 
 pub use class::Class;
 pub use clock::{Columns, Counts, Timing};
-pub use table::{CORE_NAMES, ClassRow, CoreTable, Rule, Rules, Tag};
+pub use table::{CORE_NAMES, ClassRow, CoreTable, PredictorRow, Rule, Rules, Tag};

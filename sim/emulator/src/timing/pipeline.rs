@@ -1,7 +1,8 @@
 //! The rules column: what a pipeline does between instructions.
 
 use super::class::Class;
-use super::table::{Rule, Rules};
+use super::predictor::Predictor;
+use super::table::{CoreTable, Rule};
 use super::traits::{
     ACCESSES, BRANCHES, BUFFERED_STORE, DATA_PROCESSING, FLOAT, INTERACTS, NARROW, ONE_UNIT, PAIRS,
     SETS_FLAGS, SINGLE_LOAD, SINGLE_STORE, Traits, UNALIGNED_WIDE, VARIES,
@@ -19,6 +20,9 @@ struct Active {
     unaligned_access: u64,
     paired_branch: bool,
     dual_issue: bool,
+    mispredicted_branch: u64,
+    /// Rules may touch every instruction.
+    every: bool,
 }
 
 /// What the next instruction needs to know of the last one.
@@ -38,6 +42,7 @@ struct Previous {
 #[derive(Debug, Clone)]
 pub(super) struct Pipeline {
     active: Active,
+    predictor: Option<Predictor>,
     /// Cycles of the rules column.
     pub now: u64,
     previous: Previous,
@@ -51,7 +56,8 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    pub fn new(r: &Rules) -> Self {
+    pub fn new(table: &CoreTable) -> Self {
+        let r = &table.rules;
         let cycles = |rule: &Option<Rule>| rule.as_ref().map_or(0, |r| r.cycles.into());
         let active = Active {
             load_pipelining: cycles(&r.load_pipelining),
@@ -62,9 +68,12 @@ impl Pipeline {
             unaligned_access: cycles(&r.unaligned_access),
             paired_branch: r.paired_branch.is_some(),
             dual_issue: r.dual_issue.is_some(),
+            mispredicted_branch: cycles(&r.mispredicted_branch),
+            every: r.dual_issue.is_some() || table.predictor.is_some(),
         };
         Pipeline {
             active,
+            predictor: table.predictor.as_ref().map(Predictor::new),
             now: 0,
             previous: Previous::default(),
             ready: [[0; 2]; 16],
@@ -76,13 +85,19 @@ impl Pipeline {
         }
     }
 
-    /// The cycles of one instruction, given the first address it accessed and the bits of its quotient or
-    /// factor.
+    /// The cycles of one instruction, given its address, the first address it accessed and the bits of its
+    /// quotient or factor.
     #[inline(always)]
-    pub fn step(&mut self, t: &Traits, op: &Op, operands: (u32, u32), branched: bool) -> u64 {
+    pub fn step(
+        &mut self,
+        t: &Traits,
+        (pc, op): (u32, &Op),
+        operands: (u32, u32),
+        branched: bool,
+    ) -> u64 {
         let taken = if branched { u64::from(t.taken) } else { 0 };
         let plain =
-            t.flags & INTERACTS == 0 && self.pending_until <= self.now && !self.active.dual_issue;
+            t.flags & INTERACTS == 0 && self.pending_until <= self.now && !self.active.every;
         let cost = if plain {
             let cost = u64::from(t.issue) + taken;
             self.unaligned_run = 0;
@@ -98,7 +113,14 @@ impl Pipeline {
             };
             cost
         } else {
-            self.interact(t, op, operands, branched)
+            let mut cost = self.interact(t, op, operands, branched);
+            if let Some(predictor) = &mut self.predictor
+                && matches!(t.class, Class::BranchConditional | Class::CompareBranch)
+                && predictor.surprises(pc, branched)
+            {
+                cost += self.active.mispredicted_branch;
+            }
+            cost
         };
         self.now += cost;
         cost

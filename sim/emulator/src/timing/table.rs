@@ -54,6 +54,9 @@ pub struct CoreTable {
     /// Pipeline rules.
     #[serde(default)]
     pub rules: Rules,
+    /// How the core predicts branches, where the rule `mispredicted_branch` says what a wrong prediction costs.
+    #[serde(default)]
+    pub predictor: Option<PredictorRow>,
 }
 
 /// One row: the cycles of a class, under which condition, from which source.
@@ -101,6 +104,18 @@ const fn one() -> u32 {
     1
 }
 
+/// What remembers branches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PredictorRow {
+    /// Branches that it remembers at once.
+    pub entries: u32,
+    /// Where its organisation comes from.
+    pub source: String,
+    /// How sure it is.
+    pub tag: Tag,
+}
+
 /// A pipeline rule: cycles it adds or saves, and its source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -138,6 +153,8 @@ pub struct Rules {
     pub paired_branch: Option<Rule>,
     /// Two instructions may issue together (Cortex-M7).
     pub dual_issue: Option<Rule>,
+    /// A conditional branch that does not go as predicted adds this.
+    pub mispredicted_branch: Option<Rule>,
 }
 
 impl CoreTable {
