@@ -47,6 +47,68 @@ fn loads_pipeline_on_the_m4() {
     assert_eq!(cycles("cortex-m4f", &[0x6008, 0x681a]), (4, 3));
 }
 
+/// jnk0le's cortex_m3m4.md: the Cortex-M4 chains loads that change different address registers.
+#[test]
+fn indexed_loads_pipeline_on_the_m4() {
+    // ldr r0, [r1], #4; ldr r2, [r3], #4 or [r1], #4.
+    let apart = [0xf851, 0x0b04, 0xf853, 0x2b04];
+    let same = [0xf851, 0x0b04, 0xf851, 0x2b04];
+    assert_eq!(cycles("cortex-m4f", &apart), (4, 3));
+    assert_eq!(cycles("cortex-m4f", &same), (4, 4));
+    assert_eq!(cycles("cortex-m3", &apart), (4, 4));
+    // The Cortex-M3 lets another load follow the first: ldr r2, [r3].
+    assert_eq!(cycles("cortex-m3", &[0xf851, 0x0b04, 0x681a]), (4, 3));
+}
+
+/// Arm DDI0337I and 100166, notes of table 3-1.
+#[test]
+fn it_folds_onto_a_narrow_instruction() {
+    // adds r1, #4 or add.w r1, #4; it eq; moveq r2, #1.
+    for core in ["cortex-m3", "cortex-m4f"] {
+        assert_eq!(cycles(core, &[0x3104, 0xbf08, 0x2201]), (3, 2), "{core}");
+        let wide = [0xf101, 0x0104, 0xbf08, 0x2201];
+        assert_eq!(cycles(core, &wide), (3, 3), "{core}");
+    }
+}
+
+/// Cycles of floating-point instructions, with the unit enabled before.
+fn float_cycles(core: &str, code: &[u16]) -> u64 {
+    // movw r2, #0xed88; movt r2, #0xe000; mov.w r3, #0xf00000; str r3, [r2]; two NOPs.
+    let mut enabled = vec![
+        0xf64e, 0x5288, 0xf2ce, 0x0200, 0xf44f, 0x0370, 0x6013, 0xbf00, 0xbf00,
+    ];
+    let before = cycles(core, &enabled).1;
+    enabled.extend(code);
+    cycles(core, &enabled).1 - before
+}
+
+/// jnk0le's cortex_m33.md and cortex_m7.md.
+#[test]
+fn products_that_accumulate_are_late() {
+    // vfma.f32 s0, s1, s2; two mov.n; vfma.f32 s0, s1, s2 or s3, s1, s0.
+    let (first, as_sum, as_factor) = ([0xeea0, 0x0a81], [0xeea0, 0x0a81], [0xeee0, 0x1a80]);
+    let after = |core: &str, fill: usize, second: [u16; 2]| {
+        let mut code = first.to_vec();
+        code.extend(std::iter::repeat_n(0x46d2, fill));
+        code.extend(second);
+        float_cycles(core, &code)
+    };
+    // Three cycles on the Cortex-M33, whatever the result is for; the unit is busy meanwhile.
+    assert_eq!(after("cortex-m33", 2, as_sum), 4);
+    assert_eq!(after("cortex-m33", 2, as_factor), 4);
+    assert_eq!(after("cortex-m33", 0, as_sum), 4);
+    // vstr s0, [r4] waits a cycle longer.
+    assert_eq!(after("cortex-m33", 3, [0xed84, 0x0a00]), 5);
+    // On the Cortex-M7 a factor is two cycles later than a sum.
+    let late = after("cortex-m7", 0, as_factor) - after("cortex-m7", 0, as_sum);
+    assert_eq!(late, 2);
+    // vadd.f32 s0, s1, s2; vstr s0, [r4]: stored at once, though an operand takes three cycles.
+    let add = [0xee30, 0x0a81];
+    let stored = float_cycles("cortex-m7", &[add[0], add[1], 0xed84, 0x0a00]);
+    let added = float_cycles("cortex-m7", &[add[0], add[1], 0xee30, 0x1a00]);
+    assert_eq!((stored, added), (2, 4));
+}
+
 #[test]
 fn an_address_that_was_just_computed_stalls() {
     // adds r1, #4; ldr r0, [r1].

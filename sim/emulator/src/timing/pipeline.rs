@@ -4,20 +4,22 @@ use super::class::Class;
 use super::predictor::Predictor;
 use super::table::{CoreTable, Rule};
 use super::traits::{
-    ACCESSES, BRANCHES, BUFFERED_STORE, DATA_PROCESSING, FLOAT, INTERACTS, NARROW, ONE_UNIT, PAIRS,
-    SETS_FLAGS, SINGLE_LOAD, SINGLE_STORE, Traits, UNALIGNED_WIDE, VARIES,
+    ACCESSES, BRANCHES, BUFFERED_STORE, DATA_PROCESSING, FLOAT, INTERACTS, LOADS, NARROW, ONE_UNIT,
+    PAIRS, SETS_FLAGS, SINGLE_LOAD, SINGLE_STORE, Traits, UNALIGNED_WIDE, VARIES,
 };
-use crate::op::{Kind, Op};
+use crate::op::{Kind, Op, WRITE_BACK};
 
 /// Rules as numbers: zero where a rule does not apply.
 #[derive(Debug, Clone, Copy)]
 struct Active {
     load_pipelining: u64,
+    indexed_load_pipelining: u64,
     store_buffer: u64,
     address_dependency: u64,
     branch_to_unaligned_wide: u64,
     unaligned_wide_group: u64,
     unaligned_access: u64,
+    folded_it: u64,
     paired_branch: bool,
     dual_issue: bool,
     mispredicted_branch: u64,
@@ -46,9 +48,9 @@ pub(super) struct Pipeline {
     /// Cycles of the rules column.
     pub now: u64,
     previous: Previous,
-    /// When registers are ready, on the rules clock: for use, and as accumulators.
-    ready: [[u64; 2]; 16],
-    fp_ready: [[u64; 2]; 32],
+    /// When registers are ready, on the rules clock: for use, as accumulators, and to be stored.
+    ready: [[u64; 3]; 16],
+    fp_ready: [[u64; 3]; 32],
     pending_until: u64,
     fp_free: u64,
     unaligned_run: u32,
@@ -61,6 +63,8 @@ impl Pipeline {
         let cycles = |rule: &Option<Rule>| rule.as_ref().map_or(0, |r| r.cycles.into());
         let active = Active {
             load_pipelining: cycles(&r.load_pipelining),
+            indexed_load_pipelining: cycles(&r.indexed_load_pipelining),
+            folded_it: cycles(&r.folded_it),
             store_buffer: cycles(&r.store_buffer),
             address_dependency: cycles(&r.address_dependency),
             branch_to_unaligned_wide: cycles(&r.branch_to_unaligned_wide),
@@ -76,8 +80,8 @@ impl Pipeline {
             predictor: table.predictor.as_ref().map(Predictor::new),
             now: 0,
             previous: Previous::default(),
-            ready: [[0; 2]; 16],
-            fp_ready: [[0; 2]; 32],
+            ready: [[0; 3]; 16],
+            fp_ready: [[0; 3]; 32],
             pending_until: 0,
             fp_free: 0,
             unaligned_run: 0,
@@ -145,8 +149,13 @@ impl Pipeline {
 
         if has(SINGLE_LOAD | SINGLE_STORE) {
             let independent = t.address & previous.writes == 0 && !has(UNALIGNED_WIDE);
-            if a.load_pipelining != 0 && had(SINGLE_LOAD) && independent {
-                cost = cost.saturating_sub(a.load_pipelining).max(1);
+            if had(SINGLE_LOAD) && independent {
+                let saved = if op.has(WRITE_BACK) {
+                    a.indexed_load_pipelining
+                } else {
+                    a.load_pipelining
+                };
+                cost = cost.saturating_sub(saved).max(1);
             }
             if a.store_buffer != 0 && has(BUFFERED_STORE) {
                 cost = a.store_buffer;
@@ -175,6 +184,9 @@ impl Pipeline {
             self.after_multicycle = cost > 1;
         }
 
+        if t.class == Class::It && had(NARROW) && !previous.branched {
+            cost = cost.saturating_sub(a.folded_it);
+        }
         let mut paired = false;
         if a.paired_branch && has(PAIRS) && had(NARROW) && !previous.paired && !previous.branched {
             let not_taken = !branched;
@@ -199,7 +211,7 @@ impl Pipeline {
             wait = self.fp_free - now;
         }
         let start = now + wait;
-        if t.latency > t.issue {
+        if t.is_late() {
             self.note_results(t, start);
         }
         if t.blocks_fp != 0 {
@@ -226,11 +238,18 @@ impl Pipeline {
             ready = ready.max(self.ready[register & 15][usize::from(accumulates)]);
             reads &= reads - 1;
         }
+        let stores = t.flags & (ACCESSES | LOADS) == ACCESSES;
         let mut reads = t.fp_reads;
         while reads != 0 {
             let register = reads.trailing_zeros() as usize;
-            let accumulates = t.fp_accumulates >> register & 1 == 1;
-            ready = ready.max(self.fp_ready[register & 31][usize::from(accumulates)]);
+            let use_of = if t.fp_accumulates >> register & 1 == 1 {
+                1
+            } else if stores {
+                2
+            } else {
+                0
+            };
+            ready = ready.max(self.fp_ready[register & 31][use_of]);
             reads &= reads - 1;
         }
         ready - now
@@ -240,6 +259,7 @@ impl Pipeline {
         let times = [
             start + u64::from(t.latency),
             start + u64::from(t.accumulate_latency),
+            start + u64::from(t.store_latency),
         ];
         let mut writes = t.writes & 0x7fff;
         while writes != 0 {
@@ -251,7 +271,8 @@ impl Pipeline {
             self.fp_ready[writes.trailing_zeros() as usize & 31] = times;
             writes &= writes - 1;
         }
-        self.pending_until = self.pending_until.max(times[0]);
+        let last = times[0].max(times[1]).max(times[2]);
+        self.pending_until = self.pending_until.max(last);
     }
 
     /// The pipeline is refilled by an exception that takes this long.

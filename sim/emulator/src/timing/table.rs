@@ -88,6 +88,9 @@ pub struct ClassRow {
     /// The same where the result is the next one's accumulator.
     #[serde(default)]
     pub accumulate_latency: Option<u32>,
+    /// The same where the result is stored, of floating-point instructions.
+    #[serde(default)]
+    pub store_latency: Option<u32>,
     /// Cycles after issue during which no floating-point instruction can start.
     #[serde(default)]
     pub blocks_fp: u32,
@@ -134,6 +137,8 @@ pub struct Rule {
 pub struct Rules {
     /// A load or store right after a load saves this, unless its address needs the loaded register.
     pub load_pipelining: Option<Rule>,
+    /// What `load_pipelining` saves a load that changes its address register; only the first of several saves without it.
+    pub indexed_load_pipelining: Option<Rule>,
     /// A store with an immediate offset takes this: the write buffer holds it.
     pub store_buffer: Option<Rule>,
     /// An address from the preceding data-processing instruction adds this.
@@ -144,6 +149,8 @@ pub struct Rules {
     pub unaligned_wide_group: Option<Rule>,
     /// An unaligned access adds this.
     pub unaligned_access: Option<Rule>,
+    /// IT behind a 16-bit instruction saves this.
+    pub folded_it: Option<Rule>,
     /// Taking an exception.
     pub exception_entry: Option<Rule>,
     /// Returning from one.

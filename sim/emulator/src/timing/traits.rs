@@ -49,6 +49,7 @@ pub(super) struct Traits {
     pub issue: u16,
     pub latency: u16,
     pub accumulate_latency: u16,
+    pub store_latency: u16,
     pub blocks_fp: u8,
     /// Cycles between the least and the most.
     pub range: u8,
@@ -74,6 +75,7 @@ impl Traits {
         issue: 1,
         latency: 1,
         accumulate_latency: 1,
+        store_latency: 1,
         blocks_fp: 0,
         range: 0,
         words: 0,
@@ -123,6 +125,9 @@ impl Traits {
         self.accumulate_latency = row
             .accumulate_latency
             .map_or(self.latency, |l| small(l + listed).max(self.issue));
+        self.store_latency = row
+            .store_latency
+            .map_or(self.latency, |l| small(l + listed).max(self.issue));
         self.taken = row.taken.min(255) as u8;
         self.blocks_fp = row.blocks_fp.min(255) as u8;
         self.range = range.min(255) as u8;
@@ -138,8 +143,7 @@ impl Traits {
             }
         };
         let class = self.class;
-        let load = matches!(class, Class::Load | Class::FpLoad) && !op.has(WRITE_BACK);
-        set(SINGLE_LOAD, load);
+        set(SINGLE_LOAD, matches!(class, Class::Load | Class::FpLoad));
         set(
             SINGLE_STORE,
             matches!(class, Class::Store | Class::StoreRegister | Class::FpStore),
@@ -190,10 +194,17 @@ impl Traits {
         set(BRANCHES, branches);
         let touched =
             SINGLE_LOAD | SINGLE_STORE | UNALIGNED_WIDE | FLOAT | PAIRS | ACCESSES | VARIES;
-        let late = self.latency > self.issue;
-        if self.flags & touched != 0 || late {
+        if self.flags & touched != 0 || self.is_late() {
             self.flags |= INTERACTS;
         }
+    }
+
+    /// Whether anything has to wait for the result.
+    pub fn is_late(&self) -> bool {
+        self.latency
+            .max(self.accumulate_latency)
+            .max(self.store_latency)
+            > self.issue
     }
 
     /// Which registers an instruction reads and writes, and to what end.
