@@ -72,10 +72,21 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         emulator.set_entry(entry).map_err(refused)?;
     }
     let stop = run(&mut emulator, options).map_err(refused)?;
+    // Firmware that has done its work often sleeps for ever.
+    let failed = !matches!(
+        stop,
+        Stop::Exit(0)
+            | Stop::Returned
+            | Stop::Address(_)
+            | Stop::Hook(_)
+            | Stop::Breakpoint { .. }
+            | Stop::Asleep { .. }
+    );
     let shown = Shown {
         emulator: &emulator,
         board: &board,
         reason: reason(&emulator, &stop),
+        failed,
         options,
     };
     let text = if common.json {
@@ -94,16 +105,10 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         let title = options.image.display().to_string();
         crate::cache::write(path, flame_graph(&folded(&emulator), &title).as_bytes())?;
     }
-    match stop {
-        Stop::Exit(0)
-        | Stop::Returned
-        | Stop::Address(_)
-        | Stop::Hook(_)
-        | Stop::Breakpoint { .. } => Ok(()),
-        // Firmware that has done its work often sleeps for ever.
-        Stop::Asleep { .. } => Ok(()),
-        _ => Err(Failure::Firmware(reason(&emulator, &stop))),
+    if failed {
+        return Err(Failure::Firmware(reason(&emulator, &stop)));
     }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
