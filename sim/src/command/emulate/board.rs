@@ -122,6 +122,8 @@ mod tests {
             ("nucleo_u575zi_q", 6.6, 16.0),
             ("stm32f746g_disco", 7.3, 32.0),
             ("stm32h743zi", 9.1, 32.0),
+            ("stm32h7a3", 9.1, 32.0),
+            ("psoc62", 8.9, 16.0),
             ("rpi_pico", 53.0, 8.0),
         ] {
             let expected = measured * 4096.0 / line;
