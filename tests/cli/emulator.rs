@@ -68,7 +68,10 @@ fn an_access_outside_the_board_names_its_address() {
     let output = place.run(&["emulate", "stray.bin"]);
     let (figures, said) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("40000000") && said.contains("--mmio"), "{said}");
+    assert!(
+        said.contains("40000000") && said.contains("--mmio"),
+        "{said}"
+    );
     // Who sees both reads it once.
     assert!(figures.contains("instructions"), "{figures}");
     assert!(!figures.contains("--mmio"), "{figures}");

@@ -193,6 +193,44 @@ fn the_m7_foresees_what_a_branch_does_every_time() {
     }
 }
 
+/// jnk0le's cortex_m7.md: an addition executes early, so that what issues with it has its sum; two such pairs in a row do not.
+#[test]
+fn sums_of_the_early_alu_are_there_for_the_late_one() {
+    let rules = |code: &[u16]| cycles("cortex-m7", code).1;
+    // adds r1, #4; cmp r1, r2: one cycle; eors r1, r3; cmp r1, r2: two.
+    let (early, late) = ([0x3104, 0x4291], [0x4059, 0x4291]);
+    let apart = [0xbf00, 0xbf00];
+    let pair = |code: [u16; 2]| rules(&[apart, code, apart].concat());
+    assert_eq!(pair(late) - pair(early), 1);
+    // Four sums of one another take a cycle each but for the first two.
+    let chain = rules(&[apart, [0x3104, 0x3104], [0x3104, 0x3104], apart].concat());
+    assert_eq!(chain - rules(&[apart, apart].concat()), 3);
+}
+
+/// jnk0le's cortex_m7.md: what is loaded, and when it can be used.
+#[test]
+fn loads_of_the_m7_depend_on_what_takes_them() {
+    let rules = |code: &[u16]| cycles("cortex-m7", code).1;
+    // A word into the late ALU in the next cycle, into an address or of a byte one later: ldr or ldrb r0, [r1].
+    let then = |load: u16, user: u16| rules(&[load, user]);
+    let (add, address) = (0x1c42, 0x6802);
+    assert_eq!(then(0x6808, add), 2);
+    assert_eq!(then(0x7808, add), 3);
+    assert_eq!(then(0x6808, address), 3);
+    // It is stored in the same cycle: str r0, [r2].
+    assert_eq!(then(0x6808, 0x6010), 1);
+    // Two loads issue together from different banks: ldr r0, [r1]; ldr r2, [r3, #4] or [r3, #8].
+    assert_eq!(then(0x6808, 0x685a), 1);
+    assert_eq!(then(0x6808, 0x689a), 2);
+}
+
+#[test]
+fn a_product_that_sets_the_flags_takes_two_cycles_on_the_m33() {
+    // muls r1, r2; mul r1, r1, r2.
+    assert_eq!(cycles("cortex-m33", &[0x4351]).1, 2);
+    assert_eq!(cycles("cortex-m33", &[0xfb01, 0xf102]).1, 1);
+}
+
 #[test]
 fn wait_states_add_to_code_and_constants() {
     let timing = MemoryTiming {

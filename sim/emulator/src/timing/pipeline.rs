@@ -23,6 +23,7 @@ struct Active {
     paired_branch: bool,
     dual_issue: bool,
     mispredicted_branch: u64,
+    flags_of_product: u64,
     /// Rules may touch every instruction.
     every: bool,
 }
@@ -37,6 +38,9 @@ struct Previous {
     branched: bool,
     /// It issued together with the one before it.
     paired: bool,
+    /// Its result is there for the one that issues with it.
+    early: bool,
+    accessed: u32,
     single_cycle: bool,
 }
 
@@ -48,9 +52,11 @@ pub(super) struct Pipeline {
     /// Cycles of the rules column.
     pub now: u64,
     previous: Previous,
-    /// When registers are ready, on the rules clock: for use, as accumulators, and to be stored.
+    /// When registers are ready, on the rules clock: for use, as accumulators, and late or to be stored.
     ready: [[u64; 3]; 16],
     fp_ready: [[u64; 3]; 32],
+    /// Registers that the late ALU and loads wrote in the cycle before the last issue, and since.
+    written_late: [u16; 2],
     pending_until: u64,
     fp_free: u64,
     unaligned_run: u32,
@@ -73,6 +79,7 @@ impl Pipeline {
             paired_branch: r.paired_branch.is_some(),
             dual_issue: r.dual_issue.is_some(),
             mispredicted_branch: cycles(&r.mispredicted_branch),
+            flags_of_product: cycles(&r.flags_of_product),
             every: r.dual_issue.is_some() || table.predictor.is_some(),
         };
         Pipeline {
@@ -82,6 +89,7 @@ impl Pipeline {
             previous: Previous::default(),
             ready: [[0; 3]; 16],
             fp_ready: [[0; 3]; 32],
+            written_late: [0; 2],
             pending_until: 0,
             fp_free: 0,
             unaligned_run: 0,
@@ -113,6 +121,8 @@ impl Pipeline {
                 fp_writes: 0,
                 branched,
                 paired: false,
+                early: false,
+                accessed: 0,
                 single_cycle: false,
             };
             cost
@@ -195,10 +205,22 @@ impl Pipeline {
                 paired = not_taken;
             }
         }
+        if t.class == Class::Multiply && has(SETS_FLAGS) {
+            cost += a.flags_of_product;
+        }
+        let mut early = false;
         if a.dual_issue {
-            paired = pairs(t, &previous);
+            let same_bank =
+                has(LOADS) && had(LOADS) && (accessed ^ previous.accessed) & WORD_BANKS == 0;
+            paired = pairs(t, &previous) && !same_bank;
             if paired {
                 cost = cost.saturating_sub(1);
+            } else {
+                self.written_late = [self.written_late[1], 0];
+            }
+            early = !paired && executes_early(op.kind) && t.reads & self.written_late[0] == 0;
+            if !early {
+                self.written_late[1] |= t.writes;
             }
         }
 
@@ -224,6 +246,8 @@ impl Pipeline {
             fp_writes: t.fp_writes,
             branched,
             paired,
+            early,
+            accessed,
             single_cycle: t.issue == 1,
         };
         cost + wait
@@ -234,8 +258,14 @@ impl Pipeline {
         let mut reads = t.reads & 0x7fff;
         while reads != 0 {
             let register = reads.trailing_zeros() as usize;
-            let accumulates = t.accumulates >> register & 1 == 1;
-            ready = ready.max(self.ready[register & 15][usize::from(accumulates)]);
+            let use_of = if t.accumulates >> register & 1 == 1 {
+                1
+            } else if t.late >> register & 1 == 1 {
+                2
+            } else {
+                0
+            };
+            ready = ready.max(self.ready[register & 15][use_of]);
             reads &= reads - 1;
         }
         let stores = t.flags & (ACCESSES | LOADS) == ACCESSES;
@@ -256,22 +286,25 @@ impl Pipeline {
     }
 
     fn note_results(&mut self, t: &Traits, start: u64) {
-        let times = [
-            start + u64::from(t.latency),
-            start + u64::from(t.accumulate_latency),
-            start + u64::from(t.store_latency),
-        ];
+        let times = |last: u16| {
+            [
+                start + u64::from(t.latency),
+                start + u64::from(t.accumulate_latency),
+                start + u64::from(last),
+            ]
+        };
+        let (core, fp) = (times(t.late_latency), times(t.store_latency));
         let mut writes = t.writes & 0x7fff;
         while writes != 0 {
-            self.ready[writes.trailing_zeros() as usize & 15] = times;
+            self.ready[writes.trailing_zeros() as usize & 15] = core;
             writes &= writes - 1;
         }
         let mut writes = t.fp_writes;
         while writes != 0 {
-            self.fp_ready[writes.trailing_zeros() as usize & 31] = times;
+            self.fp_ready[writes.trailing_zeros() as usize & 31] = fp;
             writes &= writes - 1;
         }
-        let last = times[0].max(times[1]).max(times[2]);
+        let last = core[0].max(core[1]).max(fp[2]);
         self.pending_until = self.pending_until.max(last);
     }
 
@@ -283,6 +316,25 @@ impl Pipeline {
             ..Previous::default()
         };
     }
+}
+
+/// Addresses that differ in this bit lie in different banks of the two-wide core's memories.
+const WORD_BANKS: u32 = 4;
+
+/// Whether the early one of two ALUs can execute it, so that what issues with it has its result.
+fn executes_early(kind: Kind) -> bool {
+    use Kind as K;
+    matches!(
+        kind,
+        K::AddImm
+            | K::SubImm
+            | K::AddReg
+            | K::SubReg
+            | K::MovImm
+            | K::MovReg
+            | K::MovShift
+            | K::ShiftReg
+    )
 }
 
 /// Whether an access at an odd place was unaligned for its width.
@@ -335,7 +387,10 @@ fn keeps_apart(older: Class, younger: Class) -> bool {
 
 /// Whether an instruction issues with the one before it on the two-wide core.
 fn pairs(t: &Traits, previous: &Previous) -> bool {
-    let depends = t.reads & previous.writes != 0 || t.fp_reads & previous.fp_writes != 0;
+    // What is stored may come from the one before, and what the late ALU takes from the early one.
+    let stores = t.flags & SINGLE_STORE != 0;
+    let in_time = if stores { t.accumulates } else { 0 } | if previous.early { t.late } else { 0 };
+    let depends = t.reads & !in_time & previous.writes != 0 || t.fp_reads & previous.fp_writes != 0;
     let clash = t.flags & previous.flags & (ONE_UNIT | SINGLE_STORE) != 0
         || t.flags & previous.flags & FLOAT != 0 && (t.flags | previous.flags) & ACCESSES != 0
         || previous

@@ -88,6 +88,9 @@ pub struct ClassRow {
     /// The same where the result is the next one's accumulator.
     #[serde(default)]
     pub accumulate_latency: Option<u32>,
+    /// The same where the result is an operand of plain data processing, which takes it late; not of loads of less than a word.
+    #[serde(default)]
+    pub late_latency: Option<u32>,
     /// The same where the result is stored, of floating-point instructions.
     #[serde(default)]
     pub store_latency: Option<u32>,
@@ -160,6 +163,8 @@ pub struct Rules {
     pub paired_branch: Option<Rule>,
     /// Two instructions may issue together (Cortex-M7).
     pub dual_issue: Option<Rule>,
+    /// A product that sets the flags adds this.
+    pub flags_of_product: Option<Rule>,
     /// A conditional branch that does not go as predicted adds this.
     pub mispredicted_branch: Option<Rule>,
 }
