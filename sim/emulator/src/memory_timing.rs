@@ -24,6 +24,52 @@ pub struct MemoryTiming {
     pub unified: bool,
     /// Cycles beyond the first of a RAM access, by the bank's name.
     pub ram_wait_states: Vec<(String, u32)>,
+    /// Where the program sets some of these itself; until it does, they hold.
+    pub control: Option<FlashControl>,
+}
+
+impl MemoryTiming {
+    /// What holds after the program wrote `value` to the register of [`MemoryTiming::control`].
+    pub(crate) fn controlled(&self, value: u32) -> MemoryTiming {
+        let mut timing = self.clone();
+        let Some(control) = &self.control else {
+            return timing;
+        };
+        let off = |bit: u32| bit != 0 && value & bit == 0;
+        timing.prefetch = value & control.prefetch != 0;
+        if off(control.instruction_cache) {
+            timing.instruction_cache = None;
+        }
+        if off(control.data_cache) {
+            timing.data_cache = None;
+        }
+        timing.flash_wait_states = value & control.wait_states;
+        if timing.flash_wait_states != self.flash_wait_states {
+            // What was measured was so with the board's own wait states.
+            timing.data_stall = None;
+            let caches = [&mut timing.instruction_cache, &mut timing.data_cache];
+            caches.into_iter().flatten().for_each(|c| c.stall = None);
+        }
+        timing
+    }
+}
+
+/// A register by which the program sets how flash is read (FLASH_ACR of STM32).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlashControl {
+    /// Its address.
+    pub register: u32,
+    /// What it holds before the program writes it.
+    pub reset: u32,
+    /// The bits that hold the number of wait states, the lowest among them.
+    pub wait_states: u32,
+    /// The bit that enables prefetch.
+    pub prefetch: u32,
+    /// The bit that enables the cache of instructions; 0 where there is none.
+    pub instruction_cache: u32,
+    /// The bit that enables the cache of data; 0 where there is none.
+    pub data_cache: u32,
 }
 
 /// A set-associative cache.

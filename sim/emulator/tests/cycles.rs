@@ -1,7 +1,9 @@
 //! The timing model against sequences whose cycles the sources state.
 
 use sim_emulator::timing::Columns;
-use sim_emulator::{Emulator, Image, Machine, MemoryTiming, Mode};
+use sim_emulator::{
+    Cache, Emulator, FlashControl, Image, Machine, MemoryTiming, Mode, Replacement,
+};
 
 const RAM: u32 = 0x2000_0000;
 
@@ -248,6 +250,56 @@ fn wait_states_add_to_code_and_constants() {
     // ldr r0, [pc, #4]: the constant's line is another access.
     let literal = cycles_on(&machine, &[0x4801]);
     assert_eq!(literal.memory - literal.rules, 3);
+}
+
+#[test]
+fn the_program_may_set_how_flash_is_read() {
+    let cache = Cache {
+        bytes: 64,
+        line_bytes: 8,
+        ways: 8,
+        fill_bytes: None,
+        replacement: Replacement::RoundRobin,
+        stall: Some(2500),
+    };
+    let timing = MemoryTiming {
+        flash_wait_states: 5,
+        flash_line_bytes: 8,
+        data_cache: Some(cache),
+        control: Some(FlashControl {
+            register: 0x4002_2000,
+            reset: 0x400,
+            wait_states: 0xf,
+            prefetch: 0x100,
+            instruction_cache: 0,
+            data_cache: 0x400,
+        }),
+        ..MemoryTiming::default()
+    };
+    let machine = Machine {
+        timing,
+        ..Machine::generic("cortex-m4f")
+    };
+    // movw r2, #0x2000; movt r2, #0x4002; movw r3, #value; str r3, [r2]; then 16 NOPs, or two loads of constants that
+    // lie in one line: ldr r0, [pc] twice.
+    let stall = |value: u16, then: &[u16]| {
+        let low = 0x0300 | value & 0xff | (value & 0x700) << 4;
+        let mut code = vec![0xf242, 0x0200, 0xf2c4, 0x0202, 0xf240, low, 0x6013];
+        let before = cycles_on(&machine, &code);
+        code.extend(then);
+        let after = cycles_on(&machine, &code) - before;
+        after.memory - after.rules
+    };
+    // The store ends in the second halfword of the line at 24; four lines follow, the last half used.
+    let nops = [0xbf00; 16];
+    assert_eq!(stall(0x405, &nops), 4 * 5, "as the board has it");
+    assert_eq!(stall(0x402, &nops), 4 * 2);
+    assert_eq!(stall(0x502, &nops), 0, "four cycles a line hide three");
+    let loads = [0x4801, 0x4801, 0xbf00, 0xbf00, 0xbf00, 0xbf00];
+    let code = |value: u16| stall(value, &loads) - stall(value, &[0xbf00; 6]);
+    assert_eq!(code(0x405), 2, "as measured, and half a cycle left over");
+    assert_eq!(code(0x402), 2, "two wait states, once");
+    assert_eq!(code(0x002), 4, "and for each where no cache is on");
 }
 
 #[test]

@@ -239,6 +239,11 @@ impl Timing {
         rules + stall
     }
 
+    /// The program wrote the register that says how flash is read.
+    pub(crate) fn flash_access(&mut self, value: u32) {
+        self.memory.control(value);
+    }
+
     /// Accounts for taking an exception or returning from one.
     pub(crate) fn exception(&mut self, entry: bool) -> u64 {
         let cycles = self.exceptions[usize::from(entry)];

@@ -2,13 +2,15 @@
 
 use super::cache::Lines;
 use crate::machine::Machine;
-use crate::memory_timing::Cache;
+use crate::memory_timing::{Cache, MemoryTiming};
 
 /// The memory system's state.
 #[derive(Debug, Clone)]
 pub(super) struct Memory {
     flash: Vec<(u32, u32)>,
     ram: Vec<(u32, u32, u64)>,
+    /// The board's own, which the program may change.
+    board: MemoryTiming,
     /// Thousandths of a cycle that an access to the array stalls: for instructions, and for data.
     wait: u64,
     data_wait: u64,
@@ -50,29 +52,43 @@ impl Memory {
                 .find(|(name, _)| *name == bank.name)?;
             Some((bank.base, bank.size, u64::from(*wait)))
         });
-        let ram: Vec<_> = ram.collect();
-        let lines = |cache: &Option<Cache>| cache.as_ref().map(|c| Lines::new(c, timing));
-        Memory {
+        let mut memory = Memory {
             flash,
-            idle: timing.flash_wait_states == 0
-                && ram.iter().all(|r| r.2 == 0)
-                && timing.data_stall.is_none()
-                && timing.instruction_cache.is_none()
-                && timing.data_cache.is_none(),
-            ram,
-            wait: u64::from(timing.flash_wait_states) * 1000,
-            data_wait: timing
-                .data_stall
-                .map_or(u64::from(timing.flash_wait_states) * 1000, u64::from),
+            ram: ram.collect(),
+            board: timing.clone(),
+            wait: 0,
+            data_wait: 0,
             line_mask: !(line - 1),
-            prefetch: timing.prefetch,
-            instructions: lines(&timing.instruction_cache),
-            data: lines(&timing.data_cache),
+            prefetch: false,
+            instructions: None,
+            data: None,
             unified: timing.unified,
             fetched: u32::MAX,
             fetched_at: 0,
             owed: 0,
-        }
+            idle: false,
+        };
+        memory.apply(timing);
+        memory
+    }
+
+    /// The program wrote the register that says how flash is read.
+    pub fn control(&mut self, value: u32) {
+        self.apply(&self.board.controlled(value));
+    }
+
+    fn apply(&mut self, timing: &MemoryTiming) {
+        let lines = |cache: &Option<Cache>| cache.as_ref().map(|c| Lines::new(c, timing));
+        self.wait = u64::from(timing.flash_wait_states) * 1000;
+        self.data_wait = timing.data_stall.map_or(self.wait, u64::from);
+        self.prefetch = timing.prefetch;
+        self.instructions = lines(&timing.instruction_cache);
+        self.data = lines(&timing.data_cache);
+        self.idle = self.wait == 0
+            && self.data_wait == 0
+            && self.ram.iter().all(|r| r.2 == 0)
+            && self.instructions.is_none()
+            && self.data.is_none();
     }
 
     /// Whole cycles of a stall in thousandths; what is left over counts with the next.
@@ -179,7 +195,6 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory_timing::MemoryTiming;
 
     fn machine(timing: MemoryTiming) -> Machine {
         Machine {

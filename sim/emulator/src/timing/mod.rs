@@ -7,6 +7,7 @@ mod cache;
 mod class;
 mod clock;
 mod memory;
+mod pairing;
 mod pipeline;
 mod predictor;
 mod table;

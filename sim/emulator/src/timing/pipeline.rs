@@ -1,11 +1,12 @@
 //! The rules column: what a pipeline does between instructions.
 
 use super::class::Class;
+use super::pairing::{executes_early, pairs};
 use super::predictor::Predictor;
 use super::table::{CoreTable, Rule};
 use super::traits::{
-    ACCESSES, BRANCHES, BUFFERED_STORE, DATA_PROCESSING, FLOAT, INTERACTS, LOADS, NARROW, ONE_UNIT,
-    PAIRS, SETS_FLAGS, SINGLE_LOAD, SINGLE_STORE, Traits, UNALIGNED_WIDE, VARIES,
+    ACCESSES, BRANCHES, BUFFERED_STORE, DATA_PROCESSING, FLOAT, INTERACTS, LOADS, NARROW, PAIRS,
+    SETS_FLAGS, SINGLE_LOAD, SINGLE_STORE, Traits, UNALIGNED_WIDE, VARIES,
 };
 use crate::op::{Kind, Op, WRITE_BACK};
 
@@ -30,18 +31,18 @@ struct Active {
 
 /// What the next instruction needs to know of the last one.
 #[derive(Debug, Clone, Copy, Default)]
-struct Previous {
-    class: Option<Class>,
-    flags: u16,
-    writes: u16,
-    fp_writes: u32,
-    branched: bool,
+pub(super) struct Previous {
+    pub class: Option<Class>,
+    pub flags: u16,
+    pub writes: u16,
+    pub fp_writes: u32,
+    pub branched: bool,
     /// It issued together with the one before it.
-    paired: bool,
+    pub paired: bool,
     /// Its result is there for the one that issues with it.
-    early: bool,
-    accessed: u32,
-    single_cycle: bool,
+    pub early: bool,
+    pub accessed: u32,
+    pub single_cycle: bool,
 }
 
 /// The pipeline: rules between instructions.
@@ -210,9 +211,7 @@ impl Pipeline {
         }
         let mut early = false;
         if a.dual_issue {
-            let same_bank =
-                has(LOADS) && had(LOADS) && (accessed ^ previous.accessed) & WORD_BANKS == 0;
-            paired = pairs(t, &previous) && !same_bank;
+            paired = pairs(t, accessed, &previous);
             if paired {
                 cost = cost.saturating_sub(1);
             } else {
@@ -318,25 +317,6 @@ impl Pipeline {
     }
 }
 
-/// Addresses that differ in this bit lie in different banks of the two-wide core's memories.
-const WORD_BANKS: u32 = 4;
-
-/// Whether the early one of two ALUs can execute it, so that what issues with it has its result.
-fn executes_early(kind: Kind) -> bool {
-    use Kind as K;
-    matches!(
-        kind,
-        K::AddImm
-            | K::SubImm
-            | K::AddReg
-            | K::SubReg
-            | K::MovImm
-            | K::MovReg
-            | K::MovShift
-            | K::ShiftReg
-    )
-}
-
 /// Whether an access at an odd place was unaligned for its width.
 #[inline(never)]
 fn is_unaligned(op: &Op, accessed: u32) -> bool {
@@ -357,49 +337,4 @@ fn is_unaligned(op: &Op, accessed: u32) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether the two-wide core never issues instructions of these classes together: what moves several words goes alone, a product not
-/// with a store, and bit fields and parallel arithmetic only as the older of two.
-fn keeps_apart(older: Class, younger: Class) -> bool {
-    use Class as C;
-    let alone = |class: Class| {
-        matches!(
-            class,
-            C::LoadPair | C::LoadMultiple | C::LoadMultiplePc | C::StorePair | C::StoreMultiple
-        )
-    };
-    let stores = |class: Class| matches!(class, C::Store | C::StoreRegister | C::FpStore);
-    let multiplies = |class: Class| {
-        class >= C::Multiply && class <= C::MultiplyAccumulateLong
-            || class >= C::DspMultiply && class <= C::DspMultiplyAccumulateLong
-    };
-    let first_only = |class: Class| {
-        matches!(class, C::BitField | C::Simd)
-            || class >= C::DspMultiply && class <= C::DspMultiplyAccumulateLong
-    };
-    alone(older)
-        || alone(younger)
-        || stores(older) && multiplies(younger)
-        || multiplies(older) && stores(younger)
-        || first_only(younger)
-}
-
-/// Whether an instruction issues with the one before it on the two-wide core.
-fn pairs(t: &Traits, previous: &Previous) -> bool {
-    // What is stored may come from the one before, and what the late ALU takes from the early one.
-    let stores = t.flags & SINGLE_STORE != 0;
-    let in_time = if stores { t.accumulates } else { 0 } | if previous.early { t.late } else { 0 };
-    let depends = t.reads & !in_time & previous.writes != 0 || t.fp_reads & previous.fp_writes != 0;
-    let clash = t.flags & previous.flags & (ONE_UNIT | SINGLE_STORE) != 0
-        || t.flags & previous.flags & FLOAT != 0 && (t.flags | previous.flags) & ACCESSES != 0
-        || previous
-            .class
-            .is_none_or(|before| keeps_apart(before, t.class));
-    t.issue == 1
-        && previous.single_cycle
-        && !previous.paired
-        && !previous.branched
-        && !depends
-        && !clash
 }

@@ -57,6 +57,28 @@ pub struct FlashTiming {
     pub source: Source,
 }
 
+/// A register by which firmware sets how flash is read; what it sets holds in place of the profile's figures.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlashControl {
+    /// Its address.
+    pub register: u32,
+    /// What it holds after reset, for firmware that changes a part of it.
+    pub reset: u32,
+    /// The bits that hold the number of wait states, the lowest among them.
+    pub wait_states: u32,
+    /// The bit that enables prefetch.
+    pub prefetch: u32,
+    /// The bit that enables the cache of instructions; 0 where there is none.
+    #[serde(default)]
+    pub instruction_cache: u32,
+    /// The bit that enables the cache of data; 0 where there is none.
+    #[serde(default)]
+    pub data_cache: u32,
+    /// Where these are from.
+    pub source: Source,
+}
+
 /// A cache between flash and core.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,6 +143,8 @@ pub struct Flash {
     pub data_cache: Option<Cache>,
     /// Measured stall of data in flash, where somebody measured it.
     pub stall: Option<Stall>,
+    /// Where firmware sets some of these itself.
+    pub control: Option<FlashControl>,
 }
 
 /// The largest run in banks that are sorted by address; empty for no banks. The first of equals.

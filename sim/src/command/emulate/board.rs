@@ -1,6 +1,6 @@
 //! A board's profile as the machine that the emulator executes on.
 
-use sim_emulator::{Alias, Bank, Cache, Machine, MemoryTiming, Replacement};
+use sim_emulator::{Alias, Bank, Cache, FlashControl, Machine, MemoryTiming, Replacement};
 use sim_mcu::Board;
 use sim_mcu::board::{Cache as BoardCache, Flash, Replacement as BoardReplacement};
 
@@ -40,6 +40,14 @@ fn memory_timing(flash: &Flash) -> MemoryTiming {
         data_cache: flash.data_cache.as_ref().map(|c| cache(c, true)),
         prefetch: flash.timing.as_ref().is_some_and(|t| t.prefetch),
         unified,
+        control: flash.control.as_ref().map(|c| FlashControl {
+            register: c.register,
+            reset: c.reset,
+            wait_states: c.wait_states,
+            prefetch: c.prefetch,
+            instruction_cache: c.instruction_cache,
+            data_cache: c.data_cache,
+        }),
         ..MemoryTiming::default()
     }
 }
@@ -149,6 +157,39 @@ mod tests {
         round.extend([0x3a01, 0xd1ed]);
         let round = cycles("nucleo_g0b1re", &round);
         assert_eq!(round.memory - round.rules, 2);
+    }
+
+    #[test]
+    fn firmware_of_an_stm32_says_itself_how_flash_is_read() {
+        // movw r2, #0x2000; movt r2, #0x4002; movw r3, #value; str r3, [r2]; then 64 NOPs.
+        let nops = |value: u16| {
+            let low = 0x0300 | value & 0xff | (value & 0x700) << 4;
+            let mut code = vec![0xf242, 0x0200, 0xf2c4, 0x0202, 0xf240, low, 0x6013];
+            code.extend([0xbf00; 64]);
+            let columns = cycles("nucleo_l4r5zi", &code);
+            columns.memory - columns.rules
+        };
+        // Caches with five wait states are the profile's; prefetch hides all but a cycle or two of them.
+        let (own, prefetched) = (nops(0x605), nops(0x705));
+        assert!(own >= 16 * 5, "{own}");
+        assert!((16 * 2..16 * 2 + 16).contains(&prefetched), "{prefetched}");
+        assert!(
+            nops(0x600) < 16,
+            "no wait states but those before the store"
+        );
+    }
+
+    #[test]
+    fn firmware_that_changes_a_part_of_it_leaves_the_caches_on() {
+        // movw r2, #0x2000; movt r2, #0x4002; ldr r3, [r2]; adds r3, #5; str r3, [r2]; then a loop of 100 rounds.
+        let mut code = vec![
+            0xf242, 0x0200, 0xf2c4, 0x0202, 0x6813, 0x3305, 0x6013, 0x2064,
+        ];
+        code.extend([0xbf00; 16]);
+        code.extend([0x3801, 0xd1ed]);
+        let columns = cycles("nucleo_l4r5zi", &code);
+        let stall = columns.memory - columns.rules;
+        assert!(stall < 100, "the loop is missed once: {stall}");
     }
 
     #[test]
