@@ -65,8 +65,16 @@ fn an_access_outside_the_board_names_its_address() {
         .map(u32::to_le_bytes)
         .concat();
     std::fs::write(place.path("stray.bin"), image).expect("the folder can be written to");
-    let said = place.fail(&["emulate", "stray.bin"], 1);
-    assert!(said.contains("40000000"), "{said}");
+    let output = place.run(&["emulate", "stray.bin"]);
+    let (figures, said) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("40000000") && said.contains("--mmio"),
+        "{said}"
+    );
+    // Who sees both reads it once.
+    assert!(figures.contains("instructions"), "{figures}");
+    assert!(!figures.contains("--mmio"), "{figures}");
     let mmio = ["emulate", "stray.bin", "--mmio", "0x40000000=0x2a"];
     assert!(place.succeed(&mmio).contains("r0 0x0000002a"));
 }

@@ -274,6 +274,9 @@ impl Emulator {
         }
         if let Some(timing) = &mut self.timing {
             **timing = Timing::new(timing.table().clone(), &self.machine);
+            if let Some(value) = self.bus.flash_access {
+                timing.flash_access(value);
+            }
         }
         if let Some(profile) = &mut self.profile {
             **profile = Profile::default();

@@ -200,6 +200,20 @@ pub enum Error {
         "the image is for {0}, not for a 32-bit little-endian Arm processor; build it for a thumb target"
     )]
     Architecture(String),
+    /// The image was built for a core that can do more.
+    #[error(
+        "the image is built for {built_for}, and the board's {core} executes {executes}; {advice}"
+    )]
+    WrongCore {
+        /// Architecture and floating-point unit that the image says.
+        built_for: String,
+        /// Name of the core.
+        core: String,
+        /// What the core executes at most.
+        executes: String,
+        /// What to do about it.
+        advice: String,
+    },
     /// The image has nothing to load.
     #[error(
         "the image has no bytes to load: link it, and give the linked file rather than an object file"

@@ -35,6 +35,8 @@ pub(crate) mod events {
     pub const RESET: u32 = 4;
     /// The program set the main stack pointer.
     pub const STACK_SET: u32 = 8;
+    /// The program set how flash is read.
+    pub const FLASH_ACCESS: u32 = 16;
 }
 
 impl Region {
@@ -64,6 +66,10 @@ pub struct Bus {
     /// Cycles so far (instructions, where no timing model runs).
     pub(crate) clock: u64,
     programs_flash: bool,
+    /// The register that says how flash is read.
+    pub(crate) flash_control: Option<u32>,
+    /// What the program wrote to it last.
+    pub(crate) flash_access: Option<u32>,
     unaligned_allowed: bool,
     bit_band: bool,
 }
@@ -118,6 +124,8 @@ impl Bus {
             stale: Vec::new(),
             clock: 0,
             programs_flash: machine.programs_flash,
+            flash_control: machine.timing.control.map(|c| c.register),
+            flash_access: None,
             unaligned_allowed: features.unaligned(),
             bit_band: features.bit_band,
         })
@@ -332,6 +340,9 @@ impl Bus {
             return Ok(());
         }
         if self.peripherals.write(address, bytes, value) {
+            if Some(address & !3) == self.flash_control {
+                self.events |= events::FLASH_ACCESS;
+            }
             return Ok(());
         }
         if let Some(target) = self

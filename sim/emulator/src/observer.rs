@@ -34,6 +34,8 @@ pub(crate) trait Observer {
     fn retire(&mut self, retired: &Retired) -> u64;
     /// The same for taking an exception (`true`) or returning from one.
     fn exception(&mut self, entry: bool) -> u64;
+    /// The program wrote this to the register that says how flash is read.
+    fn flash_access(&mut self, _value: u32) {}
 }
 
 /// Nobody: each instruction moves the clock by one.
@@ -63,5 +65,8 @@ impl Observer for Timing {
     }
     fn exception(&mut self, entry: bool) -> u64 {
         Timing::exception(self, entry)
+    }
+    fn flash_access(&mut self, value: u32) {
+        Timing::flash_access(self, value);
     }
 }

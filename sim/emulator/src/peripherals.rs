@@ -77,6 +77,13 @@ impl Peripherals {
             closures: Vec::new(),
             unmapped: machine.unmapped,
         };
+        if let Some(control) = &machine.timing.control {
+            peripherals.add(Peripheral {
+                base: control.register,
+                size: 4,
+                behaviour: Behaviour::Register(control.reset),
+            });
+        }
         for peripheral in machine.peripherals.iter().rev() {
             peripherals.add(peripheral.clone());
         }

@@ -10,8 +10,12 @@ impl Emulator {
     /// Loads an image and resets into it.
     ///
     /// # Errors
-    /// [`Error::Outside`] where the image does not fit the board; see [`Emulator::reset`].
+    /// [`Error::WrongCore`] where the image says that it was built for another core, [`Error::Outside`] where it does
+    /// not fit the board; see [`Emulator::reset`].
     pub fn load(&mut self, image: Image) -> Result<(), Error> {
+        if let Some(built_for) = image.built_for {
+            built_for.check(&self.machine.core, &self.features)?;
+        }
         for segment in &image.segments {
             let outside = |_| Error::Outside {
                 address: segment.address,

@@ -1,7 +1,9 @@
 //! The timing model against sequences whose cycles the sources state.
 
 use sim_emulator::timing::Columns;
-use sim_emulator::{Emulator, Image, Machine, MemoryTiming, Mode};
+use sim_emulator::{
+    Cache, Emulator, FlashControl, Image, Machine, MemoryTiming, Mode, Replacement,
+};
 
 const RAM: u32 = 0x2000_0000;
 
@@ -45,6 +47,68 @@ fn loads_pipeline_on_the_m4() {
     // A store with an immediate offset takes one cycle; nothing pipelines behind it.
     assert_eq!(cycles("cortex-m4f", &[0x6008]), (2, 1));
     assert_eq!(cycles("cortex-m4f", &[0x6008, 0x681a]), (4, 3));
+}
+
+/// jnk0le's cortex_m3m4.md: the Cortex-M4 chains loads that change different address registers.
+#[test]
+fn indexed_loads_pipeline_on_the_m4() {
+    // ldr r0, [r1], #4; ldr r2, [r3], #4 or [r1], #4.
+    let apart = [0xf851, 0x0b04, 0xf853, 0x2b04];
+    let same = [0xf851, 0x0b04, 0xf851, 0x2b04];
+    assert_eq!(cycles("cortex-m4f", &apart), (4, 3));
+    assert_eq!(cycles("cortex-m4f", &same), (4, 4));
+    assert_eq!(cycles("cortex-m3", &apart), (4, 4));
+    // The Cortex-M3 lets another load follow the first: ldr r2, [r3].
+    assert_eq!(cycles("cortex-m3", &[0xf851, 0x0b04, 0x681a]), (4, 3));
+}
+
+/// Arm DDI0337I and 100166, notes of table 3-1.
+#[test]
+fn it_folds_onto_a_narrow_instruction() {
+    // adds r1, #4 or add.w r1, #4; it eq; moveq r2, #1.
+    for core in ["cortex-m3", "cortex-m4f"] {
+        assert_eq!(cycles(core, &[0x3104, 0xbf08, 0x2201]), (3, 2), "{core}");
+        let wide = [0xf101, 0x0104, 0xbf08, 0x2201];
+        assert_eq!(cycles(core, &wide), (3, 3), "{core}");
+    }
+}
+
+/// Cycles of floating-point instructions, with the unit enabled before.
+fn float_cycles(core: &str, code: &[u16]) -> u64 {
+    // movw r2, #0xed88; movt r2, #0xe000; mov.w r3, #0xf00000; str r3, [r2]; two NOPs.
+    let mut enabled = vec![
+        0xf64e, 0x5288, 0xf2ce, 0x0200, 0xf44f, 0x0370, 0x6013, 0xbf00, 0xbf00,
+    ];
+    let before = cycles(core, &enabled).1;
+    enabled.extend(code);
+    cycles(core, &enabled).1 - before
+}
+
+/// jnk0le's cortex_m33.md and cortex_m7.md.
+#[test]
+fn products_that_accumulate_are_late() {
+    // vfma.f32 s0, s1, s2; two mov.n; vfma.f32 s0, s1, s2 or s3, s1, s0.
+    let (first, as_sum, as_factor) = ([0xeea0, 0x0a81], [0xeea0, 0x0a81], [0xeee0, 0x1a80]);
+    let after = |core: &str, fill: usize, second: [u16; 2]| {
+        let mut code = first.to_vec();
+        code.extend(std::iter::repeat_n(0x46d2, fill));
+        code.extend(second);
+        float_cycles(core, &code)
+    };
+    // Three cycles on the Cortex-M33, whatever the result is for; the unit is busy meanwhile.
+    assert_eq!(after("cortex-m33", 2, as_sum), 4);
+    assert_eq!(after("cortex-m33", 2, as_factor), 4);
+    assert_eq!(after("cortex-m33", 0, as_sum), 4);
+    // vstr s0, [r4] waits a cycle longer.
+    assert_eq!(after("cortex-m33", 3, [0xed84, 0x0a00]), 5);
+    // On the Cortex-M7 a factor is two cycles later than a sum.
+    let late = after("cortex-m7", 0, as_factor) - after("cortex-m7", 0, as_sum);
+    assert_eq!(late, 2);
+    // vadd.f32 s0, s1, s2; vstr s0, [r4]: stored at once, though an operand takes three cycles.
+    let add = [0xee30, 0x0a81];
+    let stored = float_cycles("cortex-m7", &[add[0], add[1], 0xed84, 0x0a00]);
+    let added = float_cycles("cortex-m7", &[add[0], add[1], 0xee30, 0x1a00]);
+    assert_eq!((stored, added), (2, 4));
 }
 
 #[test]
@@ -105,6 +169,70 @@ fn not_every_pair_issues_together_on_the_m7() {
     assert!(rules(&[0x3101, 0x6034]) <= 5);
 }
 
+/// jnk0le's cortex_m7.md: a branch that does not go as predicted takes 8 cycles more.
+#[test]
+fn the_m7_foresees_what_a_branch_does_every_time() {
+    // movs r0, #100; loop: lsls r3, r0 or r4, #31; beq over the NOP; subs r0, #1; bne loop.
+    let rounds = |core: &str, tested: u16| {
+        cycles(
+            core,
+            &[0x2064, 0x07c3 | tested << 3, 0xd000, 0xbf00, 0x3801, 0xd1fa],
+        )
+    };
+    let (alternating, steady) = (rounds("cortex-m7", 0), rounds("cortex-m7", 4));
+    // Half of the alternating rounds execute the NOP; two bits of memory never foresee them.
+    let surprises = alternating.1 as i64 - steady.1 as i64;
+    assert!((98 * 8..=100 * 8 + 50).contains(&surprises), "{surprises}");
+    assert_eq!(
+        alternating.0 - steady.0,
+        50,
+        "the table knows nothing of it"
+    );
+    // Other cores do not predict: what differs is the NOP, and the cycle of a branch that is not taken.
+    let plain = |core: &str| rounds(core, 0).1.abs_diff(rounds(core, 4).1);
+    for core in ["cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m33"] {
+        assert!(plain(core) <= 50, "{core}");
+    }
+}
+
+/// jnk0le's cortex_m7.md: an addition executes early, so that what issues with it has its sum; two such pairs in a row do not.
+#[test]
+fn sums_of_the_early_alu_are_there_for_the_late_one() {
+    let rules = |code: &[u16]| cycles("cortex-m7", code).1;
+    // adds r1, #4; cmp r1, r2: one cycle; eors r1, r3; cmp r1, r2: two.
+    let (early, late) = ([0x3104, 0x4291], [0x4059, 0x4291]);
+    let apart = [0xbf00, 0xbf00];
+    let pair = |code: [u16; 2]| rules(&[apart, code, apart].concat());
+    assert_eq!(pair(late) - pair(early), 1);
+    // Four sums of one another take a cycle each but for the first two.
+    let chain = rules(&[apart, [0x3104, 0x3104], [0x3104, 0x3104], apart].concat());
+    assert_eq!(chain - rules(&[apart, apart].concat()), 3);
+}
+
+/// jnk0le's cortex_m7.md: what is loaded, and when it can be used.
+#[test]
+fn loads_of_the_m7_depend_on_what_takes_them() {
+    let rules = |code: &[u16]| cycles("cortex-m7", code).1;
+    // A word into the late ALU in the next cycle, into an address or of a byte one later: ldr or ldrb r0, [r1].
+    let then = |load: u16, user: u16| rules(&[load, user]);
+    let (add, address) = (0x1c42, 0x6802);
+    assert_eq!(then(0x6808, add), 2);
+    assert_eq!(then(0x7808, add), 3);
+    assert_eq!(then(0x6808, address), 3);
+    // It is stored in the same cycle: str r0, [r2].
+    assert_eq!(then(0x6808, 0x6010), 1);
+    // Two loads issue together from different banks: ldr r0, [r1]; ldr r2, [r3, #4] or [r3, #8].
+    assert_eq!(then(0x6808, 0x685a), 1);
+    assert_eq!(then(0x6808, 0x689a), 2);
+}
+
+#[test]
+fn a_product_that_sets_the_flags_takes_two_cycles_on_the_m33() {
+    // muls r1, r2; mul r1, r1, r2.
+    assert_eq!(cycles("cortex-m33", &[0x4351]).1, 2);
+    assert_eq!(cycles("cortex-m33", &[0xfb01, 0xf102]).1, 1);
+}
+
 #[test]
 fn wait_states_add_to_code_and_constants() {
     let timing = MemoryTiming {
@@ -122,6 +250,56 @@ fn wait_states_add_to_code_and_constants() {
     // ldr r0, [pc, #4]: the constant's line is another access.
     let literal = cycles_on(&machine, &[0x4801]);
     assert_eq!(literal.memory - literal.rules, 3);
+}
+
+#[test]
+fn the_program_may_set_how_flash_is_read() {
+    let cache = Cache {
+        bytes: 64,
+        line_bytes: 8,
+        ways: 8,
+        fill_bytes: None,
+        replacement: Replacement::RoundRobin,
+        stall: Some(2500),
+    };
+    let timing = MemoryTiming {
+        flash_wait_states: 5,
+        flash_line_bytes: 8,
+        data_cache: Some(cache),
+        control: Some(FlashControl {
+            register: 0x4002_2000,
+            reset: 0x400,
+            wait_states: 0xf,
+            prefetch: 0x100,
+            instruction_cache: 0,
+            data_cache: 0x400,
+        }),
+        ..MemoryTiming::default()
+    };
+    let machine = Machine {
+        timing,
+        ..Machine::generic("cortex-m4f")
+    };
+    // movw r2, #0x2000; movt r2, #0x4002; movw r3, #value; str r3, [r2]; then 16 NOPs, or two loads of constants that
+    // lie in one line: ldr r0, [pc] twice.
+    let stall = |value: u16, then: &[u16]| {
+        let low = 0x0300 | value & 0xff | (value & 0x700) << 4;
+        let mut code = vec![0xf242, 0x0200, 0xf2c4, 0x0202, 0xf240, low, 0x6013];
+        let before = cycles_on(&machine, &code);
+        code.extend(then);
+        let after = cycles_on(&machine, &code) - before;
+        after.memory - after.rules
+    };
+    // The store ends in the second halfword of the line at 24; four lines follow, the last half used.
+    let nops = [0xbf00; 16];
+    assert_eq!(stall(0x405, &nops), 4 * 5, "as the board has it");
+    assert_eq!(stall(0x402, &nops), 4 * 2);
+    assert_eq!(stall(0x502, &nops), 0, "four cycles a line hide three");
+    let loads = [0x4801, 0x4801, 0xbf00, 0xbf00, 0xbf00, 0xbf00];
+    let code = |value: u16| stall(value, &loads) - stall(value, &[0xbf00; 6]);
+    assert_eq!(code(0x405), 2, "as measured, and half a cycle left over");
+    assert_eq!(code(0x402), 2, "two wait states, once");
+    assert_eq!(code(0x002), 4, "and for each where no cache is on");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 mod toolchain;
 
-use sim_emulator::{Cause, Image, Mode, Stop, profile};
+use sim_emulator::{Cause, Emulator, Image, Mode, Stop, profile};
 use toolchain::{M0PLUS, M3, M4_HARD, M33, Target, build, folder, in_qemu, load};
 
 /// With the instructions to a tick of QEMU's SysTick: its machines count at 25 MHz, or 20 MHz, and take one
@@ -53,6 +53,23 @@ fn programs_print_what_they_print_in_qemu() {
             target.core
         );
     }
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn firmware_for_another_core_is_refused_before_it_runs() {
+    let directory = folder("another-core");
+    let elf = std::fs::read(build(&directory, &M4_HARD, "main.c", &["-O2"])).unwrap();
+    let refusal = |target: &Target| {
+        let mut emulator = Emulator::new(target.machine()).unwrap();
+        emulator.load(Image::elf(&elf).unwrap())
+    };
+    for target in [&M0PLUS, &M3] {
+        let said = refusal(target).unwrap_err().to_string();
+        assert!(said.contains("ARMv7E-M with an FPv4 unit"), "{said}");
+        assert!(said.contains(target.core), "{said}");
+    }
+    assert!(refusal(&M4_HARD).is_ok());
     std::fs::remove_dir_all(&directory).unwrap();
 }
 

@@ -7,6 +7,7 @@ use object::{
     Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SectionKind, SymbolKind,
 };
 
+use super::attributes::BuiltFor;
 use super::{Image, Segment};
 use crate::fault::Error;
 use crate::symbols::{Symbol, Symbols};
@@ -64,6 +65,10 @@ impl Image {
             segments,
             entry,
             symbols,
+            built_for: file
+                .section_by_name(".ARM.attributes")
+                .and_then(|s| s.data().ok())
+                .map(BuiltFor::read),
             variables: file.sections().filter_map(|s| variables(&s)).collect(),
             file: bytes.to_vec(),
         })

@@ -1,11 +1,13 @@
 //! Images: ELF files, Intel HEX, UF2 and raw binaries, with what the file says about its symbols.
 
+mod attributes;
 mod elf;
 mod hex;
 mod uf2;
 
 use std::ops::Range;
 
+use attributes::BuiltFor;
 use object::{Object, ObjectSection};
 
 use crate::fault::Error;
@@ -61,6 +63,8 @@ pub struct Image {
     pub symbols: Symbols,
     /// Where the program keeps variables, as far as the file says.
     pub(crate) variables: Vec<Range<u32>>,
+    /// What it was built for, where the file says so.
+    pub(crate) built_for: Option<BuiltFor>,
     /// The ELF file, for its line tables.
     file: Vec<u8>,
 }
@@ -132,6 +136,7 @@ impl Image {
             entry: None,
             symbols: Symbols::default(),
             variables: Vec::new(),
+            built_for: None,
             file: Vec::new(),
         }
     }

@@ -133,4 +133,8 @@ impl Observer for Profiler<'_> {
     fn exception(&mut self, entry: bool) -> u64 {
         self.timing.exception(entry)
     }
+
+    fn flash_access(&mut self, value: u32) {
+        self.timing.flash_access(value);
+    }
 }

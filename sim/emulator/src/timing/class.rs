@@ -20,9 +20,9 @@ macro_rules! classes {
 }
 
 classes! {
-    Alu "Moves, arithmetic, logic, compare, and extension of registers and immediates.",
+    Alu "Moves, arithmetic, logic and compare of registers and immediates.",
     Shift "The same with a shifted second operand, and shifts.",
-    BitField "Bit fields, reversal, counting zeros.",
+    BitField "Bit fields, extension, reversal, counting zeros.",
     MovPc "Data processing that writes PC.",
     Multiply "32-bit product.",
     MultiplyAccumulate "32-bit product, added or subtracted.",
@@ -111,7 +111,7 @@ impl Class {
                     Class::Shift
                 }
             }
-            K::Movt | K::Adr | K::Sxtb | K::Sxth | K::Uxtb | K::Uxth => Class::Alu,
+            K::Movt | K::Adr => Class::Alu,
             K::Rev
             | K::Rev16
             | K::Revsh
@@ -120,7 +120,11 @@ impl Class {
             | K::Bfi
             | K::Bfc
             | K::Sbfx
-            | K::Ubfx => Class::BitField,
+            | K::Ubfx
+            | K::Sxtb
+            | K::Sxth
+            | K::Uxtb
+            | K::Uxth => Class::BitField,
             K::B => Class::Branch,
             K::BCond => Class::BranchConditional,
             K::Bl => Class::BranchLink,

@@ -110,7 +110,7 @@ impl Timing {
         let cycles =
             |rule: &Option<super::table::Rule>| rule.as_ref().map_or(0, |r| r.cycles.into());
         Timing {
-            pipeline: Pipeline::new(&table.rules),
+            pipeline: Pipeline::new(&table),
             memory: Memory::new(machine),
             exceptions: [
                 cycles(&table.rules.exception_return),
@@ -222,7 +222,7 @@ impl Timing {
         let taken = if r.branched { u64::from(t.taken) } else { 0 };
         let rules = self
             .pipeline
-            .step(t, r.op, (r.accessed, r.effort), r.branched);
+            .step(t, (r.pc, r.op), (r.accessed, r.effort), r.branched);
         let mut stall = 0;
         if !self.memory.is_idle() {
             stall = self.memory.fetch(r.pc, r.op.size, self.memory_cycles);
@@ -237,6 +237,11 @@ impl Timing {
         slot.taken += u64::from(r.branched);
         slot.rules += rules;
         rules + stall
+    }
+
+    /// The program wrote the register that says how flash is read.
+    pub(crate) fn flash_access(&mut self, value: u32) {
+        self.memory.control(value);
     }
 
     /// Accounts for taking an exception or returning from one.
@@ -267,7 +272,7 @@ fn skip(table: &CoreTable, pipeline: &mut Pipeline, op: &Op, pc: u32) -> u64 {
         flags: wide,
         ..Traits::UNKNOWN
     };
-    pipeline.step(&traits, op, (0, 0), false)
+    pipeline.step(&traits, (pc, op), (0, 0), false)
 }
 
 fn gather_classes<'a>(

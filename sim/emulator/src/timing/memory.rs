@@ -1,65 +1,19 @@
 //! Wait states, line buffers and caches of a board.
 
+use super::cache::Lines;
 use crate::machine::Machine;
 use crate::memory_timing::{Cache, MemoryTiming};
-
-/// A set-associative cache of tags.
-#[derive(Debug, Clone)]
-struct Lines {
-    line_bytes: u32,
-    sets: u32,
-    ways: usize,
-    tags: Vec<u32>,
-    victim: Vec<u8>,
-    miss: u64,
-}
-
-impl Lines {
-    fn new(cache: &Cache, timing: &MemoryTiming) -> Self {
-        let line_bytes = cache.line_bytes.clamp(4, 256).next_power_of_two();
-        let lines = (cache.bytes / line_bytes).clamp(1, 1 << 16);
-        let ways = cache.ways.clamp(1, lines.min(255));
-        let sets = (lines / ways).max(1);
-        let accesses = line_bytes.div_ceil(timing.flash_line_bytes.max(4));
-        Lines {
-            line_bytes,
-            sets,
-            ways: ways as usize,
-            tags: vec![u32::MAX; (sets * ways) as usize],
-            victim: vec![0; sets as usize],
-            miss: cache
-                .miss_cycles
-                .unwrap_or(accesses * timing.flash_wait_states)
-                .into(),
-        }
-    }
-
-    /// Whether the line of an address is present; if not, it is afterwards.
-    fn touch(&mut self, address: u32) -> bool {
-        let line = address / self.line_bytes;
-        let set = (line % self.sets) as usize;
-        let ways = &mut self.tags[set * self.ways..(set + 1) * self.ways];
-        if ways.contains(&line) {
-            return true;
-        }
-        let victim = &mut self.victim[set];
-        ways[usize::from(*victim)] = line;
-        *victim = ((usize::from(*victim) + 1) % self.ways) as u8;
-        false
-    }
-
-    /// Cycles that an access stalls.
-    fn stall(&mut self, address: u32) -> u64 {
-        if self.touch(address) { 0 } else { self.miss }
-    }
-}
 
 /// The memory system's state.
 #[derive(Debug, Clone)]
 pub(super) struct Memory {
     flash: Vec<(u32, u32)>,
     ram: Vec<(u32, u32, u64)>,
+    /// The board's own, which the program may change.
+    board: MemoryTiming,
+    /// Thousandths of a cycle that an access to the array stalls: for instructions, and for data.
     wait: u64,
+    data_wait: u64,
     line_mask: u32,
     prefetch: bool,
     instructions: Option<Lines>,
@@ -68,6 +22,8 @@ pub(super) struct Memory {
     /// Line of the last fetch, and the clock at which it arrived.
     fetched: u32,
     fetched_at: u64,
+    /// Thousandths of a cycle that no stall has counted yet.
+    owed: u64,
     idle: bool,
 }
 
@@ -96,23 +52,52 @@ impl Memory {
                 .find(|(name, _)| *name == bank.name)?;
             Some((bank.base, bank.size, u64::from(*wait)))
         });
-        let ram: Vec<_> = ram.collect();
-        let lines = |cache: &Option<Cache>| cache.as_ref().map(|c| Lines::new(c, timing));
-        Memory {
+        let mut memory = Memory {
             flash,
-            idle: timing.flash_wait_states == 0
-                && ram.iter().all(|r| r.2 == 0)
-                && timing.instruction_cache.is_none(),
-            ram,
-            wait: timing.flash_wait_states.into(),
+            ram: ram.collect(),
+            board: timing.clone(),
+            wait: 0,
+            data_wait: 0,
             line_mask: !(line - 1),
-            prefetch: timing.prefetch,
-            instructions: lines(&timing.instruction_cache),
-            data: lines(&timing.data_cache),
+            prefetch: false,
+            instructions: None,
+            data: None,
             unified: timing.unified,
             fetched: u32::MAX,
             fetched_at: 0,
-        }
+            owed: 0,
+            idle: false,
+        };
+        memory.apply(timing);
+        memory
+    }
+
+    /// The program wrote the register that says how flash is read.
+    pub fn control(&mut self, value: u32) {
+        self.apply(&self.board.controlled(value));
+    }
+
+    fn apply(&mut self, timing: &MemoryTiming) {
+        let lines = |cache: &Option<Cache>| cache.as_ref().map(|c| Lines::new(c, timing));
+        self.wait = u64::from(timing.flash_wait_states) * 1000;
+        self.data_wait = timing.data_stall.map_or(self.wait, u64::from);
+        self.prefetch = timing.prefetch;
+        self.instructions = lines(&timing.instruction_cache);
+        self.data = lines(&timing.data_cache);
+        self.idle = self.wait == 0
+            && self.data_wait == 0
+            && self.ram.iter().all(|r| r.2 == 0)
+            && self.instructions.is_none()
+            && self.data.is_none();
+    }
+
+    /// Whole cycles of a stall in thousandths; what is left over counts with the next.
+    #[inline]
+    fn whole(&mut self, stall: u64) -> u64 {
+        self.owed += stall;
+        let cycles = self.owed / 1000;
+        self.owed -= cycles * 1000;
+        cycles
     }
 
     /// Whether memory never stalls the core.
@@ -151,19 +136,28 @@ impl Memory {
         let sequential = line == self.fetched.wrapping_add(!self.line_mask).wrapping_add(1);
         let since = now - self.fetched_at.min(now);
         self.fetched = line;
-        let stall = if !self.in_flash(address) {
-            self.ram_wait(address)
-        } else {
-            let array = match &mut self.instructions {
-                Some(lines) => lines.stall(address),
-                None => self.wait,
-            };
-            // The prefetched line is on its way since the one before arrived.
-            if self.prefetch && sequential {
-                array.saturating_sub(since)
+        let stall = if self.in_flash(address) {
+            let held = self
+                .instructions
+                .as_mut()
+                .is_some_and(|lines| lines.holds(address));
+            let array = self.instructions.as_ref().map_or(self.wait, |l| l.stall);
+            let thousandths = if held {
+                0
+            } else if self.prefetch && sequential {
+                // The line is on its way since the one before arrived, and an access takes its wait states and a cycle.
+                (array + 1000).saturating_sub(since * 1000).min(array)
             } else {
                 array
+            };
+            if let Some(lines) = &mut self.instructions
+                && thousandths != 0
+            {
+                lines.fill(address);
             }
+            self.whole(thousandths)
+        } else {
+            self.ram_wait(address)
         };
         self.fetched_at = now + stall;
         stall
@@ -187,14 +181,14 @@ impl Memory {
         for i in 0..u32::from(words) {
             let at = address.wrapping_add(4 * i);
             match lines {
-                Some(lines) => stall += lines.stall(at),
+                Some(lines) => stall += lines.read(at),
                 // Without a cache, words of one line come with one access to the array.
-                None if at & self.line_mask != line => stall += self.wait,
+                None if at & self.line_mask != line => stall += self.data_wait,
                 None => {}
             }
             line = at & self.line_mask;
         }
-        stall
+        if stall == 0 { 0 } else { self.whole(stall) }
     }
 }
 
@@ -227,7 +221,9 @@ mod tests {
             bytes: 64,
             line_bytes: 16,
             ways: 2,
-            miss_cycles: None,
+            fill_bytes: None,
+            replacement: Default::default(),
+            stall: None,
         };
         let timing = MemoryTiming {
             flash_wait_states: 4,
@@ -251,5 +247,81 @@ mod tests {
         let mut memory = Memory::new(&machine(timing));
         assert_eq!(memory.data(0x100, 4, true), 6);
         assert_eq!(memory.data(0x2000_0000, 4, true), 0);
+    }
+
+    #[test]
+    fn fractions_of_a_cycle_add_up() {
+        let timing = MemoryTiming {
+            flash_wait_states: 5,
+            flash_line_bytes: 8,
+            data_stall: Some(3900),
+            ..MemoryTiming::default()
+        };
+        let mut memory = Memory::new(&machine(timing));
+        let stalls: Vec<u64> = (0..10).map(|i| memory.data(8 * i, 1, true)).collect();
+        assert_eq!(stalls.iter().sum::<u64>(), 39);
+        assert!(stalls.iter().all(|s| (3..=4).contains(s)));
+    }
+
+    /// Stalls of instructions at `pcs`, each of one cycle.
+    fn fetched(timing: &MemoryTiming, pcs: &[u32]) -> Vec<u64> {
+        let mut memory = Memory::new(&machine(timing.clone()));
+        let mut now = 0;
+        let stall = pcs.iter().map(|pc| {
+            let stall = memory.fetch(*pc, 2, now);
+            now += 1 + stall;
+            stall
+        });
+        stall.collect()
+    }
+
+    #[test]
+    fn a_prefetched_line_is_on_its_way() {
+        let timing = |wait| MemoryTiming {
+            flash_wait_states: wait,
+            flash_line_bytes: 8,
+            prefetch: true,
+            ..MemoryTiming::default()
+        };
+        // Four instructions a line take four cycles, as does an access of three wait states.
+        let straight: Vec<u32> = (0..16).map(|i| 2 * i).collect();
+        assert_eq!(fetched(&timing(3), &straight).iter().sum::<u64>(), 3);
+        // The array gives no line in less than six cycles.
+        assert_eq!(
+            fetched(&timing(5), &straight).iter().sum::<u64>(),
+            5 + 3 * 2
+        );
+        // A jump finds nothing on its way, and what follows its target at once cannot be there yet.
+        assert_eq!(fetched(&timing(3), &[0, 2, 70, 72]), [3, 0, 3, 3]);
+    }
+
+    #[test]
+    fn a_cache_beside_prefetch_holds_what_came_too_late() {
+        let timing = MemoryTiming {
+            flash_wait_states: 2,
+            flash_line_bytes: 8,
+            prefetch: true,
+            instruction_cache: Some(Cache {
+                bytes: 16,
+                line_bytes: 8,
+                ways: 2,
+                fill_bytes: None,
+                replacement: Default::default(),
+                stall: None,
+            }),
+            ..MemoryTiming::default()
+        };
+        // A loop over six lines, three times: only its start is ever late, and once.
+        let round: Vec<u32> = (0..24).map(|i| 2 * i).collect();
+        assert_eq!(fetched(&timing, &round.repeat(3)).iter().sum::<u64>(), 2);
+        // Without prefetch the two lines of the cache are of no use to it.
+        let alone = MemoryTiming {
+            prefetch: false,
+            ..timing
+        };
+        assert_eq!(
+            fetched(&alone, &round.repeat(3)).iter().sum::<u64>(),
+            3 * 6 * 2
+        );
     }
 }

@@ -3,13 +3,16 @@
 //! *Table* is the sum of the classes' cycles. *Rules* adds what a pipeline does between instructions.
 //! *Memory* adds the board's wait states and caches. Figures are data (`configs/cores`), each with its source.
 
+mod cache;
 mod class;
 mod clock;
 mod memory;
+mod pairing;
 mod pipeline;
+mod predictor;
 mod table;
 mod traits;
 
 pub use class::Class;
 pub use clock::{Columns, Counts, Timing};
-pub use table::{CORE_NAMES, ClassRow, CoreTable, Rule, Rules, Tag};
+pub use table::{CORE_NAMES, ClassRow, CoreTable, PredictorRow, Rule, Rules, Tag};

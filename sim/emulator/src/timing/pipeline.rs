@@ -1,49 +1,63 @@
 //! The rules column: what a pipeline does between instructions.
 
 use super::class::Class;
-use super::table::{Rule, Rules};
+use super::pairing::{executes_early, pairs};
+use super::predictor::Predictor;
+use super::table::{CoreTable, Rule};
 use super::traits::{
-    ACCESSES, BRANCHES, BUFFERED_STORE, DATA_PROCESSING, FLOAT, INTERACTS, NARROW, ONE_UNIT, PAIRS,
+    ACCESSES, BRANCHES, BUFFERED_STORE, DATA_PROCESSING, FLOAT, INTERACTS, LOADS, NARROW, PAIRS,
     SETS_FLAGS, SINGLE_LOAD, SINGLE_STORE, Traits, UNALIGNED_WIDE, VARIES,
 };
-use crate::op::{Kind, Op};
+use crate::op::{Kind, Op, WRITE_BACK};
 
 /// Rules as numbers: zero where a rule does not apply.
 #[derive(Debug, Clone, Copy)]
 struct Active {
     load_pipelining: u64,
+    indexed_load_pipelining: u64,
     store_buffer: u64,
     address_dependency: u64,
     branch_to_unaligned_wide: u64,
     unaligned_wide_group: u64,
     unaligned_access: u64,
+    folded_it: u64,
     paired_branch: bool,
     dual_issue: bool,
+    mispredicted_branch: u64,
+    flags_of_product: u64,
+    /// Rules may touch every instruction.
+    every: bool,
 }
 
 /// What the next instruction needs to know of the last one.
 #[derive(Debug, Clone, Copy, Default)]
-struct Previous {
-    class: Option<Class>,
-    flags: u16,
-    writes: u16,
-    fp_writes: u32,
-    branched: bool,
+pub(super) struct Previous {
+    pub class: Option<Class>,
+    pub flags: u16,
+    pub writes: u16,
+    pub fp_writes: u32,
+    pub branched: bool,
     /// It issued together with the one before it.
-    paired: bool,
-    single_cycle: bool,
+    pub paired: bool,
+    /// Its result is there for the one that issues with it.
+    pub early: bool,
+    pub accessed: u32,
+    pub single_cycle: bool,
 }
 
 /// The pipeline: rules between instructions.
 #[derive(Debug, Clone)]
 pub(super) struct Pipeline {
     active: Active,
+    predictor: Option<Predictor>,
     /// Cycles of the rules column.
     pub now: u64,
     previous: Previous,
-    /// When registers are ready, on the rules clock: for use, and as accumulators.
-    ready: [[u64; 2]; 16],
-    fp_ready: [[u64; 2]; 32],
+    /// When registers are ready, on the rules clock: for use, as accumulators, and late or to be stored.
+    ready: [[u64; 3]; 16],
+    fp_ready: [[u64; 3]; 32],
+    /// Registers that the late ALU and loads wrote in the cycle before the last issue, and since.
+    written_late: [u16; 2],
     pending_until: u64,
     fp_free: u64,
     unaligned_run: u32,
@@ -51,10 +65,13 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    pub fn new(r: &Rules) -> Self {
+    pub fn new(table: &CoreTable) -> Self {
+        let r = &table.rules;
         let cycles = |rule: &Option<Rule>| rule.as_ref().map_or(0, |r| r.cycles.into());
         let active = Active {
             load_pipelining: cycles(&r.load_pipelining),
+            indexed_load_pipelining: cycles(&r.indexed_load_pipelining),
+            folded_it: cycles(&r.folded_it),
             store_buffer: cycles(&r.store_buffer),
             address_dependency: cycles(&r.address_dependency),
             branch_to_unaligned_wide: cycles(&r.branch_to_unaligned_wide),
@@ -62,13 +79,18 @@ impl Pipeline {
             unaligned_access: cycles(&r.unaligned_access),
             paired_branch: r.paired_branch.is_some(),
             dual_issue: r.dual_issue.is_some(),
+            mispredicted_branch: cycles(&r.mispredicted_branch),
+            flags_of_product: cycles(&r.flags_of_product),
+            every: r.dual_issue.is_some() || table.predictor.is_some(),
         };
         Pipeline {
             active,
+            predictor: table.predictor.as_ref().map(Predictor::new),
             now: 0,
             previous: Previous::default(),
-            ready: [[0; 2]; 16],
-            fp_ready: [[0; 2]; 32],
+            ready: [[0; 3]; 16],
+            fp_ready: [[0; 3]; 32],
+            written_late: [0; 2],
             pending_until: 0,
             fp_free: 0,
             unaligned_run: 0,
@@ -76,13 +98,19 @@ impl Pipeline {
         }
     }
 
-    /// The cycles of one instruction, given the first address it accessed and the bits of its quotient or
-    /// factor.
+    /// The cycles of one instruction, given its address, the first address it accessed and the bits of its
+    /// quotient or factor.
     #[inline(always)]
-    pub fn step(&mut self, t: &Traits, op: &Op, operands: (u32, u32), branched: bool) -> u64 {
+    pub fn step(
+        &mut self,
+        t: &Traits,
+        (pc, op): (u32, &Op),
+        operands: (u32, u32),
+        branched: bool,
+    ) -> u64 {
         let taken = if branched { u64::from(t.taken) } else { 0 };
         let plain =
-            t.flags & INTERACTS == 0 && self.pending_until <= self.now && !self.active.dual_issue;
+            t.flags & INTERACTS == 0 && self.pending_until <= self.now && !self.active.every;
         let cost = if plain {
             let cost = u64::from(t.issue) + taken;
             self.unaligned_run = 0;
@@ -94,11 +122,20 @@ impl Pipeline {
                 fp_writes: 0,
                 branched,
                 paired: false,
+                early: false,
+                accessed: 0,
                 single_cycle: false,
             };
             cost
         } else {
-            self.interact(t, op, operands, branched)
+            let mut cost = self.interact(t, op, operands, branched);
+            if let Some(predictor) = &mut self.predictor
+                && matches!(t.class, Class::BranchConditional | Class::CompareBranch)
+                && predictor.surprises(pc, branched)
+            {
+                cost += self.active.mispredicted_branch;
+            }
+            cost
         };
         self.now += cost;
         cost
@@ -123,8 +160,13 @@ impl Pipeline {
 
         if has(SINGLE_LOAD | SINGLE_STORE) {
             let independent = t.address & previous.writes == 0 && !has(UNALIGNED_WIDE);
-            if a.load_pipelining != 0 && had(SINGLE_LOAD) && independent {
-                cost = cost.saturating_sub(a.load_pipelining).max(1);
+            if had(SINGLE_LOAD) && independent {
+                let saved = if op.has(WRITE_BACK) {
+                    a.indexed_load_pipelining
+                } else {
+                    a.load_pipelining
+                };
+                cost = cost.saturating_sub(saved).max(1);
             }
             if a.store_buffer != 0 && has(BUFFERED_STORE) {
                 cost = a.store_buffer;
@@ -153,6 +195,9 @@ impl Pipeline {
             self.after_multicycle = cost > 1;
         }
 
+        if t.class == Class::It && had(NARROW) && !previous.branched {
+            cost = cost.saturating_sub(a.folded_it);
+        }
         let mut paired = false;
         if a.paired_branch && has(PAIRS) && had(NARROW) && !previous.paired && !previous.branched {
             let not_taken = !branched;
@@ -161,10 +206,20 @@ impl Pipeline {
                 paired = not_taken;
             }
         }
+        if t.class == Class::Multiply && has(SETS_FLAGS) {
+            cost += a.flags_of_product;
+        }
+        let mut early = false;
         if a.dual_issue {
-            paired = pairs(t, &previous);
+            paired = pairs(t, accessed, &previous);
             if paired {
                 cost = cost.saturating_sub(1);
+            } else {
+                self.written_late = [self.written_late[1], 0];
+            }
+            early = !paired && executes_early(op.kind) && t.reads & self.written_late[0] == 0;
+            if !early {
+                self.written_late[1] |= t.writes;
             }
         }
 
@@ -177,7 +232,7 @@ impl Pipeline {
             wait = self.fp_free - now;
         }
         let start = now + wait;
-        if t.latency > t.issue {
+        if t.is_late() {
             self.note_results(t, start);
         }
         if t.blocks_fp != 0 {
@@ -190,6 +245,8 @@ impl Pipeline {
             fp_writes: t.fp_writes,
             branched,
             paired,
+            early,
+            accessed,
             single_cycle: t.issue == 1,
         };
         cost + wait
@@ -200,36 +257,54 @@ impl Pipeline {
         let mut reads = t.reads & 0x7fff;
         while reads != 0 {
             let register = reads.trailing_zeros() as usize;
-            let accumulates = t.accumulates >> register & 1 == 1;
-            ready = ready.max(self.ready[register & 15][usize::from(accumulates)]);
+            let use_of = if t.accumulates >> register & 1 == 1 {
+                1
+            } else if t.late >> register & 1 == 1 {
+                2
+            } else {
+                0
+            };
+            ready = ready.max(self.ready[register & 15][use_of]);
             reads &= reads - 1;
         }
+        let stores = t.flags & (ACCESSES | LOADS) == ACCESSES;
         let mut reads = t.fp_reads;
         while reads != 0 {
             let register = reads.trailing_zeros() as usize;
-            let accumulates = t.fp_accumulates >> register & 1 == 1;
-            ready = ready.max(self.fp_ready[register & 31][usize::from(accumulates)]);
+            let use_of = if t.fp_accumulates >> register & 1 == 1 {
+                1
+            } else if stores {
+                2
+            } else {
+                0
+            };
+            ready = ready.max(self.fp_ready[register & 31][use_of]);
             reads &= reads - 1;
         }
         ready - now
     }
 
     fn note_results(&mut self, t: &Traits, start: u64) {
-        let times = [
-            start + u64::from(t.latency),
-            start + u64::from(t.accumulate_latency),
-        ];
+        let times = |last: u16| {
+            [
+                start + u64::from(t.latency),
+                start + u64::from(t.accumulate_latency),
+                start + u64::from(last),
+            ]
+        };
+        let (core, fp) = (times(t.late_latency), times(t.store_latency));
         let mut writes = t.writes & 0x7fff;
         while writes != 0 {
-            self.ready[writes.trailing_zeros() as usize & 15] = times;
+            self.ready[writes.trailing_zeros() as usize & 15] = core;
             writes &= writes - 1;
         }
         let mut writes = t.fp_writes;
         while writes != 0 {
-            self.fp_ready[writes.trailing_zeros() as usize & 31] = times;
+            self.fp_ready[writes.trailing_zeros() as usize & 31] = fp;
             writes &= writes - 1;
         }
-        self.pending_until = self.pending_until.max(times[0]);
+        let last = core[0].max(core[1]).max(fp[2]);
+        self.pending_until = self.pending_until.max(last);
     }
 
     /// The pipeline is refilled by an exception that takes this long.
@@ -262,46 +337,4 @@ fn is_unaligned(op: &Op, accessed: u32) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether the two-wide core never issues instructions of these classes together: what moves several words goes alone, a product not
-/// with a store, and bit fields and parallel arithmetic only as the older of two.
-fn keeps_apart(older: Class, younger: Class) -> bool {
-    use Class as C;
-    let alone = |class: Class| {
-        matches!(
-            class,
-            C::LoadPair | C::LoadMultiple | C::LoadMultiplePc | C::StorePair | C::StoreMultiple
-        )
-    };
-    let stores = |class: Class| matches!(class, C::Store | C::StoreRegister | C::FpStore);
-    let multiplies = |class: Class| {
-        class >= C::Multiply && class <= C::MultiplyAccumulateLong
-            || class >= C::DspMultiply && class <= C::DspMultiplyAccumulateLong
-    };
-    let first_only = |class: Class| {
-        matches!(class, C::BitField | C::Simd)
-            || class >= C::DspMultiply && class <= C::DspMultiplyAccumulateLong
-    };
-    alone(older)
-        || alone(younger)
-        || stores(older) && multiplies(younger)
-        || multiplies(older) && stores(younger)
-        || first_only(younger)
-}
-
-/// Whether an instruction issues with the one before it on the two-wide core.
-fn pairs(t: &Traits, previous: &Previous) -> bool {
-    let depends = t.reads & previous.writes != 0 || t.fp_reads & previous.fp_writes != 0;
-    let clash = t.flags & previous.flags & (ONE_UNIT | SINGLE_STORE) != 0
-        || t.flags & previous.flags & FLOAT != 0 && (t.flags | previous.flags) & ACCESSES != 0
-        || previous
-            .class
-            .is_none_or(|before| keeps_apart(before, t.class));
-    t.issue == 1
-        && previous.single_cycle
-        && !previous.paired
-        && !previous.branched
-        && !depends
-        && !clash
 }

@@ -54,6 +54,9 @@ pub struct CoreTable {
     /// Pipeline rules.
     #[serde(default)]
     pub rules: Rules,
+    /// How the core predicts branches, where the rule `mispredicted_branch` says what a wrong prediction costs.
+    #[serde(default)]
+    pub predictor: Option<PredictorRow>,
 }
 
 /// One row: the cycles of a class, under which condition, from which source.
@@ -85,6 +88,12 @@ pub struct ClassRow {
     /// The same where the result is the next one's accumulator.
     #[serde(default)]
     pub accumulate_latency: Option<u32>,
+    /// The same where the result is an operand of plain data processing, which takes it late; not of loads of less than a word.
+    #[serde(default)]
+    pub late_latency: Option<u32>,
+    /// The same where the result is stored, of floating-point instructions.
+    #[serde(default)]
+    pub store_latency: Option<u32>,
     /// Cycles after issue during which no floating-point instruction can start.
     #[serde(default)]
     pub blocks_fp: u32,
@@ -99,6 +108,18 @@ pub struct ClassRow {
 
 const fn one() -> u32 {
     1
+}
+
+/// What remembers branches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PredictorRow {
+    /// Branches that it remembers at once.
+    pub entries: u32,
+    /// Where its organisation comes from.
+    pub source: String,
+    /// How sure it is.
+    pub tag: Tag,
 }
 
 /// A pipeline rule: cycles it adds or saves, and its source.
@@ -119,6 +140,8 @@ pub struct Rule {
 pub struct Rules {
     /// A load or store right after a load saves this, unless its address needs the loaded register.
     pub load_pipelining: Option<Rule>,
+    /// What `load_pipelining` saves a load that changes its address register; only the first of several saves without it.
+    pub indexed_load_pipelining: Option<Rule>,
     /// A store with an immediate offset takes this: the write buffer holds it.
     pub store_buffer: Option<Rule>,
     /// An address from the preceding data-processing instruction adds this.
@@ -129,6 +152,8 @@ pub struct Rules {
     pub unaligned_wide_group: Option<Rule>,
     /// An unaligned access adds this.
     pub unaligned_access: Option<Rule>,
+    /// IT behind a 16-bit instruction saves this.
+    pub folded_it: Option<Rule>,
     /// Taking an exception.
     pub exception_entry: Option<Rule>,
     /// Returning from one.
@@ -138,6 +163,10 @@ pub struct Rules {
     pub paired_branch: Option<Rule>,
     /// Two instructions may issue together (Cortex-M7).
     pub dual_issue: Option<Rule>,
+    /// A product that sets the flags adds this.
+    pub flags_of_product: Option<Rule>,
+    /// A conditional branch that does not go as predicted adds this.
+    pub mispredicted_branch: Option<Rule>,
 }
 
 impl CoreTable {

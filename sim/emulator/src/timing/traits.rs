@@ -49,6 +49,8 @@ pub(super) struct Traits {
     pub issue: u16,
     pub latency: u16,
     pub accumulate_latency: u16,
+    pub late_latency: u16,
+    pub store_latency: u16,
     pub blocks_fp: u8,
     /// Cycles between the least and the most.
     pub range: u8,
@@ -58,8 +60,10 @@ pub(super) struct Traits {
     pub writes: u16,
     /// Registers that form the address, a subset of `reads`.
     pub address: u16,
-    /// Registers that are only accumulated into.
+    /// Registers that are only accumulated into, or stored.
     pub accumulates: u16,
+    /// Registers that plain data processing takes late, a subset of `reads`.
+    pub late: u16,
     pub fp_reads: u32,
     pub fp_writes: u32,
     pub fp_accumulates: u32,
@@ -74,6 +78,8 @@ impl Traits {
         issue: 1,
         latency: 1,
         accumulate_latency: 1,
+        late_latency: 1,
+        store_latency: 1,
         blocks_fp: 0,
         range: 0,
         words: 0,
@@ -81,6 +87,7 @@ impl Traits {
         writes: 0,
         address: 0,
         accumulates: 0,
+        late: 0,
         fp_reads: 0,
         fp_writes: 0,
         fp_accumulates: 0,
@@ -105,6 +112,22 @@ impl Traits {
         if let Some(row) = table.row(class) {
             t.cycles(row);
         }
+        let word = matches!(
+            op.kind,
+            Kind::LdrImm | Kind::LdrReg | Kind::LdrIndexed | Kind::LdrLit
+        );
+        if class == Class::Load && !word {
+            t.late_latency = t.latency;
+        }
+        t.late = match class {
+            Class::Alu => t.reads,
+            // A second operand that is shifted is needed early.
+            Class::Shift if !matches!(op.kind, Kind::MovShift | Kind::ShiftReg) && op.rm < 15 => {
+                t.reads & !(1 << op.rm)
+            }
+            Class::Shift => t.reads,
+            _ => 0,
+        };
         t.classify(op, pc);
         t
     }
@@ -123,6 +146,12 @@ impl Traits {
         self.accumulate_latency = row
             .accumulate_latency
             .map_or(self.latency, |l| small(l + listed).max(self.issue));
+        self.late_latency = row
+            .late_latency
+            .map_or(self.latency, |l| small(l + listed).max(self.issue));
+        self.store_latency = row
+            .store_latency
+            .map_or(self.latency, |l| small(l + listed).max(self.issue));
         self.taken = row.taken.min(255) as u8;
         self.blocks_fp = row.blocks_fp.min(255) as u8;
         self.range = range.min(255) as u8;
@@ -138,8 +167,7 @@ impl Traits {
             }
         };
         let class = self.class;
-        let load = matches!(class, Class::Load | Class::FpLoad) && !op.has(WRITE_BACK);
-        set(SINGLE_LOAD, load);
+        set(SINGLE_LOAD, matches!(class, Class::Load | Class::FpLoad));
         set(
             SINGLE_STORE,
             matches!(class, Class::Store | Class::StoreRegister | Class::FpStore),
@@ -190,10 +218,17 @@ impl Traits {
         set(BRANCHES, branches);
         let touched =
             SINGLE_LOAD | SINGLE_STORE | UNALIGNED_WIDE | FLOAT | PAIRS | ACCESSES | VARIES;
-        let late = self.latency > self.issue;
-        if self.flags & touched != 0 || late {
+        if self.flags & touched != 0 || self.is_late() {
             self.flags |= INTERACTS;
         }
+    }
+
+    /// Whether anything has to wait for the result.
+    pub fn is_late(&self) -> bool {
+        self.latency
+            .max(self.accumulate_latency)
+            .max(self.store_latency)
+            > self.issue
     }
 
     /// Which registers an instruction reads and writes, and to what end.

@@ -24,6 +24,7 @@ profiles![
     "stm32f407vg",
     "stm32f746g_disco",
     "stm32h743zi",
+    "stm32h7a3",
     "stm32l476rg",
     "nucleo_l4r5zi",
     "nucleo_u575zi_q",
@@ -33,6 +34,7 @@ profiles![
     "esp32c3",
     "ek_ra6m4",
     "nrf5340",
+    "psoc62",
 ];
 
 /// Every built-in board.

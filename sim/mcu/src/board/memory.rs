@@ -50,7 +50,32 @@ pub struct FlashTiming {
     pub wait_states: u32,
     /// Bytes that one read delivers.
     pub line_bytes: u32,
-    /// Where the two are from.
+    /// Whether the next line of instructions is fetched while one executes, as the vendor's start-up code has it.
+    #[serde(default)]
+    pub prefetch: bool,
+    /// Where these are from.
+    pub source: Source,
+}
+
+/// A register by which firmware sets how flash is read; what it sets holds in place of the profile's figures.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlashControl {
+    /// Its address.
+    pub register: u32,
+    /// What it holds after reset, for firmware that changes a part of it.
+    pub reset: u32,
+    /// The bits that hold the number of wait states, the lowest among them.
+    pub wait_states: u32,
+    /// The bit that enables prefetch.
+    pub prefetch: u32,
+    /// The bit that enables the cache of instructions; 0 where there is none.
+    #[serde(default)]
+    pub instruction_cache: u32,
+    /// The bit that enables the cache of data; 0 where there is none.
+    #[serde(default)]
+    pub data_cache: u32,
+    /// Where these are from.
     pub source: Source,
 }
 
@@ -64,11 +89,32 @@ pub struct Cache {
     pub line_bytes: u32,
     /// Associativity: ways of a set; lines of the whole cache when it is fully associative.
     pub ways: u32,
-    /// Where the three are from.
+    /// Bytes that a miss brings, where a line is filled piece by piece; else the line.
+    #[serde(default)]
+    pub fill_bytes: Option<u32>,
+    /// Which line makes room for another.
+    #[serde(default)]
+    pub replacement: Replacement,
+    /// Whether the cache of instructions serves constants too.
+    #[serde(default)]
+    pub unified: bool,
+    /// Where these are from.
     pub source: Source,
 }
 
-/// The effective stall of data read from flash, as measured: cycles for each line that is touched.
+/// Which line of a set makes room for another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replacement {
+    /// The one that came first.
+    #[default]
+    RoundRobin,
+    /// The one that was used longest ago.
+    LeastRecentlyUsed,
+}
+
+/// The effective stall of data read from flash, as measured: cycles for each line that is touched, whatever hides or adds to the wait
+/// states.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stall {
@@ -97,6 +143,8 @@ pub struct Flash {
     pub data_cache: Option<Cache>,
     /// Measured stall of data in flash, where somebody measured it.
     pub stall: Option<Stall>,
+    /// Where firmware sets some of these itself.
+    pub control: Option<FlashControl>,
 }
 
 /// The largest run in banks that are sorted by address; empty for no banks. The first of equals.

@@ -9,10 +9,13 @@ mod core;
 mod memory;
 mod power;
 mod raw;
+mod raw_flash;
 
 pub use self::catalogue::{boards, find, load};
 pub use self::core::{Core, CoreInfo, Float};
-pub use self::memory::{Bank, BankKind, Cache, Flash, FlashTiming, Run, Stall};
+pub use self::memory::{
+    Bank, BankKind, Cache, Flash, FlashControl, FlashTiming, Replacement, Run, Stall,
+};
 pub use self::power::{Load, Power};
 
 use crate::source::{Source, Sourced};
@@ -138,6 +141,12 @@ impl Board {
                 .stall
                 .iter()
                 .map(|part| ("flash.stall".to_owned(), &part.source)),
+        );
+        sources.extend(
+            flash
+                .control
+                .iter()
+                .map(|part| ("flash.control".to_owned(), &part.source)),
         );
         sources.extend(
             self.power

@@ -4,8 +4,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::core::Core;
-use super::memory::{Bank, BankKind, Cache, Flash, FlashTiming, Stall};
+use super::memory::{Bank, BankKind};
 use super::power::{Load, Power};
+use super::raw_flash::RawFlash;
 use super::{Board, Runtime};
 use crate::cost::{CostModel, Footprint};
 use crate::error::Error;
@@ -61,18 +62,6 @@ struct RawBank {
 
 fn sram() -> BankKind {
     BankKind::Sram
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFlash {
-    base: u32,
-    bytes: Spanned<u32>,
-    source: Source,
-    timing: Option<Spanned<FlashTiming>>,
-    instruction_cache: Option<Spanned<Cache>>,
-    data_cache: Option<Spanned<Cache>>,
-    stall: Option<Spanned<Stall>>,
 }
 
 #[derive(Deserialize)]
@@ -168,7 +157,7 @@ fn resolve(document: Document<'_>, raw: RawBoard) -> Result<Board, Error> {
             source: chip.source,
         }),
         ram: resolve_ram(document, raw.ram)?,
-        flash: resolve_flash(document, raw.flash)?,
+        flash: raw.flash.resolve(document)?,
         runtime: match raw.runtime {
             Some(runtime) => Runtime {
                 stack_bytes: runtime.stack_bytes,
@@ -218,7 +207,7 @@ fn measured_runtime(core: Core) -> Result<Runtime, Error> {
     })
 }
 
-fn positive<T: Copy + Default + PartialOrd + std::fmt::Display>(
+pub(super) fn positive<T: Copy + Default + PartialOrd + std::fmt::Display>(
     document: Document<'_>,
     value: Spanned<T>,
     key: &str,
@@ -288,51 +277,6 @@ fn resolve_ram(document: Document<'_>, raw: Spanned<Vec<RawBank>>) -> Result<Vec
         }
     }
     Ok(placed.into_iter().map(|(bank, _)| bank).collect())
-}
-
-fn resolve_flash(document: Document<'_>, raw: RawFlash) -> Result<Flash, Error> {
-    let cache = |cache: Spanned<Cache>| {
-        document.check(
-            cache,
-            |cache| {
-                let lines = cache.bytes.checked_div(cache.line_bytes).unwrap_or(0);
-                lines > 0 && lines * cache.line_bytes == cache.bytes && cache.ways > 0 && lines % cache.ways == 0
-            },
-            |cache| {
-                format!(
-                    "a cache's bytes are ways × sets × line_bytes, which {} bytes of {}-byte lines in {} ways are not",
-                    cache.bytes, cache.line_bytes, cache.ways
-                )
-            },
-        )
-    };
-    Ok(Flash {
-        base: raw.base,
-        bytes: positive(document, raw.bytes, "bytes")?,
-        source: raw.source,
-        timing: raw
-            .timing
-            .map(|timing| {
-                document.check(
-                    timing,
-                    |timing| timing.line_bytes > 0,
-                    |_| "line_bytes must be above 0".to_owned(),
-                )
-            })
-            .transpose()?,
-        instruction_cache: raw.instruction_cache.map(cache).transpose()?,
-        data_cache: raw.data_cache.map(cache).transpose()?,
-        stall: raw
-            .stall
-            .map(|stall| {
-                document.check(
-                    stall,
-                    |stall| stall.line_bytes > 0 && stall.cycles >= 0.0 && stall.cycles.is_finite(),
-                    |_| "cycles must be 0 or more, and line_bytes above 0".to_owned(),
-                )
-            })
-            .transpose()?,
-    })
 }
 
 fn resolve_power(document: Document<'_>, raw: RawPower, board_hz: u64) -> Result<Power, Error> {

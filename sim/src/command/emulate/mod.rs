@@ -1,18 +1,17 @@
 //! `sim emulate`: any firmware, instruction by instruction: cycles, where they go, and what went wrong.
 
+mod board;
 mod console;
 mod shown;
+
+pub use board::{generic, machine};
 
 use crate::cli::{Common, Emulate, MmioDefault};
 use crate::failure::Failure;
 use console::{Console, Output};
 use shown::Shown;
 use sim_emulator::profile::{flame_graph, folded};
-use sim_emulator::{
-    Alias, Bank, Behaviour, Cache, Cause, Emulator, Image, Machine, MemoryTiming, Mode, Peripheral,
-    Stop, Unmapped,
-};
-use sim_mcu::Board;
+use sim_emulator::{Behaviour, Cause, Emulator, Image, Mode, Peripheral, Stop, Unmapped};
 use std::io::Write;
 use std::path::Path;
 
@@ -73,10 +72,21 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         emulator.set_entry(entry).map_err(refused)?;
     }
     let stop = run(&mut emulator, options).map_err(refused)?;
+    // Firmware that has done its work often sleeps for ever.
+    let failed = !matches!(
+        stop,
+        Stop::Exit(0)
+            | Stop::Returned
+            | Stop::Address(_)
+            | Stop::Hook(_)
+            | Stop::Breakpoint { .. }
+            | Stop::Asleep { .. }
+    );
     let shown = Shown {
         emulator: &emulator,
         board: &board,
         reason: reason(&emulator, &stop),
+        failed,
         options,
     };
     let text = if common.json {
@@ -95,16 +105,10 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         let title = options.image.display().to_string();
         crate::cache::write(path, flame_graph(&folded(&emulator), &title).as_bytes())?;
     }
-    match stop {
-        Stop::Exit(0)
-        | Stop::Returned
-        | Stop::Address(_)
-        | Stop::Hook(_)
-        | Stop::Breakpoint { .. } => Ok(()),
-        // Firmware that has done its work often sleeps for ever.
-        Stop::Asleep { .. } => Ok(()),
-        _ => Err(Failure::Firmware(reason(&emulator, &stop))),
+    if failed {
+        return Err(Failure::Firmware(reason(&emulator, &stop)));
     }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -114,64 +118,8 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     })
 }
 
-/// Where the flash of STM32 lies, and where it appears a second time when it is booted from.
-const STM32_FLASH: u32 = 0x0800_0000;
-const BOOT_ALIAS: u32 = 0;
-
 /// Where Cortex-M has SRAM; registers, and tables of a chip's maker, lie elsewhere (ARMv7-M ARM table B3-1).
 const SRAM: std::ops::Range<u32> = 0x2000_0000..0x4000_0000;
-
-/// The board as the emulator knows it.
-pub fn machine(board: &Board) -> Machine {
-    let flash = &board.flash;
-    // Flash behind a serial bus has no wait states of its own: a miss is what was measured.
-    let miss_cycles = match (&flash.timing, &flash.stall) {
-        (None, Some(stall)) => Some(stall.cycles.round() as u32),
-        _ => None,
-    };
-    let cache = |cache: &sim_mcu::board::Cache| Cache {
-        bytes: cache.bytes,
-        line_bytes: cache.line_bytes,
-        ways: cache.ways,
-        miss_cycles,
-    };
-    let timing = MemoryTiming {
-        flash_wait_states: flash.timing.as_ref().map_or(0, |t| t.wait_states),
-        flash_line_bytes: flash.timing.as_ref().map_or(4, |t| t.line_bytes),
-        instruction_cache: flash.instruction_cache.as_ref().map(cache),
-        data_cache: flash.data_cache.as_ref().map(cache),
-        // The one cache of a board that has no other serves constants too (RP2040, RP2350, STM32U5).
-        unified: flash.data_cache.is_none() && flash.instruction_cache.is_some(),
-        ..MemoryTiming::default()
-    };
-    let boot = (flash.base == STM32_FLASH).then_some(Alias {
-        base: BOOT_ALIAS,
-        size: flash.bytes,
-        target: STM32_FLASH,
-    });
-    Machine {
-        clock_hz: board.clock_hz.value,
-        flash: vec![Bank::new("flash", flash.base, flash.bytes)],
-        ram: board
-            .ram
-            .iter()
-            .map(|b| Bank::new(&b.name, b.base, b.bytes))
-            .collect(),
-        aliases: boot.into_iter().collect(),
-        timing,
-        ..Machine::generic(board.core.value.name())
-    }
-}
-
-/// A QEMU machine as the emulator knows it, without wait states.
-pub fn generic(machine: &sim_device::Machine) -> Machine {
-    let m = machine.memory;
-    Machine {
-        flash: vec![Bank::new("flash", m.flash_origin, m.flash_bytes)],
-        ram: vec![Bank::new("ram", m.ram_origin, m.ram_bytes)],
-        ..Machine::generic(machine.core)
-    }
-}
 
 /// Runs the program, or start-up code and then one function.
 fn run(emulator: &mut Emulator, options: &Emulate) -> Result<Stop, sim_emulator::Error> {

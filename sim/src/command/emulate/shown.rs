@@ -18,6 +18,8 @@ pub struct Shown<'a> {
     pub board: &'a Board,
     /// Why it stopped.
     pub reason: String,
+    /// Whether that is a failure, which a person is told of on standard error.
+    pub failed: bool,
     /// What was asked for.
     pub options: &'a Emulate,
 }
@@ -31,7 +33,12 @@ impl Shown<'_> {
             rules,
             memory,
         } = emulator.cycles();
-        let mut text = format!("{}: {}\n", self.options.image.display(), self.reason);
+        let ended = if self.failed {
+            "up to where it stopped"
+        } else {
+            &self.reason
+        };
+        let mut text = format!("{}: {ended}\n", self.options.image.display());
         text.push_str(&format!("instructions {:>14}\n", emulator.instructions()));
         for (what, cycles) in [
             ("table", table),
