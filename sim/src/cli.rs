@@ -183,19 +183,22 @@ pub struct Emulate {
     /// Cycles by function and source line.
     #[arg(long)]
     pub profile: bool,
-    /// Start here instead of at the reset vector.
-    #[arg(long, value_name = "ADDR", value_parser = number)]
-    pub entry: Option<u32>,
+    /// Start here instead of at the reset vector: an address, or a name in the image.
+    #[arg(long, value_name = "PLACE", value_parser = place)]
+    pub entry: Option<CodePlace>,
     /// Where a raw image belongs, if not at the start of flash.
     #[arg(long, value_name = "ADDR", value_parser = number)]
     pub base: Option<u32>,
-    /// Call the function at this address with up to four arguments, and stop when it returns. With --until,
+    /// Call this function with up to four numbers, and stop when it returns. With --until,
     /// run start-up code up to there first; what is counted is the call.
-    #[arg(long, value_name = "ADDR[,ARG…]", value_delimiter = ',', value_parser = number)]
-    pub call: Option<Vec<u32>>,
-    /// Stop when this address is reached.
-    #[arg(long, value_name = "ADDR", value_parser = number)]
-    pub until: Option<u32>,
+    #[arg(long, value_name = "PLACE[,ARG…]", value_delimiter = ',', value_parser = place)]
+    pub call: Option<Vec<CodePlace>>,
+    /// Count only from where this place is reached.
+    #[arg(long, value_name = "PLACE", value_parser = place, conflicts_with = "call")]
+    pub from: Option<CodePlace>,
+    /// Stop when this place is reached; with --from, when it is reached after that, though it be the same.
+    #[arg(long, value_name = "PLACE", value_parser = place)]
+    pub until: Option<CodePlace>,
     /// Stop after so many instructions.
     #[arg(long, value_name = "N", default_value_t = 1_000_000_000)]
     pub max_instructions: u64,
@@ -241,6 +244,23 @@ pub enum MmioDefault {
     /// As `register`, but a program that waits for a bit gets it: from the fifth read in a row on the
     /// register changes, so that start-up code gets through.
     Ready,
+}
+
+/// A place in a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CodePlace {
+    /// By its address.
+    Address(u32),
+    /// By a name in the image.
+    Name(String),
+}
+
+fn place(text: &str) -> Result<CodePlace, String> {
+    match text.bytes().next() {
+        Some(b'0'..=b'9') => number(text).map(CodePlace::Address),
+        Some(_) => Ok(CodePlace::Name(text.to_owned())),
+        None => Err("neither an address nor a name".to_owned()),
+    }
 }
 
 fn number(text: &str) -> Result<u32, String> {

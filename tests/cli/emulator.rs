@@ -119,3 +119,64 @@ fn a_call_after_start_up_finds_its_variables_and_is_counted_alone() {
     let ram = ram.expect("the board has RAM");
     assert_eq!((&ram["loads"], &ram["stores"]), (&1.into(), &0.into()));
 }
+
+/// Reset: r0 = 0, then count up for ever; a function that adds seven.
+const COUNTER: &str = "
+    .syntax unified
+    .cpu cortex-m4
+    .thumb
+    .word 0x20001000, reset
+    .global reset, count, add_seven
+    .type reset, %function
+reset:
+    movs r0, #0
+    nop
+    .type count, %function
+count:
+    adds r0, #1
+    b count
+    .type add_seven, %function
+add_seven:
+    adds r0, #7
+    bx lr
+";
+
+#[test]
+fn places_have_names_and_counting_starts_where_it_is_told_to() {
+    let place = Place::new();
+    place.file("counter.s", COUNTER);
+    for (tool, arguments) in [
+        ("arm-none-eabi-as", "-o counter.o counter.s"),
+        ("arm-none-eabi-ld", "-Ttext=0 -o counter.elf counter.o"),
+    ] {
+        let done = std::process::Command::new(tool)
+            .args(arguments.split(' '))
+            .current_dir(place.folder.path())
+            .output()
+            .unwrap_or_else(|e| panic!("{tool} does not run ({e}): scripts/setup installs it"));
+        assert!(done.status.success(), "{}", text(&done.stderr));
+    }
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let all = [&["emulate", "counter.elf", "--json"], arguments].concat();
+        serde_json::from_str(&place.succeed(&all)).expect("--json prints JSON")
+    };
+
+    let called = json(&["--call", "add_seven,35"]);
+    assert_eq!(
+        (&called["registers"][0], &called["instructions"]),
+        (&42.into(), &2.into())
+    );
+    // From the start, and one turn of the loop alone.
+    assert_eq!(json(&["--until", "count"])["instructions"], 2);
+    let turn = json(&["--from", "count", "--until", "count"]);
+    assert_eq!(
+        (&turn["registers"][0], &turn["instructions"]),
+        (&1.into(), &2.into())
+    );
+
+    let said = place.fail(&["emulate", "counter.elf", "--until", "seven"], 2);
+    assert!(said.contains("add_seven"), "{said}");
+    std::fs::write(place.path("raw.bin"), raw_image()).expect("the folder can be written to");
+    let said = place.fail(&["emulate", "raw.bin", "--until", "main"], 2);
+    assert!(said.contains("no names"), "{said}");
+}

@@ -6,7 +6,7 @@ mod shown;
 
 pub use board::{generic, machine};
 
-use crate::cli::{Common, Emulate, MmioDefault};
+use crate::cli::{CodePlace, Common, Emulate, MmioDefault};
 use crate::failure::Failure;
 use console::{Console, Output};
 use shown::Shown;
@@ -68,10 +68,11 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
             .write(*address, &value.to_le_bytes())
             .map_err(refused)?;
     }
-    if let Some(entry) = options.entry {
+    let places = Places::of(&emulator, options)?;
+    if let Some(entry) = places.entry {
         emulator.set_entry(entry).map_err(refused)?;
     }
-    let stop = run(&mut emulator, options).map_err(refused)?;
+    let stop = run(&mut emulator, options, &places).map_err(refused)?;
     // Firmware that has done its work often sleeps for ever.
     let failed = !matches!(
         stop,
@@ -121,23 +122,90 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 /// Where Cortex-M has SRAM; registers, and tables of a chip's maker, lie elsewhere (ARMv7-M ARM table B3-1).
 const SRAM: std::ops::Range<u32> = 0x2000_0000..0x4000_0000;
 
-/// Runs the program, or start-up code and then one function.
-fn run(emulator: &mut Emulator, options: &Emulate) -> Result<Stop, sim_emulator::Error> {
+/// The places that the options name, as addresses.
+struct Places {
+    entry: Option<u32>,
+    /// The function, and its arguments.
+    call: Option<Vec<u32>>,
+    from: Option<u32>,
+    until: Option<u32>,
+}
+
+impl Places {
+    fn of(emulator: &Emulator, options: &Emulate) -> Result<Self, Failure> {
+        let find = |place: &CodePlace| address(emulator, place);
+        let one = |place: &Option<CodePlace>| place.as_ref().map(find).transpose();
+        let call = options.call.as_ref();
+        Ok(Self {
+            entry: one(&options.entry)?,
+            call: call.map(|all| all.iter().map(find).collect()).transpose()?,
+            from: one(&options.from)?,
+            until: one(&options.until)?,
+        })
+    }
+}
+
+/// The address of a place in the image that is loaded.
+fn address(emulator: &Emulator, place: &CodePlace) -> Result<u32, Failure> {
+    let name = match place {
+        CodePlace::Address(address) => return Ok(*address),
+        CodePlace::Name(name) => name,
+    };
+    let symbols = emulator.image().map(|image| &image.symbols);
+    if let Some(symbol) = symbols.and_then(|symbols| symbols.named(name)) {
+        return Ok(symbol.address);
+    }
+    let all = symbols.map_or(&[][..], |symbols| symbols.all());
+    if all.is_empty() {
+        return Err(Failure::Usage(format!(
+            "The image has no names, so {name} has to be given as an address."
+        )));
+    }
+    let like =
+        |symbol: &&sim_emulator::Symbol| symbol.function && symbol.name.contains(name.as_str());
+    let near: Vec<&str> = all
+        .iter()
+        .filter(like)
+        .map(|s| s.name.as_str())
+        .take(5)
+        .collect();
+    Err(Failure::Usage(if near.is_empty() {
+        format!("There is no {name} in the image.")
+    } else {
+        format!(
+            "There is no {name} in the image. There is: {}.",
+            near.join(", ")
+        )
+    }))
+}
+
+/// Runs the program, or start-up code and then one function, or what is counted from somewhere on.
+fn run(
+    emulator: &mut Emulator,
+    options: &Emulate,
+    places: &Places,
+) -> Result<Stop, sim_emulator::Error> {
     let limit = options.max_instructions;
-    if let Some((address, arguments)) = options.call.as_deref().and_then(<[u32]>::split_first) {
-        if let Some(until) = options.until {
-            let stop = emulator.run_until(until, limit);
-            if !matches!(stop, Stop::Address(_)) {
-                return Ok(stop);
-            }
-            emulator.clear_figures();
+    let call = places.call.as_deref().and_then(<[u32]>::split_first);
+    let first = if call.is_some() {
+        places.until
+    } else {
+        places.from
+    };
+    if let Some(first) = first {
+        let stop = emulator.run_until(first, limit);
+        if !matches!(stop, Stop::Address(_)) {
+            return Ok(stop);
         }
+        emulator.clear_figures();
+    }
+    if let Some((address, arguments)) = call {
         return emulator.call(*address, arguments, limit);
     }
     if options.trace {
-        return Ok(trace(emulator, limit, options.until));
+        return Ok(trace(emulator, limit, places.until));
     }
-    Ok(match options.until {
+    Ok(match places.until {
         Some(address) => emulator.run_until(address, limit),
         None => emulator.run(limit),
     })
@@ -145,9 +213,9 @@ fn run(emulator: &mut Emulator, options: &Emulate) -> Result<Stop, sim_emulator:
 
 /// Runs one instruction at a time and shows each on standard error.
 fn trace(emulator: &mut Emulator, limit: u64, until: Option<u32>) -> Stop {
-    for _ in 0..limit {
+    for step in 0..limit {
         let pc = emulator.core().pc;
-        if until.is_some_and(|address| address & !1 == pc) {
+        if step > 0 && until.is_some_and(|address| address & !1 == pc) {
             return Stop::Address(pc);
         }
         let instruction = emulator.instruction_at(pc).unwrap_or_default();
