@@ -3,7 +3,7 @@
 //! Three things. Bytes seen as floats, because the arena and the image are bytes and every kernel works
 //! on `f32`; the square-root instruction of cores that have one, because software square roots
 //! take hundreds of cycles and the result, being correctly rounded, is the same bits; and the arithmetic of
-//! Arm cores without floats, in machine code (`machine/soft_float.s`): it takes the place of the compiler's
+//! Arm cores without floats, in machine code (`machine/soft_float`): it takes the place of the compiler's
 //! library, in a third of its time on a Cortex-M0+, and in nearly the same time whatever the operands are,
 //! so that a training step's cycles can be told beforehand.
 #![allow(unsafe_code)]
@@ -68,8 +68,13 @@ core::arch::global_asm!(
     ".size vsqrt_f32, . - vsqrt_f32",
 );
 
-#[cfg(all(target_arch = "arm", target_abi = "eabi"))]
-core::arch::global_asm!(include_str!("machine/soft_float.s"), options(raw));
+#[cfg(all(target_arch = "arm", target_os = "none", target_abi = "eabi"))]
+core::arch::global_asm!(
+    include_str!("machine/soft_float/add.s"),
+    include_str!("machine/soft_float/multiply.s"),
+    include_str!("machine/soft_float/convert.s"),
+    options(raw)
+);
 
 // ARMv6-M is the one architecture of this project's without atomics, and without division.
 #[cfg(all(target_arch = "arm", target_os = "none", not(target_has_atomic = "8")))]
@@ -86,7 +91,7 @@ pub fn sqrt(x: f32) -> f32 {
         // instruction.
         unsafe { vsqrt_f32(x) }
     }
-    #[cfg(all(target_arch = "arm", target_abi = "eabi"))]
+    #[cfg(all(target_arch = "arm", target_os = "none", target_abi = "eabi"))]
     {
         unsafe extern "C" {
             fn __sim_fsqrt(x: f32) -> f32;
@@ -103,7 +108,7 @@ pub fn sqrt(x: f32) -> f32 {
     #[cfg(not(any(
         target_arch = "x86_64",
         all(target_arch = "arm", target_abi = "eabihf"),
-        all(target_arch = "arm", target_abi = "eabi")
+        all(target_arch = "arm", target_os = "none", target_abi = "eabi")
     )))]
     libm::sqrtf(x)
 }
