@@ -24,6 +24,8 @@ pub struct Case {
     pub zeros: f32,
     /// Whether operands that may be left out are there: biases, and which element won a maximum.
     pub optional: bool,
+    /// Whether constants stay in the image though they are to be in RAM, which is the same where memory never stalls.
+    pub in_image: bool,
 }
 
 /// An image, and which of the cases its calls are, in order.
@@ -241,7 +243,7 @@ fn operands(case: &Case, placement: Placement, rng: &mut Rng) -> Option<Vec<Oper
         }
         let constant = need.access == Access::Read && is_constant(call.kernel, i);
         operands.push(Operand {
-            home: if constant && placement == Placement::Flash {
+            home: if constant && (placement == Placement::Flash || case.in_image) {
                 Home::Rom
             } else {
                 Home::Ram

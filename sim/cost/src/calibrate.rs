@@ -5,7 +5,7 @@ use crate::counters::{Counters, skips};
 use crate::fit::{Point, fit, predict};
 use crate::grid;
 use crate::price::{LEARNER, price};
-use crate::trips::{self, Activity};
+use crate::trips::{self, Activity, SURPRISE};
 use crate::workload::{self, Workload};
 use runtime_shared::program::{Kernel, List};
 use runtime_shared::protocol::Job;
@@ -120,16 +120,25 @@ impl Step {
     }
 }
 
-/// Measures and fits every kernel on `meter`, with constants in RAM and, where `stalls` says that flash is slower, in flash too.
-/// The errors are those of the calls that the seed `held_out` draws. Calls `tell` with each kernel's name before it.
+/// What is measured, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conditions {
+    /// Whether flash is slower than RAM: kernels are measured with constants in either, and with other kernels in between.
+    pub stalls: bool,
+    /// Whether the core foresees branches, so that those count which it does not.
+    pub foresees: bool,
+    /// The seed that draws the calls which the errors are of.
+    pub held_out: u64,
+}
+
+/// Measures and fits every kernel on `meter`. Calls `tell` with each kernel's name before it.
 ///
 /// # Errors
 /// [`Error`]; [`Error::Room`] where `room` is too small for the grid.
 pub fn calibrate<M: Meter>(
     meter: &mut M,
     room: Room,
-    stalls: bool,
-    held_out: u64,
+    conditions: Conditions,
     tell: &mut dyn FnMut(&'static str),
 ) -> Result<(Table, Vec<Step>), Error<M::Error>> {
     let grid = Room {
@@ -139,10 +148,10 @@ pub fn calibrate<M: Meter>(
     let mut table = Table::default();
     for &kernel in Kernel::ALL {
         tell(kernel.name());
-        let cost = kernel_cost(meter, kernel, Placement::Ram, grid, held_out)?;
+        let cost = kernel_cost(meter, kernel, Placement::Ram, grid, conditions)?;
         table.kernels.insert(kernel.name().to_owned(), cost);
-        if stalls && (0..3).any(|operand| is_constant(kernel, operand)) {
-            let cost = kernel_cost(meter, kernel, Placement::Flash, grid, held_out)?;
+        if conditions.stalls && (0..3).any(|operand| is_constant(kernel, operand)) {
+            let cost = kernel_cost(meter, kernel, Placement::Flash, grid, conditions)?;
             table.flash.insert(kernel.name().to_owned(), cost);
         }
     }
@@ -172,16 +181,27 @@ fn kernel_cost<M: Meter>(
     kernel: Kernel,
     placement: Placement,
     room: Room,
-    held_out: u64,
+    conditions: Conditions,
 ) -> Result<KernelCost, Error<M::Error>> {
-    let mut points = |seed: u64, count: usize| {
+    let mut points = |seed: u64, count: usize| -> Result<Vec<Point>, Error<M::Error>> {
         let mut rng = Rng::for_purpose(seed, kernel as u64);
-        let cases = grid::cases(kernel, count, &mut rng);
-        measure(meter, kernel, &cases, placement, room, seed)
+        let mut all = grid::cases(kernel, count, &mut rng);
+        if conditions.stalls {
+            all = grid::among_others(&all);
+        } else {
+            all.iter_mut()
+                .step_by(3)
+                .for_each(|case| case.in_image = true);
+        }
+        let mut points = measure(meter, kernel, &all, placement, room, seed)?;
+        if !conditions.foresees {
+            points.iter_mut().for_each(|p| p.trips.forget(SURPRISE));
+        }
+        Ok(points)
     };
     let cycles = fit(&points(FITTED_SEED, FITTED)?);
     let mut errors = Vec::new();
-    for point in points(held_out, HELD_OUT)? {
+    for point in points(conditions.held_out, HELD_OUT)? {
         // Loops that the fit's grid never entered would be priced as nothing by a call that enters them.
         let predicted = predict(&cycles, &point.trips).unwrap_or(0.0);
         errors.push(predicted / point.cycles - 1.0);
@@ -192,7 +212,7 @@ fn kernel_cost<M: Meter>(
     })
 }
 
-/// The cycles of `cases`.
+/// The cycles of those of `cases` that are calls of `kernel`.
 fn measure<M: Meter>(
     meter: &mut M,
     kernel: Kernel,
@@ -220,6 +240,9 @@ fn measure<M: Meter>(
         }
         for (call, placed) in calls.into_iter().zip(bench.cases) {
             let case = &cases[placed.index];
+            if case.call.kernel != kernel {
+                continue;
+            }
             let activity = Activity {
                 active: skips(kernel).then_some(call.active as f64),
                 data: Some(placed.data),

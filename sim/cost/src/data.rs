@@ -3,6 +3,7 @@
 use crate::trips::{Fields, Winners};
 use runtime_shared::kernels::activation::Activation;
 use runtime_shared::kernels::conv2d::Conv2d;
+use runtime_shared::program::call::SKIP_ZEROS;
 use runtime_shared::program::{Call, Kernel};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,10 @@ pub struct Data {
     pub fresh: f64,
     /// Of the same kernels, additions of what has the other sign.
     pub opposite: f64,
+    /// Of a bias's backward pass, the share of channels without any delta.
+    pub idle: f64,
+    /// Of a dense layer that skips zeros, inputs at which a branch on zero is not foreseen, by a core that foresees any.
+    pub surprises: f64,
     /// Of a backward convolution with a pool: what falls on the input of the windows whose delta is not zero. Zero elsewhere.
     pub winners: Winners,
 }
@@ -49,22 +54,30 @@ impl Data {
             Kernel::MaxPool => rises(&call.conv2d(), operand(0)),
             _ => 0,
         };
-        let [fresh, opposite] = match call.kernel {
+        let [fresh, opposite, idle] = match call.kernel {
             Kernel::Normalise | Kernel::ChannelAffine => shifts(call, &operand),
             Kernel::Add | Kernel::AddAssign => {
                 let pairs = floats(operand(0)).zip(floats(operand(1)));
                 meetings(pairs)
             }
             Kernel::BiasBackward if call.dim(0) > 1 => sums(call.dim(1), operand(0)),
-            Kernel::MaxPoolBackward => [first_hits(&call.conv2d(), operand(0), operand(1)), 0],
-            _ => [0; 2],
+            Kernel::MaxPoolBackward => [first_hits(&call.conv2d(), operand(0), operand(1)), 0, 0],
+            _ => [0; 3],
+        };
+        let surprises = match call.kernel {
+            Kernel::Dense | Kernel::DenseBackwardWeights if call.flags & SKIP_ZEROS != 0 => {
+                surprises(floats(operand(0)).map(|x| x.to_bits() == 0))
+            }
+            _ => 0,
         };
         Self {
             zeros,
+            surprises: surprises as f64,
             near: near(call, operand(0)),
             rises: rises as f64,
             fresh: fresh as f64,
             opposite: opposite as f64,
+            idle: idle as f64 / call.dim(1).max(1) as f64,
             winners: winners.unwrap_or_default(),
         }
     }
@@ -78,8 +91,10 @@ impl Data {
             *mine += theirs;
         }
         self.rises += other.rises;
+        self.surprises += other.surprises;
         self.fresh += other.fresh;
         self.opposite += other.opposite;
+        self.idle += other.idle;
         self.winners.add(&other.winners);
     }
 
@@ -88,8 +103,10 @@ impl Data {
         self.zeros = self.zeros.map(|zeros| zeros * factor);
         self.near = self.near.map(|share| share * factor);
         self.rises *= factor;
+        self.surprises *= factor;
         self.fresh *= factor;
         self.opposite *= factor;
+        self.idle *= factor;
         self.winners = self.winners.times(factor);
         self
     }
@@ -151,6 +168,25 @@ fn near(call: &Call, bytes: &[u8]) -> [f64; 2] {
     }
 }
 
+/// How many of `branches` a two-bit counter foresees wrongly, which is what small cores predict by, where they do: it goes up
+/// with each that is taken and down with each that is not, and foresees what it leans to.
+///
+/// Source: J. E. Smith, *A Study of Branch Prediction Strategies*, ISCA 1981.
+fn surprises(branches: impl Iterator<Item = bool>) -> usize {
+    let mut counter = 0u8;
+    branches
+        .filter(|&taken| {
+            let surprised = taken != (counter >= 2);
+            counter = if taken {
+                (counter + 1).min(3)
+            } else {
+                counter.saturating_sub(1)
+            };
+            surprised
+        })
+        .count()
+}
+
 /// How often, over all windows of the pool `g`, an element of `x` is larger than those of its window before it; the first always is.
 fn rises(g: &Conv2d, x: &[u8]) -> usize {
     let (words, _) = x.as_chunks::<4>();
@@ -186,39 +222,59 @@ fn floats<'b>(bytes: &'b [u8]) -> impl Iterator<Item = f32> + Clone + 'b {
     words.iter().map(|word| f32::from_le_bytes(*word))
 }
 
-/// Of `additions` of something to something: how many to zero, and how many to what has the other sign.
-fn meetings(additions: impl Iterator<Item = (f32, f32)>) -> [usize; 2] {
+/// Of `additions` of something to something: how many to zero, how many to what has the other sign; and none.
+fn meetings(additions: impl Iterator<Item = (f32, f32)>) -> [usize; 3] {
     let [mut fresh, mut opposite] = [0; 2];
     for (x, to) in additions.filter(|(x, _)| *x != 0.0) {
         fresh += usize::from(to == 0.0);
         opposite += usize::from(to != 0.0 && (x < 0.0) != (to < 0.0));
     }
-    [fresh, opposite]
+    [fresh, opposite, 0]
 }
 
 /// The meetings of a channel's shift with its elements, scaled.
-fn shifts<'o>(call: &Call, operand: &impl Fn(usize) -> &'o [u8]) -> [usize; 2] {
-    let channels = floats(operand(1)).zip(floats(operand(2))).cycle();
-    let meet = |x: (f32, (f32, f32))| (x.0 * x.1.0, x.1.1);
+fn shifts<'o>(call: &Call, operand: &impl Fn(usize) -> &'o [u8]) -> [usize; 3] {
+    let channels: Vec<(f32, f32)> = floats(operand(1)).zip(floats(operand(2))).collect();
+    let many = channels.len().max(1);
     if call.kernel == Kernel::Normalise {
-        let pixels = operand(0).iter().map(|byte| f32::from(*byte));
-        meetings(pixels.zip(channels).map(meet))
-    } else {
-        meetings(floats(operand(0)).zip(channels).map(meet))
+        // Every value of a byte, as often as it occurs: this is done for each sample.
+        let mut counts = vec![[0usize; 256]; channels.len()];
+        for bytes in operand(0).chunks_exact(many) {
+            for (count, byte) in counts.iter_mut().zip(bytes) {
+                count[usize::from(*byte)] += 1;
+            }
+        }
+        let mut sums = [0; 3];
+        for (&(scale, shift), counts) in channels.iter().zip(&counts) {
+            for (byte, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+                let one = meetings(std::iter::once((byte as f32 * scale, shift)));
+                for (sum, one) in sums.iter_mut().zip(one) {
+                    *sum += one * count;
+                }
+            }
+        }
+        return sums;
     }
+    let channels = channels.iter().cycle();
+    let meet = |(x, channel): (f32, &(f32, f32))| (x * channel.0, channel.1);
+    meetings(floats(operand(0)).zip(channels).map(meet))
 }
 
-/// The meetings of deltas with the sums of their channels so far.
-fn sums(channels: usize, deltas: &[u8]) -> [usize; 2] {
-    let mut sums = vec![0.0; channels.max(1)];
+/// The meetings of deltas with the sums of their channels so far, and how many channels have no delta.
+fn sums(channels: usize, deltas: &[u8]) -> [usize; 3] {
+    let channels = channels.max(1);
+    let mut sums = vec![0.0; channels];
+    let mut any = vec![false; channels];
     let mut channel = 0;
-    meetings(floats(deltas).map(|delta| {
+    let [fresh, opposite, _] = meetings(floats(deltas).map(|delta| {
         let sum = &mut sums[channel];
-        channel = (channel + 1) % channels.max(1);
+        any[channel] |= delta != 0.0;
+        channel = (channel + 1) % channels;
         let before = *sum;
         *sum += delta;
         (delta, before)
-    }))
+    }));
+    [fresh, opposite, any.into_iter().filter(|any| !any).count()]
 }
 
 /// How many elements of the input of the pool `g` get a delta that is not zero.
@@ -285,6 +341,15 @@ mod tests {
     }
 
     #[test]
+    fn a_counter_leans_to_what_it_saw_twice() {
+        let of = |bits: &[u8]| surprises(bits.iter().map(|b| *b == 1));
+        assert_eq!(of(&[0, 0, 0, 0]), 0);
+        // Two to learn it, and one that changes nothing.
+        assert_eq!(of(&[1, 1, 1, 1, 0, 1, 1]), 3);
+        assert_eq!(of(&[1, 0, 1, 0, 1, 0]), 3);
+    }
+
+    #[test]
     fn bits_of_a_mask_beyond_its_length_do_not_count() {
         assert_eq!(zero_bits(&[0b0000_1111, 0], 8), 0.5);
         assert_eq!(zero_bits(&[0b0000_1111, 0], 4), 0.0);
@@ -297,8 +362,10 @@ mod tests {
             zeros: [0.5, 0.25, 0.0],
             near: [1.0, 0.5],
             rises: 3.0,
+            surprises: 4.0,
             fresh: 2.0,
             opposite: 1.0,
+            idle: 0.25,
             ..Data::default()
         };
         let mut two = one;

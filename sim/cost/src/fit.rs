@@ -1,6 +1,6 @@
 //! Least squares for coefficients that are not negative.
 
-use crate::trips::{GIVE_BACK, Trips};
+use crate::trips::{GIVE_BACK, SURPRISE, Trips};
 use std::collections::BTreeMap;
 
 /// Cycles of a trip, by the loop's name.
@@ -18,8 +18,13 @@ pub struct Point {
 /// Sweeps of coordinate descent: enough for some thirty coefficients that depend on each other.
 const SWEEPS: usize = 50_000;
 
+/// Whether a loop costs nothing where a core's fit does not know it.
+pub fn is_optional(name: &str) -> bool {
+    gives_back(name) || name == SURPRISE
+}
+
 /// Whether a loop's trips take no time but give some back.
-pub fn gives_back(name: &str) -> bool {
+fn gives_back(name: &str) -> bool {
     GIVE_BACK.contains(&name)
 }
 
@@ -78,8 +83,7 @@ pub fn predict(coefficients: &Coefficients, trips: &Trips) -> Result<f64, &'stat
         .iter()
         .map(|(name, count)| match coefficients.get(name) {
             Some(cycles) => Ok(cycles * count),
-            // Nothing was seen to be given back.
-            None if gives_back(name) => Ok(0.0),
+            None if is_optional(name) => Ok(0.0),
             None => Err(name),
         })
         .sum()

@@ -25,6 +25,49 @@ pub fn cases(kernel: Kernel, count: usize, rng: &mut Rng) -> Vec<Case> {
     (0..count).map(|number| case(kernel, number, rng)).collect()
 }
 
+/// `cases` with a small call of another kernel behind each: in a training step no kernel follows itself, and where a cache holds code,
+/// it holds that of whoever ran last.
+pub fn among_others(cases: &[Case]) -> Vec<Case> {
+    use Kernel::*;
+    let others = [Dense, Loss, DenseBackwardWeights, Conv2d, BiasBackward];
+    let mut turn = others.iter().cycle();
+    let mut all = Vec::new();
+    for case in cases {
+        all.push(case.clone());
+        let other = turn.by_ref().find(|other| **other != case.call.kernel);
+        if let Some(&kernel) = other {
+            all.push(Case {
+                call: small(kernel),
+                // Calls of one image share the rule's constants.
+                update: case.update,
+                zeros: 0.5,
+                optional: true,
+                in_image: false,
+            });
+        }
+    }
+    all
+}
+
+/// A call of a kernel that runs soon.
+fn small(kernel: Kernel) -> Call {
+    let mut call = Call::new(kernel);
+    match kernel {
+        Kernel::Conv2d => call.set_conv2d(&Conv2d {
+            input: shape(6, 6, 1),
+            output: shape(4, 4, 4),
+            kernel: (3, 3),
+            stride: (1, 1),
+            pad: (0, 0),
+            pool: (2, 2),
+        }),
+        Kernel::BiasBackward => (call.dims[0], call.dims[1]) = (1, 10),
+        Kernel::Loss => call.set_len(10),
+        _ => (call.dims[0], call.dims[1], call.flags) = (32, 10, SKIP_ZEROS),
+    }
+    call
+}
+
 fn case(kernel: Kernel, number: usize, rng: &mut Rng) -> Case {
     loop {
         let call = draw(kernel, number, rng);
@@ -41,6 +84,7 @@ fn case(kernel: Kernel, number: usize, rng: &mut Rng) -> Case {
             update,
             zeros,
             optional: !number.is_multiple_of(5) || pooled(kernel),
+            in_image: false,
         };
         if sound(&case.call) {
             return case;

@@ -20,6 +20,6 @@ pub mod price;
 pub mod trips;
 pub mod workload;
 
-pub use calibrate::{FITTED_SEED, HELD_OUT_SEED, Measured, Meter, Room, calibrate};
+pub use calibrate::{Conditions, FITTED_SEED, HELD_OUT_SEED, Measured, Meter, Room, calibrate};
 pub use counters::Counters;
 pub use price::{Breakdown, Share, StepCost, price};

@@ -2,7 +2,7 @@
 
 use crate::bench::is_constant;
 use crate::counters::Counters;
-use crate::fit::gives_back;
+use crate::fit::is_optional;
 use crate::trips::{self, Trips, Update};
 use runtime_shared::program::{Call, Field, List, Place, Program};
 use sim_mcu::cost::Table;
@@ -105,10 +105,9 @@ pub fn call_cycles(
     let trips = trips::of(call, update, activity);
     let place = placement(call);
     let known = &table.kernel(name, place)?.cycles;
-    // Where the fit saw nothing given back, nothing is.
     let trips = trips
         .iter()
-        .filter(|(name, _)| !gives_back(name) || known.contains_key(*name));
+        .filter(|(name, _)| !is_optional(name) || known.contains_key(*name));
     let mut parts = vec![(name, table.cycles(name, place, trips)?)];
     if let Some(trips) = trips::fused_activation(call) {
         let cycles = table.cycles("activation", Placement::Ram, trips.iter())?;

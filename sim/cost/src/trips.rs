@@ -22,8 +22,10 @@ impl Trips {
     /// Those of any call: the executor's own work, which looks up each operand that is there, and the kernel's entry.
     fn call(call: &Call) -> Self {
         let there = |place: &&Place| **place != Place::Absent;
+        let apart = |place: &&Place| matches!(place, Place::Rom(_) | Place::Sample);
         let mut trips = Self(vec![("call", 1.0)]);
         trips.add("operand", call.operands.iter().filter(there).count());
+        trips.add(APART, call.operands.iter().filter(apart).count());
         trips
     }
 
@@ -41,6 +43,11 @@ impl Trips {
             Some((_, sum)) => *sum += trips,
             None => self.0.push((name, trips)),
         }
+    }
+
+    /// Leaves a loop out.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.0.retain(|(known, _)| *known != name);
     }
 
     /// Counts `trips` more through what follows a loop by fours, where `rest` elements, 1 to 3, are left: each number has a name of its
@@ -137,6 +144,12 @@ impl Update {
 /// The loop whose trips give time back: products of which a factor is zero, where floats are software.
 pub const ZERO: &str = "zero";
 
+/// As [`ZERO`], on any core: operands that lie outside the arena, and so need not be borrowed apart from others.
+pub const APART: &str = "apart";
+
+/// A branch on data that a core did not foresee, if it foresees any.
+pub const SURPRISE: &str = "surprise";
+
 /// As [`ZERO`]: additions to what is still zero, where a sum starts.
 pub const FRESH: &str = "fresh";
 
@@ -151,8 +164,9 @@ pub const ZERO_FACTOR: &str = "zero_factor";
 
 /// Loops whose trips give time back, as [`ZERO`]. Those of an update rule are gradients that are zero, and parameters whose gradient
 /// is zero and always was, so that their state is zero too.
-pub const GIVE_BACK: [&str; 11] = [
+pub const GIVE_BACK: [&str; 12] = [
     ZERO,
+    APART,
     ZERO_FACTOR,
     FRESH,
     NEAR,

@@ -4,11 +4,11 @@ use runtime_shared::kernels::Shape;
 use runtime_shared::kernels::conv2d::Conv2d;
 use runtime_shared::program::{Call, Kernel};
 use runtime_shared::rng::Rng;
-use sim_cost::grid;
 use sim_cost::price::call_cycles;
 use sim_cost::trips::{Activity, Update};
-use sim_mcu::CostModel;
+use sim_cost::{bench, grid};
 use sim_mcu::board::Core;
+use sim_mcu::{CostModel, Placement};
 
 fn models() -> Vec<CostModel> {
     let cores = Core::all().iter();
@@ -17,10 +17,10 @@ fn models() -> Vec<CostModel> {
         .collect()
 }
 
-/// A call that is never skipped and whose data are unknown costs something on every core.
-fn check(models: &[CostModel], call: &Call, update: Update) {
+/// A call costs something on every core, whether its data are known or not.
+fn check(models: &[CostModel], call: &Call, update: Update, activity: &Activity) {
     for model in models {
-        let parts = call_cycles(call, update, &Activity::default(), model.bare());
+        let parts = call_cycles(call, update, activity, model.bare());
         let parts = parts.unwrap_or_else(|e| panic!("{:?}: {e}: {call:?}", model.core()));
         assert!(parts.iter().all(|(_, cycles)| cycles.is_finite()));
         assert!(parts.iter().map(|(_, cycles)| cycles).sum::<f64>() > 0.0);
@@ -33,8 +33,18 @@ fn calls_of_any_shape() {
     for &kernel in Kernel::ALL {
         // Not the seeds of the calibration.
         let mut rng = Rng::for_purpose(11, kernel as u64);
-        for case in grid::cases(kernel, 200, &mut rng) {
-            check(&models, &case.call, case.update);
+        let cases = grid::cases(kernel, 200, &mut rng);
+        for case in &cases {
+            check(&models, &case.call, case.update, &Activity::default());
+        }
+        let images = bench::images(&cases, Placement::Ram, 64 << 10, 192 << 10, 11);
+        let images = images.expect("every call of the grid fits into an image");
+        for placed in images.iter().flat_map(|image| &image.cases) {
+            let activity = Activity {
+                data: Some(placed.data),
+                ..Activity::default()
+            };
+            check(&models, &placed.call, cases[placed.index].update, &activity);
         }
     }
 }
@@ -74,7 +84,7 @@ fn convolutions_of_few_filters() {
                     Update::Momentum,
                     Update::Adam,
                 ] {
-                    check(&models, &call, update);
+                    check(&models, &call, update, &Activity::default());
                 }
             }
         }

@@ -11,13 +11,14 @@ use sha2::{Digest, Sha256};
 use sim_compiler::Image;
 use sim_cost::calibrate::{Error, Step};
 use sim_cost::workload::{DENSITY, SEED};
-use sim_cost::{Measured, Meter, Room};
+use sim_cost::{Conditions, Measured, Meter, Room};
 use sim_device::firmware::Talk;
 use sim_device::{
     Emulated, EmulatedProbe, Firmware, Machine, Memory, Patience, Qemu, RemoteLearner, Rtt,
     Transport, rtt,
 };
 use sim_emulator::Mode;
+use sim_emulator::timing::CoreTable;
 use sim_mcu::cost::{Footprint, Provenance, RawModel, Table, Unit};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -50,16 +51,22 @@ pub fn calibrate(options: &Calibrate, common: &Common) -> Result<(), Failure> {
         })?;
     let mut shown = vec![HEADER.map(str::to_owned).to_vec()];
     let (mut firmware, mut stack) = (String::new(), 0);
+    let foresees = CoreTable::builtin(machine.core)
+        .is_ok_and(|table| table.rules.mispredicted_branch.is_some());
     let mut run = |what: &str, mut device: Device, stalls| -> Result<Table, Failure> {
         if firmware.is_empty() {
             firmware = hex(&Sha256::digest(&device.elf));
         }
         let room = device.room()?;
+        let conditions = Conditions {
+            stalls,
+            foresees,
+            held_out: options.held_out,
+        };
         let mut tell = |kernel: &str| tracing::info!("{what}: {kernel}");
         progress.line(&format!("Measuring {what}"));
         let (table, steps) =
-            sim_cost::calibrate(&mut device, room, stalls, options.held_out, &mut tell)
-                .map_err(failure)?;
+            sim_cost::calibrate(&mut device, room, conditions, &mut tell).map_err(failure)?;
         stack = stack.max(device.stack);
         shown.extend(rows(what, &table, &steps));
         Ok(table)

@@ -1,6 +1,8 @@
 //! Dense layers, and kernels that walk their elements one after the other.
 
-use super::{Activity, FRESH, NEAR, ONCE, Trips, Update, ZERO, ZERO_FACTOR, activation, idle};
+use super::{
+    Activity, FRESH, NEAR, ONCE, SURPRISE, Trips, Update, ZERO, ZERO_FACTOR, activation, idle,
+};
 use runtime_shared::program::call::SKIP_ZEROS;
 use runtime_shared::program::{Call, Kernel, Place};
 
@@ -18,11 +20,13 @@ fn blocks(outputs: usize) -> [usize; 4] {
 }
 
 /// The loops over inputs, once for each register block of outputs.
-fn rows(trips: &mut Trips, call: &Call, used: f64) {
+fn rows(trips: &mut Trips, call: &Call, used: f64, activity: &Activity) {
+    let surprises = activity.data.map_or(0.0, |data| data.surprises);
     let (inputs, outputs) = (call.dim(0), call.dim(1));
     for (number, [block, skip, row]) in blocks(outputs).into_iter().zip(BLOCKS) {
         trips.add(block, number);
         trips.add_mean(skip, number as f64 * (inputs as f64 - used));
+        trips.add_mean(SURPRISE, number as f64 * surprises);
         trips.add_mean(row, number as f64 * used);
     }
 }
@@ -42,7 +46,7 @@ fn zero_rows(call: &Call, activity: &Activity) -> f64 {
 
 pub(super) fn dense(call: &Call, activity: &Activity) -> Trips {
     let mut trips = Trips::call(call);
-    rows(&mut trips, call, used(call, activity));
+    rows(&mut trips, call, used(call, activity), activity);
     let zero_rows = zero_rows(call, activity);
     trips.add_mean(ZERO, zero_rows * call.dim(1) as f64);
     if call.operands[2] == Place::Absent {
@@ -58,7 +62,7 @@ pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Act
     let (inputs, outputs) = (call.dim(0), call.dim(1));
     if update == Update::Linear {
         let (used, zero_rows) = (used(call, activity), zero_rows(call, activity));
-        rows(&mut trips, call, used);
+        rows(&mut trips, call, used, activity);
         let blocks: usize = blocks(outputs).iter().sum();
         trips.add_mean(ZERO_FACTOR, zero_rows * blocks as f64);
         let zeros = zero_rows + (used - zero_rows) * activity.zeros(1);
@@ -110,23 +114,28 @@ pub(super) fn bias_backward(call: &Call, update: Update, activity: &Activity) ->
         trips.add("clear", channels);
     }
     update.push(&mut trips, 1, channels, 1);
-    // Channels whose deltas are all zero, by expectation.
-    let none = activity.zeros(0).powi(positions.min(1 << 16) as i32);
+    let none = if positions > 1 {
+        activity.data.map_or(0.0, |data| data.idle)
+    } else {
+        activity.zeros(0)
+    };
     if positions > 1 {
         let all = positions * channels;
         trips.add_mean(ZERO, activity.zeros(0) * all as f64);
-        meetings(&mut trips, activity);
+        meetings(&mut trips, activity, all);
     }
     idle(&mut trips, update, channels, none, activity);
     trips
 }
 
-/// Counts additions that take another time than most: to nothing, and to what has the other sign.
-fn meetings(trips: &mut Trips, activity: &Activity) {
-    if let Some(data) = activity.data {
-        trips.add_mean(FRESH, data.fresh);
-        trips.add_mean("opposite", data.opposite);
-    }
+/// Counts those of `additions` that take another time than most: to nothing, and to what has the other sign; unknown, all have.
+fn meetings(trips: &mut Trips, activity: &Activity, additions: usize) {
+    let data = activity.data;
+    trips.add_mean(FRESH, data.map_or(0.0, |data| data.fresh));
+    trips.add_mean(
+        "opposite",
+        data.map_or(additions as f64, |data| data.opposite),
+    );
 }
 
 /// Kernels whose dimension is a length.
@@ -134,11 +143,18 @@ pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> T
     let mut trips = Trips::call(call);
     let n = call.len();
     match call.kernel {
-        Kernel::Normalise if call.dim(2) == 1 => trips.add("element", n),
+        Kernel::Normalise if call.dim(2) == 1 => {
+            trips.add("element_four", n / 4);
+            trips.add_rest(1, n % 4, ["element_1", "element_2", "element_3"]);
+        }
         Kernel::Normalise => {
+            let channels = call.dim(2).max(1);
+            let positions = n / channels;
             trips.add("channels", 1);
-            trips.add("position", n / call.dim(2).max(1));
-            trips.add("channel", n);
+            trips.add("position", positions);
+            trips.add("channel_four", positions * (channels / 4));
+            let rest = ["channel_1", "channel_2", "channel_3"];
+            trips.add_rest(positions, channels % 4, rest);
         }
         Kernel::ChannelAffine | Kernel::ChannelAffineBackward => {
             trips.add("position", n / call.dim(2).max(1));
@@ -177,7 +193,12 @@ pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> T
     for (name, share) in [NEAR, ONCE].into_iter().zip(near) {
         trips.add_mean(name, share * n as f64);
     }
-    meetings(&mut trips, activity);
+    if matches!(
+        call.kernel,
+        Kernel::Add | Kernel::AddAssign | Kernel::Normalise | Kernel::ChannelAffine
+    ) {
+        meetings(&mut trips, activity, n);
+    }
     if !matches!(call.kernel, Kernel::Loss | Kernel::Softmax | Kernel::Apply) {
         trips.add_mean(ZERO, activity.either() * n as f64);
     }
