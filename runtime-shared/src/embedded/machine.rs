@@ -1,8 +1,8 @@
 //! What touches the machine itself: the one module of the firmware with `unsafe`.
 //!
 //! Start-up code, symbols that the linker script defines, memory-mapped registers at the addresses that
-//! the architecture fixes, and the instruction by which a program calls its debugger. Everything offered
-//! here is safe to call at any time.
+//! the architecture fixes, the instruction by which a program calls its debugger, and copying and clearing
+//! of memory in machine code. Everything offered here is safe to call at any time.
 #![allow(unsafe_code)]
 
 use core::sync::atomic::{AtomicBool, Ordering};
