@@ -96,9 +96,11 @@ impl Nvic {
 
     /// The priority that running code has, before masks.
     fn active_priority(&self) -> i32 {
-        (1..EXCEPTIONS)
-            .filter(|&n| self.exceptions[n].active)
-            .map(|n| self.priority(n))
+        self.exceptions
+            .iter()
+            .enumerate()
+            .filter(|(n, e)| e.active && *n >= 1)
+            .map(|(n, _)| self.priority(n))
             .min()
             .unwrap_or(256)
     }
@@ -133,9 +135,11 @@ impl Nvic {
     }
 
     fn most_urgent(&self) -> Option<(i32, u32)> {
-        (2..EXCEPTIONS)
-            .filter(|&n| self.exceptions[n].pending && self.exceptions[n].enabled)
-            .map(|n| (self.priority(n), n as u32))
+        self.exceptions
+            .iter()
+            .enumerate()
+            .filter(|(n, e)| e.pending && e.enabled && *n >= 2)
+            .map(|(n, _)| (self.priority(n), n as u32))
             .min()
     }
 

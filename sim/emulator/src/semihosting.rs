@@ -54,7 +54,7 @@ pub trait Host: Send {
     }
 }
 
-/// A host that keeps everything in memory.
+/// A host that keeps everything in memory, up to 64 MiB of each stream and file.
 #[derive(Debug, Default, Clone)]
 pub struct MemoryHost {
     /// What the program wrote to its output.
@@ -70,6 +70,9 @@ pub struct MemoryHost {
     open: BTreeMap<u32, (String, usize)>,
 }
 
+/// Bytes of a stream or file that are kept at most: a program must not make the host allocate at will.
+const MOST_KEPT: usize = 64 << 20;
+
 impl MemoryHost {
     /// The output as text.
     #[must_use]
@@ -80,25 +83,26 @@ impl MemoryHost {
 
 impl Host for MemoryHost {
     fn write(&mut self, handle: u32, bytes: &[u8]) -> usize {
-        match handle {
-            2 => self.errors.extend_from_slice(bytes),
-            0 | 1 => self.output.extend_from_slice(bytes),
-            _ => {
-                let (Some((name, position)), Some(files)) =
-                    (self.open.get_mut(&handle), &mut self.files)
-                else {
-                    return 0;
-                };
-                let Some(file) = files.get_mut(name) else {
-                    return 0;
-                };
-                let end = *position + bytes.len();
-                file.resize(file.len().max(end), 0);
-                file[*position..end].copy_from_slice(bytes);
-                *position = end;
-            }
+        let (kept, position) = match handle {
+            2 => (Some(&mut self.errors), None),
+            0 | 1 => (Some(&mut self.output), None),
+            _ => match (self.open.get_mut(&handle), &mut self.files) {
+                (Some((name, position)), Some(files)) => (files.get_mut(name), Some(position)),
+                _ => return 0,
+            },
+        };
+        let Some(kept) = kept else {
+            return 0;
+        };
+        let start = position.as_ref().map_or(kept.len(), |p| **p);
+        let count = bytes.len().min(MOST_KEPT.saturating_sub(start));
+        let end = start + count;
+        kept.resize(kept.len().max(end), 0);
+        kept[start..end].copy_from_slice(&bytes[..count]);
+        if let Some(position) = position {
+            *position = end;
         }
-        bytes.len()
+        count
     }
 
     fn read(&mut self, handle: u32, bytes: &mut [u8]) -> usize {
@@ -148,7 +152,7 @@ impl Host for MemoryHost {
         let Some(entry) = self.open.get_mut(&handle) else {
             return false;
         };
-        // Beyond the end there is nothing: a program must not make the host allocate at will.
+        // Beyond the end there is nothing: nor may a seek make it allocate.
         let length = self
             .files
             .as_ref()
@@ -353,4 +357,31 @@ fn command_line(bus: &mut Bus, block: u32, buffer: u32, size: u32, host: &dyn Ho
         .poke(buffer, &line)
         .and_then(|()| bus.poke(block.wrapping_add(4), &length.to_le_bytes()));
     if written.is_ok() { 0 } else { EOF }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_in_memory_keeps_no_more_than_it_says() {
+        let mut host = MemoryHost {
+            files: Some(BTreeMap::new()),
+            ..MemoryHost::default()
+        };
+        let file = host.open("a", 4).unwrap();
+        let piece = vec![1; 3 << 20];
+        for handle in [1, 2, file] {
+            let taken: Vec<usize> = (0..23).map(|_| host.write(handle, &piece)).collect();
+            assert_eq!(taken.iter().sum::<usize>(), MOST_KEPT);
+            assert_eq!((taken[20], taken[21], taken[22]), (3 << 20, 1 << 20, 0));
+        }
+        assert_eq!(
+            (host.output.len(), host.errors.len()),
+            (MOST_KEPT, MOST_KEPT)
+        );
+        assert!(host.seek(file, 5));
+        assert_eq!(host.write(file, b"xy"), 2);
+        assert_eq!(host.files.unwrap()["a"][4..8], [1, b'x', b'y', 1]);
+    }
 }

@@ -16,6 +16,7 @@ impl Emulator {
         if let Some(built_for) = image.built_for {
             built_for.check(&self.machine.core, &self.features)?;
         }
+        let mut configurations = 0;
         for segment in &image.segments {
             let outside = |_| Error::Outside {
                 address: segment.address,
@@ -23,8 +24,10 @@ impl Emulator {
             };
             if image.segments.len() > 1
                 && is_configuration(segment)
+                && configurations < MOST_CONFIGURATIONS
                 && self.bus.locate(segment.address).is_none()
             {
+                configurations += 1;
                 self.bus.add_configuration(segment.address, &segment.bytes);
                 continue;
             }
@@ -133,6 +136,10 @@ impl Emulator {
             .unwrap_or(0)
     }
 }
+
+/// Pieces of configuration that an image may have: each is a memory of its own, which every access outside the
+/// first has to pass.
+const MOST_CONFIGURATIONS: usize = 64;
 
 /// Whether bytes may belong to a chip's configuration rather than to its memories: option bytes, UICR and
 /// their like lie in the code space, are small, and stand in no board's profile. The program may read them.

@@ -34,6 +34,15 @@ fn every_core_decodes_any_bytes() {
 }
 
 #[test]
+fn literals_behind_the_last_address_wrap_around() {
+    let features = CoreTable::builtin("cortex-m0plus").unwrap().features;
+    for (encoding, text) in [(0x48ff, "ldr r0, [0x3f8]"), (0xa0ff, "adr r0, 0x3f8")] {
+        let op = decode(encoding, 0, 0xffff_fff8, &features);
+        assert_eq!(disassemble(&op, encoding.into()), text);
+    }
+}
+
+#[test]
 fn any_bytes_execute_to_a_stop() {
     let mut random = Random(11);
     for round in 0..200 {
@@ -204,4 +213,37 @@ fn an_image_beyond_the_flash_is_refused() {
     file[64..68].copy_from_slice(&0x1000_0000u32.to_le_bytes());
     let problem = load(&file).map(drop).unwrap_err().to_string();
     assert!(problem.contains("0x10000000"), "{problem}");
+}
+
+/// An ELF file of `count` segments that each hold `size` bytes from its start on.
+fn elf_of_segments(count: u16, size: u32, address: impl Fn(u32) -> u32) -> Vec<u8> {
+    let mut file = elf();
+    let vectors = file.split_off(84);
+    let segment = file.split_off(52);
+    file[44..46].copy_from_slice(&count.to_le_bytes());
+    for i in 0..count.into() {
+        let mut segment = segment.clone();
+        segment[4..8].copy_from_slice(&0u32.to_le_bytes());
+        segment[12..16].copy_from_slice(&address(i).to_le_bytes());
+        segment[16..20].copy_from_slice(&size.to_le_bytes());
+        file.extend(segment);
+    }
+    file.extend(vectors);
+    file
+}
+
+#[test]
+fn segments_that_share_bytes_cannot_multiply_a_file() {
+    // 20,000 segments of all its 640,000 bytes would take 12 gigabytes.
+    let file = elf_of_segments(20_000, 600_000, |_| 0);
+    let problem = load(&file).map(drop).unwrap_err().to_string();
+    assert!(problem.contains("overlap"), "{problem}");
+}
+
+#[test]
+fn scattered_bytes_beside_the_memories_are_not_all_taken_for_configuration() {
+    let scattered = |count| load(&elf_of_segments(count, 1, |i| 0x1000_0000 + 2 * i)).map(drop);
+    let problem = scattered(20_000).unwrap_err().to_string();
+    assert!(problem.contains("0x10000080"), "{problem}");
+    scattered(10).expect("a few are");
 }

@@ -23,12 +23,12 @@ pub(super) fn decode(h: u32, address: u32, f: &Features) -> Op {
         0b010001 => special_data(h, address, f),
         0b010010 | 0b010011 => op(Kind::LdrLit)
             .d(bits(h, 10, 8))
-            .i((address.wrapping_add(4) & !3) + 4 * bits(h, 7, 0)),
+            .i((address.wrapping_add(4) & !3).wrapping_add(4 * bits(h, 7, 0))),
         0b010100..=0b100111 => load_store(h),
         0b101000 | 0b101001 => op(Kind::Adr)
             .d(bits(h, 10, 8))
             .n(15)
-            .i((address.wrapping_add(4) & !3) + 4 * bits(h, 7, 0)),
+            .i((address.wrapping_add(4) & !3).wrapping_add(4 * bits(h, 7, 0))),
         0b101010 | 0b101011 => op(Kind::AddImm)
             .d(bits(h, 10, 8))
             .n(13)

@@ -31,14 +31,20 @@ impl Image {
             return Err(Error::Architecture("a format other than ELF".to_owned()));
         };
         let mut segments = Vec::new();
+        let sections = allocated(&file);
+        let mut room = bytes.len();
         for segment in elf.segments() {
             let data = segment.data().map_err(wrong)?;
             let header = segment.elf_program_header();
             let (offset, address) = (header.p_offset(elf.endian()), header.p_paddr(elf.endian()));
-            let used = contents(&file, offset, data.len());
+            let used = contents(&sections, offset, data.len());
             if used.is_empty() {
                 continue;
             }
+            // Else a small file could ask for memory without end.
+            room = room.checked_sub(used.len()).ok_or_else(|| {
+                Error::Elf("its segments hold more bytes than the file, so they overlap".to_owned())
+            })?;
             segments.push(Segment {
                 address: address.wrapping_add(used.start as u32),
                 bytes: data[used].to_vec(),
@@ -75,20 +81,24 @@ impl Image {
     }
 }
 
-/// The part of a segment's bytes that sections lie in: linkers put the file's headers before it where there
-/// is room. All of it where the file has no sections.
-fn contents(file: &object::File<'_>, offset: u32, length: usize) -> Range<usize> {
-    let start = u64::from(offset);
-    let end = start + length as u64;
-    let ranges: Vec<(u64, u64)> = file
-        .sections()
+/// Where in the file the sections lie that are loaded.
+fn allocated(file: &object::File<'_>) -> Vec<Range<u64>> {
+    file.sections()
         .filter(|s| matches!(s.flags(), SectionFlags::Elf { sh_flags, .. } if sh_flags.contains(object::elf::SHF_ALLOC)))
         .filter_map(|s| s.file_range())
-        .map(|(at, size)| (at, at.saturating_add(size)))
-        .filter(|&(from, to)| from >= start && to <= end && from < to)
-        .collect();
-    let first = ranges.iter().map(|r| r.0).min();
-    let last = ranges.iter().map(|r| r.1).max();
+        .map(|(at, size)| at..at.saturating_add(size))
+        .filter(|range| !range.is_empty())
+        .collect()
+}
+
+/// The part of a segment's bytes that sections lie in: linkers put the file's headers before it where there
+/// is room. All of it where the file has no sections.
+fn contents(sections: &[Range<u64>], offset: u32, length: usize) -> Range<usize> {
+    let start = u64::from(offset);
+    let end = start + length as u64;
+    let inside = || sections.iter().filter(|s| s.start >= start && s.end <= end);
+    let first = inside().map(|s| s.start).min();
+    let last = inside().map(|s| s.end).max();
     match (first, last) {
         (Some(first), Some(last)) => (first - start) as usize..(last - start) as usize,
         _ => 0..length,
