@@ -40,6 +40,7 @@ pub struct Snapshot {
     system: crate::system::System,
     memory: Vec<Vec<u8>>,
     peripherals: Registers,
+    flash_access: Option<u32>,
     clock: u64,
     instructions: u64,
     stack: Stack,
@@ -117,6 +118,7 @@ impl Emulator {
     /// Chooses what is counted from here on.
     pub fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;
+        self.follow_flash();
         if mode == Mode::Profile && self.profile.is_none() {
             self.profile = Some(Box::default());
         }
@@ -274,16 +276,21 @@ impl Emulator {
         }
         if let Some(timing) = &mut self.timing {
             **timing = Timing::new(timing.table().clone(), &self.machine);
-            if let Some(value) = self.bus.flash_access {
-                timing.flash_access(value);
-            }
         }
+        self.follow_flash();
         if let Some(profile) = &mut self.profile {
             **profile = Profile::default();
         }
         self.stack.top = self.core.r[13];
         self.stack.lowest = self.core.r[13];
         self.stack.refresh(&self.core);
+    }
+
+    /// Lets the timing model read flash as the program says that it is read.
+    pub(crate) fn follow_flash(&mut self) {
+        if let Some(timing) = &mut self.timing {
+            timing.flash_access(self.bus.flash_access);
+        }
     }
 
     /// The image that is loaded.
@@ -313,6 +320,7 @@ impl Emulator {
             system: self.bus.system.clone(),
             memory: self.bus.regions.iter().map(|r| r.data.clone()).collect(),
             peripherals: self.bus.peripherals.registers.clone(),
+            flash_access: self.bus.flash_access,
             clock: self.bus.clock,
             instructions: self.instructions,
             stack: self.stack,
@@ -340,6 +348,8 @@ impl Emulator {
             .peripherals
             .registers
             .clone_from(&snapshot.peripherals);
+        self.bus.flash_access = snapshot.flash_access;
+        self.follow_flash();
         self.bus.clock = snapshot.clock;
         self.instructions = snapshot.instructions;
         self.stack = snapshot.stack;

@@ -64,7 +64,7 @@ pub use lines::Lines;
 pub use loader::{Image, Segment};
 pub use machine::{Alias, Bank, Behaviour, Machine, Peripheral, Unmapped};
 pub use memory::Region;
-pub use memory_timing::{Cache, FlashControl, MemoryTiming, Replacement};
+pub use memory_timing::{Cache, DataStall, FlashControl, MemoryTiming, Replacement};
 pub use peripherals::{Access, PeripheralFn, Touched};
 pub use semihosting::{Host, MemoryHost};
 pub use symbols::{Symbol, Symbols};

@@ -66,9 +66,9 @@ pub struct Bus {
     /// Cycles so far (instructions, where no timing model runs).
     pub(crate) clock: u64,
     programs_flash: bool,
-    /// The register that says how flash is read.
-    pub(crate) flash_control: Option<u32>,
-    /// What the program wrote to it last.
+    /// The register that says how flash is read, and what it holds before it is written.
+    flash_control: Option<(u32, u32)>,
+    /// What it holds since the program wrote it.
     pub(crate) flash_access: Option<u32>,
     unaligned_allowed: bool,
     bit_band: bool,
@@ -124,11 +124,18 @@ impl Bus {
             stale: Vec::new(),
             clock: 0,
             programs_flash: machine.programs_flash,
-            flash_control: machine.timing.control.map(|c| c.register),
+            flash_control: machine.timing.control.map(|c| (c.register, c.reset)),
             flash_access: None,
             unaligned_allowed: features.unaligned(),
             bit_band: features.bit_band,
         })
+    }
+
+    /// Gives the register that says how flash is read what it holds after a reset.
+    pub(crate) fn reset_flash_control(&mut self) {
+        if let (Some((register, reset)), Some(_)) = (self.flash_control, self.flash_access.take()) {
+            self.peripherals.set(register, reset);
+        }
     }
 
     /// Adds a few bytes that the program may only read.
@@ -340,7 +347,11 @@ impl Bus {
             return Ok(());
         }
         if self.peripherals.write(address, bytes, value) {
-            if Some(address & !3) == self.flash_control {
+            if let Some((register, reset)) = self.flash_control
+                && register == address & !3
+            {
+                let before = self.flash_access.unwrap_or(reset);
+                self.flash_access = Some(crate::peripherals::merge(before, address, bytes, value));
                 self.events |= events::FLASH_ACCESS;
             }
             return Ok(());

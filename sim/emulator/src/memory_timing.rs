@@ -10,9 +10,8 @@ pub struct MemoryTiming {
     pub flash_wait_states: u32,
     /// Bytes that one access to the flash array delivers (4, 8, 16 or 32); 0 stands for 4.
     pub flash_line_bytes: u32,
-    /// Thousandths of a cycle that an access to the array for data stalls where no cache serves data; by
-    /// default those of the wait states.
-    pub data_stall: Option<u32>,
+    /// What an access to the array for data stalls where no cache serves data; by default the wait states.
+    pub data_stall: Option<DataStall>,
     /// Whether the next line is fetched while the current one executes. What came in time so is not copied
     /// into the cache: that holds what the core waited for.
     pub prefetch: bool,
@@ -52,6 +51,16 @@ impl MemoryTiming {
         }
         timing
     }
+}
+
+/// What was measured of data that come from the flash array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataStall {
+    /// Thousandths of a cycle that an access takes.
+    pub thousandths: u32,
+    /// Bytes that it brings.
+    pub bytes: u32,
 }
 
 /// A register by which the program sets how flash is read (FLASH_ACR of STM32).

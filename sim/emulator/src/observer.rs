@@ -35,7 +35,7 @@ pub(crate) trait Observer {
     /// The same for taking an exception (`true`) or returning from one.
     fn exception(&mut self, entry: bool) -> u64;
     /// The program wrote this to the register that says how flash is read.
-    fn flash_access(&mut self, _value: u32) {}
+    fn flash_access(&mut self, _value: Option<u32>) {}
 }
 
 /// Nobody: each instruction moves the clock by one.
@@ -66,7 +66,7 @@ impl Observer for Timing {
     fn exception(&mut self, entry: bool) -> u64 {
         Timing::exception(self, entry)
     }
-    fn flash_access(&mut self, value: u32) {
+    fn flash_access(&mut self, value: Option<u32>) {
         Timing::flash_access(self, value);
     }
 }

@@ -211,10 +211,7 @@ impl Emulator {
                 .map_err(|_| self.fault(self.core.pc, Cause::UnmappedFetch(0)))?;
         }
         if asked & events::FLASH_ACCESS != 0 {
-            let register = self.bus.flash_control.unwrap_or_default();
-            let value = self.bus.peripherals.read(register, 4);
-            self.bus.flash_access = value;
-            observer.flash_access(value.unwrap_or_default());
+            observer.flash_access(self.bus.flash_access);
         }
         if asked & events::STACK_SET != 0 {
             self.stack.main_was_set(&self.core);

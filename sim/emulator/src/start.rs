@@ -57,6 +57,8 @@ impl Emulator {
         self.stack = Stack::new(sp, self.stack.limit, variables);
         self.stopped_at = None;
         self.bus.events = 0;
+        self.bus.reset_flash_control();
+        self.follow_flash();
         Ok(())
     }
 

@@ -349,3 +349,58 @@ fn classes_add_up_to_the_whole() {
     let addresses: u64 = timing.by_address().values().map(|c| c.cycles).sum();
     assert_eq!(addresses, timing.columns().memory);
 }
+
+/// How flash is read belongs to the program's state: figures do not depend on what ran before.
+#[test]
+fn what_a_program_says_of_flash_ends_with_it() {
+    const CONTROL: u32 = 0x4002_2000;
+    let machine = Machine {
+        timing: MemoryTiming {
+            flash_wait_states: 5,
+            flash_line_bytes: 8,
+            control: Some(FlashControl {
+                register: CONTROL,
+                reset: 5,
+                wait_states: 0xf,
+                prefetch: 0,
+                instruction_cache: 0,
+                data_cache: 0,
+            }),
+            ..MemoryTiming::default()
+        },
+        ..Machine::generic("cortex-m4f")
+    };
+    // 16 NOPs; str r0, [r1]; 16 NOPs.
+    let mut code = vec![0xbf00u16; 16];
+    code.push(0x6008);
+    code.extend([0xbf00; 16]);
+    let mut image: Vec<u8> = [RAM + 0x1000, 9].map(u32::to_le_bytes).concat();
+    code.iter()
+        .for_each(|half| image.extend(half.to_le_bytes()));
+    image.extend(0xbe00u16.to_le_bytes());
+    let (store, end) = (8 + 32, 8 + 2 * code.len() as u32);
+
+    let mut emulator = Emulator::new(machine).unwrap();
+    emulator.load(Image::raw(&image, 0).unwrap()).unwrap();
+    emulator.set_mode(Mode::Time);
+    let first = |emulator: &mut Emulator| {
+        emulator.clear_figures();
+        emulator.core_mut().pc = 8;
+        emulator.run_until(store, 100);
+        emulator.cycles().memory - emulator.cycles().rules
+    };
+    let before = emulator.snapshot();
+    assert_eq!(first(&mut emulator), 4 * 5);
+    emulator.core_mut().r[0] = 0;
+    emulator.core_mut().r[1] = CONTROL;
+    emulator.run_until(end, 100);
+    assert_eq!(first(&mut emulator), 0, "it set no wait states");
+    let after = emulator.snapshot();
+
+    emulator.restore(&before);
+    assert_eq!(first(&mut emulator), 4 * 5);
+    emulator.restore(&after);
+    assert_eq!(first(&mut emulator), 0);
+    emulator.reset().unwrap();
+    assert_eq!(first(&mut emulator), 4 * 5);
+}

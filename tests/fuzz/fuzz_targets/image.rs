@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use sim_emulator::profile::{by_function, by_line, folded};
 use sim_emulator::timing::{CORE_NAMES, Columns, CoreTable};
 use sim_emulator::{
-    Alias, Bank, Behaviour, Cache, Emulator, FlashControl, Image, Machine, MemoryHost,
+    Alias, Bank, Behaviour, Cache, DataStall, Emulator, FlashControl, Image, Machine, MemoryHost,
     MemoryTiming, Mode, Peripheral, Replacement, Stop, Unmapped,
 };
 
@@ -77,7 +77,10 @@ fn rich(core: &str) -> Machine {
         timing: MemoryTiming {
             flash_wait_states: 5,
             flash_line_bytes: 16,
-            data_stall: Some(3),
+            data_stall: Some(DataStall {
+                thousandths: 2500,
+                bytes: 4,
+            }),
             prefetch: true,
             instruction_cache: Some(cache),
             data_cache: Some(Cache {

@@ -134,7 +134,7 @@ impl Observer for Profiler<'_> {
         self.timing.exception(entry)
     }
 
-    fn flash_access(&mut self, value: u32) {
+    fn flash_access(&mut self, value: Option<u32>) {
         self.timing.flash_access(value);
     }
 }

@@ -239,8 +239,8 @@ impl Timing {
         rules + stall
     }
 
-    /// The program wrote the register that says how flash is read.
-    pub(crate) fn flash_access(&mut self, value: u32) {
+    /// The register that says how flash is read holds this, or was not written yet.
+    pub(crate) fn flash_access(&mut self, value: Option<u32>) {
         self.memory.control(value);
     }
 

@@ -11,9 +11,12 @@ pub(super) struct Memory {
     ram: Vec<(u32, u32, u64)>,
     /// The board's own, which the program may change.
     board: MemoryTiming,
+    /// That, or what the program made of it.
+    current: MemoryTiming,
     /// Thousandths of a cycle that an access to the array stalls: for instructions, and for data.
     wait: u64,
     data_wait: u64,
+    data_mask: u32,
     line_mask: u32,
     prefetch: bool,
     instructions: Option<Lines>,
@@ -56,8 +59,10 @@ impl Memory {
             flash,
             ram: ram.collect(),
             board: timing.clone(),
+            current: timing.clone(),
             wait: 0,
             data_wait: 0,
+            data_mask: 0,
             line_mask: !(line - 1),
             prefetch: false,
             instructions: None,
@@ -72,15 +77,29 @@ impl Memory {
         memory
     }
 
-    /// The program wrote the register that says how flash is read.
-    pub fn control(&mut self, value: u32) {
-        self.apply(&self.board.controlled(value));
+    /// The register that says how flash is read holds `value`; unwritten, the board's profile holds. Where nothing changes,
+    /// caches keep what they have.
+    pub fn control(&mut self, value: Option<u32>) {
+        let timing = match value {
+            Some(value) => self.board.controlled(value),
+            None => self.board.clone(),
+        };
+        if timing != self.current {
+            self.apply(&timing);
+            self.current = timing;
+        }
     }
 
     fn apply(&mut self, timing: &MemoryTiming) {
         let lines = |cache: &Option<Cache>| cache.as_ref().map(|c| Lines::new(c, timing));
         self.wait = u64::from(timing.flash_wait_states) * 1000;
-        self.data_wait = timing.data_stall.map_or(self.wait, u64::from);
+        self.data_wait = timing
+            .data_stall
+            .map_or(self.wait, |stall| u64::from(stall.thousandths));
+        self.data_mask = match timing.data_stall {
+            Some(stall) => !(stall.bytes.clamp(4, 256).next_power_of_two() - 1),
+            None => self.line_mask,
+        };
         self.prefetch = timing.prefetch;
         self.instructions = lines(&timing.instruction_cache);
         self.data = lines(&timing.data_cache);
@@ -183,10 +202,10 @@ impl Memory {
             match lines {
                 Some(lines) => stall += lines.read(at),
                 // Without a cache, words of one line come with one access to the array.
-                None if at & self.line_mask != line => stall += self.data_wait,
+                None if at & self.data_mask != line => stall += self.data_wait,
                 None => {}
             }
-            line = at & self.line_mask;
+            line = at & self.data_mask;
         }
         if stall == 0 { 0 } else { self.whole(stall) }
     }
@@ -195,6 +214,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory_timing::DataStall;
 
     fn machine(timing: MemoryTiming) -> Machine {
         Machine {
@@ -254,7 +274,10 @@ mod tests {
         let timing = MemoryTiming {
             flash_wait_states: 5,
             flash_line_bytes: 8,
-            data_stall: Some(3900),
+            data_stall: Some(DataStall {
+                thousandths: 3900,
+                bytes: 8,
+            }),
             ..MemoryTiming::default()
         };
         let mut memory = Memory::new(&machine(timing));

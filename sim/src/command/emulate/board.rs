@@ -1,6 +1,8 @@
 //! A board's profile as the machine that the emulator executes on.
 
-use sim_emulator::{Alias, Bank, Cache, FlashControl, Machine, MemoryTiming, Replacement};
+use sim_emulator::{
+    Alias, Bank, Cache, DataStall, FlashControl, Machine, MemoryTiming, Replacement,
+};
 use sim_mcu::Board;
 use sim_mcu::board::{Cache as BoardCache, Flash, Replacement as BoardReplacement};
 
@@ -35,7 +37,10 @@ fn memory_timing(flash: &Flash) -> MemoryTiming {
     MemoryTiming {
         flash_wait_states: flash.timing.as_ref().map_or(0, |t| t.wait_states),
         flash_line_bytes: flash.timing.as_ref().map_or(4, |t| t.line_bytes),
-        data_stall: flash.stall.as_ref().map(|s| thousandths(s.cycles)),
+        data_stall: flash.stall.as_ref().map(|stall| DataStall {
+            thousandths: thousandths(stall.cycles),
+            bytes: stall.line_bytes,
+        }),
         instruction_cache: flash.instruction_cache.as_ref().map(|c| cache(c, unified)),
         data_cache: flash.data_cache.as_ref().map(|c| cache(c, true)),
         prefetch: flash.timing.as_ref().is_some_and(|t| t.prefetch),
@@ -151,6 +156,9 @@ mod tests {
         assert_eq!((nops.rules, nops.memory), (64, 66));
         let loads = cycles("nucleo_g0b1re", &[0x6808; 64]);
         assert_eq!(loads.memory - loads.rules, 2 + 64 * 2);
+        // ldmia r1!, {r0, r2, r3, r4}: each of its words is a read.
+        let multiple = cycles("nucleo_g0b1re", &[0xc91d; 8]);
+        assert_eq!(multiple.memory - multiple.rules, 2 + 8 * 4 * 2);
         // movs r2, #100; loop: 16 NOPs; subs r2, #1; bne loop: its first line is missed once.
         let mut round = vec![0x2264];
         round.extend([0xbf00; 16]);
