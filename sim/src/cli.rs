@@ -186,6 +186,9 @@ pub struct Emulate {
     /// Start here instead of at the reset vector: an address, or a name in the image.
     #[arg(long, value_name = "PLACE", value_parser = place)]
     pub entry: Option<CodePlace>,
+    /// Try an ELF file that was built for another core: an instruction which this one does not know stops it.
+    #[arg(long)]
+    pub any_core: bool,
     /// Where a raw image belongs, if not at the start of flash.
     #[arg(long, value_name = "ADDR", value_parser = number)]
     pub base: Option<u32>,

@@ -147,7 +147,14 @@ fn places_have_names_and_counting_starts_where_it_is_told_to() {
     place.file("counter.s", COUNTER);
     for (tool, arguments) in [
         ("arm-none-eabi-as", "-o counter.o counter.s"),
-        ("arm-none-eabi-ld", "-Ttext=0 -o counter.elf counter.o"),
+        (
+            "arm-none-eabi-ld",
+            "-e reset -Ttext=0 -o counter.elf counter.o",
+        ),
+        (
+            "arm-none-eabi-ld",
+            "-e reset -Ttext=0x8000000 -o other.elf counter.o",
+        ),
     ] {
         let done = std::process::Command::new(tool)
             .args(arguments.split(' '))
@@ -174,6 +181,17 @@ fn places_have_names_and_counting_starts_where_it_is_told_to() {
         (&1.into(), &2.into())
     );
 
+    // Built for a Cortex-M4, it has nothing that a Cortex-M0+ does not know; but only who says so runs it there.
+    let other = [
+        "emulate",
+        "other.elf",
+        "--board",
+        "nucleo_g0b1re",
+        "--until",
+        "count",
+    ];
+    assert!(place.fail(&other, 2).contains("--any-core"));
+    place.succeed(&[&other[..], &["--any-core"]].concat());
     let said = place.fail(&["emulate", "counter.elf", "--until", "seven"], 2);
     assert!(said.contains("add_seven"), "{said}");
     std::fs::write(place.path("raw.bin"), raw_image()).expect("the folder can be written to");

@@ -202,7 +202,7 @@ pub enum Error {
     Architecture(String),
     /// The image was built for a core that can do more.
     #[error(
-        "the image is built for {built_for}, and the board's {core} executes {executes}; {advice}"
+        "the image is built for {built_for}, and the board's {core} executes {executes}; {advice}, or try it as it is with --any-core"
     )]
     WrongCore {
         /// Architecture and floating-point unit that the image says.

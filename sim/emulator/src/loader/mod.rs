@@ -168,6 +168,15 @@ impl Image {
         candidates
     }
 
+    /// The same image, tried on any core: an instruction that the core does not know stops it.
+    #[must_use]
+    pub fn for_any_core(self) -> Self {
+        Image {
+            built_for: None,
+            ..self
+        }
+    }
+
     /// Where free memory begins, as far as the symbols say.
     pub(crate) fn heap_start(&self) -> Option<u32> {
         HEAP_NAMES

@@ -47,6 +47,11 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         None => Image::read(&bytes, &machine),
     }
     .map_err(refused)?;
+    let image = if options.any_core {
+        image.for_any_core()
+    } else {
+        image
+    };
     let mut emulator = Emulator::new(machine).map_err(refused)?;
     let output = Output::default();
     emulator.set_host(Box::new(Console {
