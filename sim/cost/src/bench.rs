@@ -292,7 +292,17 @@ fn floats(call: &Call, operand: usize, len: usize, zeros: f32, rng: &mut Rng) ->
     let (spread, thinned) = match (call.kernel, operand) {
         (Dense | DenseBackwardWeights | Conv2d | Depthwise, 0) => (None, true),
         (Conv2dBackwardWeights | DepthwiseBackwardWeights, 0) => (None, false),
-        (Conv2dBackwardWeights | Apply, 1) | (Conv2dBackwardInput, 0) => (Some(0.05), true),
+        (DenseBackwardWeights | Conv2dBackwardWeights | Apply, 1) | (Conv2dBackwardInput, 0) => {
+            (Some(0.05), true)
+        }
+        // Bytes are standardised, or brought to 0 to 1.
+        (Normalise, 1) => return drawn(len, || rng.unit() * 0.02 + 0.004),
+        (Normalise, 2) => return drawn(len, || (0.25 - rng.unit()).min(0.0)),
+        // Frozen batch normalisation: around the identity.
+        (ChannelAffine, 1) | (ChannelAffineBackward, 0) => {
+            return drawn(len, || 1.0 + 0.3 * rng.normal());
+        }
+        (ChannelAffine, 2) => (Some(0.5), false),
         (
             DenseBackwardInput | DepthwiseBackwardInput | MaxPoolBackward | AveragePoolBackward,
             0,
@@ -326,12 +336,17 @@ fn floats(call: &Call, operand: usize, len: usize, zeros: f32, rng: &mut Rng) ->
         .collect()
 }
 
+/// So many floats.
+fn drawn(len: usize, mut draw: impl FnMut() -> f32) -> Vec<u32> {
+    (0..len).map(|_| draw().to_bits()).collect()
+}
+
 /// Squares of what [`floats`] takes for a first moment.
 fn squares(len: usize, rng: &mut Rng) -> Vec<u32> {
-    let square = |x: f32| x * x;
-    (0..len)
-        .map(|_| square(0.02 * rng.normal()).to_bits())
-        .collect()
+    drawn(len, || {
+        let moment = 0.02 * rng.normal();
+        moment * moment
+    })
 }
 
 /// Pixels, places of maxima, or bits of a mask, in words.

@@ -159,13 +159,17 @@ pub const NEAR: &str = "near";
 /// As [`ZERO`]: exponentials whose argument is reduced the shorter way.
 pub const ONCE: &str = "once";
 
+/// As [`ZERO`]: products of which the second factor is zero, which is found out later.
+pub const ZERO_DELTA: &str = "zero_delta";
+
 /// As [`ZERO`]: factors of a whole row that are zero.
 pub const ZERO_FACTOR: &str = "zero_factor";
 
 /// Loops whose trips give time back, as [`ZERO`]. Those of an update rule are gradients that are zero, and parameters whose gradient
 /// is zero and always was, so that their state is zero too.
-pub const GIVE_BACK: [&str; 12] = [
+pub const GIVE_BACK: [&str; 13] = [
     ZERO,
+    ZERO_DELTA,
     APART,
     ZERO_FACTOR,
     FRESH,

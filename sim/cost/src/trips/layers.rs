@@ -1,7 +1,8 @@
 //! Dense layers, and kernels that walk their elements one after the other.
 
 use super::{
-    Activity, FRESH, NEAR, ONCE, SURPRISE, Trips, Update, ZERO, ZERO_FACTOR, activation, idle,
+    Activity, FRESH, NEAR, ONCE, SURPRISE, Trips, Update, ZERO, ZERO_DELTA, ZERO_FACTOR,
+    activation, idle,
 };
 use runtime_shared::program::call::SKIP_ZEROS;
 use runtime_shared::program::{Call, Kernel, Place};
@@ -65,8 +66,9 @@ pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Act
         rows(&mut trips, call, used, activity);
         let blocks: usize = blocks(outputs).iter().sum();
         trips.add_mean(ZERO_FACTOR, zero_rows * blocks as f64);
-        let zeros = zero_rows + (used - zero_rows) * activity.zeros(1);
-        trips.add_mean(ZERO, zeros * outputs as f64);
+        trips.add_mean(ZERO, zero_rows * outputs as f64);
+        let without_delta = (used - zero_rows) * activity.zeros(1);
+        trips.add_mean(ZERO_DELTA, without_delta * outputs as f64);
     } else {
         let all = inputs * outputs;
         trips.add("product", all);
