@@ -3,7 +3,8 @@
 //! Such an image learns nothing. Its *learn* list is the calls, and each operand that lies in RAM is a parameter, so that it starts
 //! with values like those of a training.
 
-use crate::data::{Data, state_operand};
+use crate::data::Data;
+use crate::gradients::kept;
 use crate::trips::Update;
 use runtime_shared::kernels::conv2d::Conv2d;
 use runtime_shared::program::kernel::Access;
@@ -22,10 +23,25 @@ pub struct Case {
     pub update: Update,
     /// Share of its inputs, or deltas, that are zero.
     pub zeros: f32,
+    /// Whether every third channel has no delta at all, as behind a rectifier that never opens.
+    pub silent: bool,
     /// Whether operands that may be left out are there: biases, and which element won a maximum.
     pub optional: bool,
+    /// What an update was given before.
+    pub past: Past,
     /// Whether constants stay in the image though they are to be in RAM, which is the same where memory never stalls.
     pub in_image: bool,
+}
+
+/// Which parameters had gradients before, as far as an update keeps what came of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Past {
+    /// All.
+    All,
+    /// Those that have one now.
+    Same,
+    /// None.
+    None,
 }
 
 /// An image, and which of the cases its calls are, in order.
@@ -234,12 +250,13 @@ fn operands(case: &Case, placement: Placement, rng: &mut Rng) -> Option<Vec<Oper
             continue;
         }
         let mut words = if need.words {
-            floats(call, i, need.bytes / 4, case.zeros, rng)
+            floats(case, i, &operands, need.bytes / 4, rng)
         } else {
             bytes(call, need.bytes, case.zeros, rng)
         };
-        if state_operand(call.kernel).is_some_and(|state| i >= state) && case.optional {
-            rest(call, &operands, &mut words);
+        let bias = call.kernel == Kernel::BiasBackward && i == 1;
+        if bias || kept(call).is_some_and(|kept| i >= kept) {
+            forget(case, &operands, &mut words);
         }
         let constant = need.access == Access::Read && is_constant(call.kernel, i);
         operands.push(Operand {
@@ -255,19 +272,23 @@ fn operands(case: &Case, placement: Placement, rng: &mut Rng) -> Option<Vec<Oper
     Some(operands)
 }
 
-/// Puts the state of those parameters to zero that have no gradient, as if they never had one.
-fn rest(call: &Call, operands: &[Operand], state: &mut [u32]) {
+/// Puts to zero what the past of `case` left so.
+fn forget(case: &Case, operands: &[Operand], kept: &mut [u32]) {
+    let call = &case.call;
+    // Gradients are a row for each word of this operand.
     let (gate, width) = match call.kernel {
         Kernel::DenseBackwardWeights => (0, call.dim(1)),
+        Kernel::BiasBackward => (0, 1),
         _ => (1, 1),
     };
-    let Some(gate) = operands.get(gate) else {
-        return;
-    };
-    for (row, &input) in state.chunks_mut(width).zip(&gate.words) {
-        if input == 0 {
-            row.fill(0);
+    match (case.past, operands.get(gate)) {
+        (Past::All, _) => {}
+        (Past::Same, Some(gate)) => {
+            let rows = kept.chunks_mut(width).zip(&gate.words);
+            let without = rows.filter(|(_, word)| **word == 0);
+            without.for_each(|(row, _)| row.fill(0));
         }
+        _ => kept.fill(0),
     }
 }
 
@@ -286,18 +307,39 @@ pub fn is_constant(kernel: Kernel, i: usize) -> bool {
     }
 }
 
-/// Values as a training has them: activations from 0 to 1 of which a share is zero, weights and deltas around zero.
-fn floats(call: &Call, operand: usize, len: usize, zeros: f32, rng: &mut Rng) -> Vec<u32> {
+/// Values of an operand of `case` as a training has them, `operands` being those before it: activations from 0 to 1 of which a share is
+/// zero, weights and deltas around zero.
+fn floats(
+    case: &Case,
+    operand: usize,
+    operands: &[Operand],
+    len: usize,
+    rng: &mut Rng,
+) -> Vec<u32> {
     use Kernel::*;
+    let (call, zeros) = (&case.call, case.zeros);
     let (spread, thinned) = match (call.kernel, operand) {
         (Dense | DenseBackwardWeights | Conv2d | Depthwise, 0) => (None, true),
         (Conv2dBackwardWeights | DepthwiseBackwardWeights, 0) => (None, false),
         (DenseBackwardWeights | Conv2dBackwardWeights | Apply, 1) | (Conv2dBackwardInput, 0) => {
             (Some(0.05), true)
         }
-        // Bytes are standardised, or brought to 0 to 1.
-        (Normalise, 1) => return drawn(len, || rng.unit() * 0.02 + 0.004),
-        (Normalise, 2) => return drawn(len, || (0.25 - rng.unit()).min(0.0)),
+        // Bytes are brought to 0 to 1, or standardised by a mean and a deviation of these.
+        (Normalise, 1) => {
+            let unit = rng.below(3) == 0;
+            return drawn(len, || {
+                let deviation = if unit { 1.0 } else { 0.2 + 0.2 * rng.unit() };
+                BYTE / deviation
+            });
+        }
+        (Normalise, 2) => {
+            let scales = operands.last().map_or(&[][..], |scales| &scales.words);
+            let mut scales = scales.iter().map(|word| f32::from_bits(*word));
+            return drawn(len, || match scales.next() {
+                Some(scale) if scale > BYTE => -scale / BYTE * (0.1 + 0.4 * rng.unit()),
+                _ => 0.0,
+            });
+        }
         // Frozen batch normalisation: around the identity.
         (ChannelAffine, 1) | (ChannelAffineBackward, 0) => {
             return drawn(len, || 1.0 + 0.3 * rng.normal());
@@ -318,23 +360,43 @@ fn floats(call: &Call, operand: usize, len: usize, zeros: f32, rng: &mut Rng) ->
             return squares(len, rng);
         }
         (BiasBackward, 4) | (Apply, 3) => return squares(len, rng),
-        (Activation | Softmax | Loss, 0) => (Some(1.5), false),
+        // From barely told apart to sure of itself.
+        (Activation | Softmax | Loss, 0) => {
+            (Some([0.5, 1.0, 2.0, 4.0][rng.below(4) as usize]), false)
+        }
         (ActivationBackward, 0) => (None, true),
         (SoftmaxBackward, 0) => (None, false),
         (MaxPool | AveragePool, 0) => (None, true),
         _ => (Some(0.1), false),
     };
+    let channels = match (call.kernel, operand) {
+        (BiasBackward, 0) => Some(call.dim(1)),
+        (Conv2dBackwardInput, 0) | (Conv2dBackwardWeights | DepthwiseBackwardWeights, 1) => {
+            Some(call.conv2d().output.c)
+        }
+        _ => None,
+    };
+    let silences = channels.filter(|_| case.silent);
+    let silent =
+        |i: usize| silences.is_some_and(|channels| (i % channels.max(1)).is_multiple_of(3));
     (0..len)
-        .map(|_| {
+        .map(|i| {
             let value = match spread {
                 Some(spread) => spread * rng.normal(),
                 None => rng.unit(),
             };
             let zero = thinned && rng.unit() < zeros;
-            if zero { 0 } else { value.to_bits() }
+            if zero || silent(i) {
+                0
+            } else {
+                value.to_bits()
+            }
         })
         .collect()
 }
+
+/// What a byte is worth where they are brought to 0 to 1.
+const BYTE: f32 = 1.0 / 255.0;
 
 /// So many floats.
 fn drawn(len: usize, mut draw: impl FnMut() -> f32) -> Vec<u32> {

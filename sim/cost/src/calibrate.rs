@@ -2,11 +2,11 @@
 
 use crate::bench::{self, Case, is_constant};
 use crate::counters::{Counters, skips};
-use crate::fit::{Point, fit, predict};
+use crate::fit::{Point, fit, fit_waiting, predict};
 use crate::grid;
 use crate::price::{LEARNER, price};
 use crate::trips::{self, Activity, SURPRISE};
-use crate::workload::{self, Workload};
+use crate::workload::{self, WARM_UP, Workload};
 use runtime_shared::program::{Kernel, List};
 use runtime_shared::protocol::Job;
 use runtime_shared::rng::Rng;
@@ -28,23 +28,31 @@ pub struct Measured {
     pub cycles: u64,
 }
 
+/// What a device is to do with drawn samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// With each.
+    pub job: Job,
+    /// Samples before those that count, drawn from [`workload::WARM_UP_SEED`]: caches and what foresees branches are then as in
+    /// the midst of a training.
+    pub warm_up: u32,
+    /// Samples that count, drawn from [`workload::SEED`].
+    pub samples: u32,
+    /// Whether to give the cycles of each call: to look at calls takes time itself.
+    pub profile: bool,
+}
+
 /// A device that counts cycles: the firmware in an emulator, or on a board.
 pub trait Meter {
     /// Why it could not.
     type Error;
 
-    /// Starts `image` from flash, does `job` with drawn samples, and gives the cycles of all of them, and of each call where
-    /// `profile` is set: to look at calls takes time itself.
+    /// Starts `image` from flash, does `task`, and gives the cycles of all samples that count, and of each call where that is
+    /// asked for.
     ///
     /// # Errors
     /// What the device says.
-    fn run(
-        &mut self,
-        image: &Image,
-        job: Job,
-        samples: u32,
-        profile: bool,
-    ) -> Result<(u64, Vec<Measured>), Self::Error>;
+    fn run(&mut self, image: &Image, task: Task) -> Result<(u64, Vec<Measured>), Self::Error>;
 }
 
 /// Memory that a device has for Programs.
@@ -95,8 +103,8 @@ const GRID: Room = Room {
     flash: 192 << 10,
 };
 /// Calls of a kernel that are fitted, and that are held out.
-const FITTED: usize = 160;
-const HELD_OUT: usize = 80;
+const FITTED: usize = 240;
+const HELD_OUT: usize = 120;
 /// Seed of the grid that is fitted.
 pub const FITTED_SEED: u64 = 1;
 /// Seed of the grid that is held out, unless another is asked for.
@@ -121,10 +129,11 @@ impl Step {
 }
 
 /// What is measured, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conditions {
-    /// Whether flash is slower than RAM: kernels are measured with constants in either, and with other kernels in between.
-    pub stalls: bool,
+#[derive(Clone, Copy, Debug)]
+pub struct Conditions<'c> {
+    /// The core's table with memory that never stalls, if this memory does: kernels are then measured with constants in either, and with
+    /// other kernels in between.
+    pub core: Option<&'c Table>,
     /// Whether the core foresees branches, so that those count which it does not.
     pub foresees: bool,
     /// The seed that draws the calls which the errors are of.
@@ -138,7 +147,7 @@ pub struct Conditions {
 pub fn calibrate<M: Meter>(
     meter: &mut M,
     room: Room,
-    conditions: Conditions,
+    conditions: Conditions<'_>,
     tell: &mut dyn FnMut(&'static str),
 ) -> Result<(Table, Vec<Step>), Error<M::Error>> {
     let grid = Room {
@@ -150,7 +159,7 @@ pub fn calibrate<M: Meter>(
         tell(kernel.name());
         let cost = kernel_cost(meter, kernel, Placement::Ram, grid, conditions)?;
         table.kernels.insert(kernel.name().to_owned(), cost);
-        if conditions.stalls && (0..3).any(|operand| is_constant(kernel, operand)) {
+        if conditions.core.is_some() && (0..3).any(|operand| is_constant(kernel, operand)) {
             let cost = kernel_cost(meter, kernel, Placement::Flash, grid, conditions)?;
             table.flash.insert(kernel.name().to_owned(), cost);
         }
@@ -181,12 +190,12 @@ fn kernel_cost<M: Meter>(
     kernel: Kernel,
     placement: Placement,
     room: Room,
-    conditions: Conditions,
+    conditions: Conditions<'_>,
 ) -> Result<KernelCost, Error<M::Error>> {
     let mut points = |seed: u64, count: usize| -> Result<Vec<Point>, Error<M::Error>> {
         let mut rng = Rng::for_purpose(seed, kernel as u64);
         let mut all = grid::cases(kernel, count, &mut rng);
-        if conditions.stalls {
+        if conditions.core.is_some() {
             all = grid::among_others(&all);
         } else {
             all.iter_mut()
@@ -199,7 +208,17 @@ fn kernel_cost<M: Meter>(
         }
         Ok(points)
     };
-    let cycles = fit(&points(FITTED_SEED, FITTED)?);
+    let fitted = points(FITTED_SEED, FITTED)?;
+    let cycles = match conditions.core {
+        Some(core) => {
+            let kernel = core.kernels.get(kernel.name());
+            fit_waiting(
+                &fitted,
+                &kernel.map(|k| k.cycles.clone()).unwrap_or_default(),
+            )
+        }
+        None => fit(&fitted),
+    };
     let mut errors = Vec::new();
     for point in points(conditions.held_out, HELD_OUT)? {
         // Loops that the fit's grid never entered would be priced as nothing by a call that enters them.
@@ -228,9 +247,13 @@ fn measure<M: Meter>(
         })?;
     let mut points = Vec::new();
     for bench in benches {
-        let (_, calls) = meter
-            .run(&bench.image, Job::Train, 1, true)
-            .map_err(Error::Device)?;
+        let task = Task {
+            job: Job::Train,
+            warm_up: 0,
+            samples: 1,
+            profile: true,
+        };
+        let (_, calls) = meter.run(&bench.image, task).map_err(Error::Device)?;
         let calls: Vec<_> = calls.iter().filter(|c| c.list == List::Learn).collect();
         if calls.len() != bench.cases.len() {
             return Err(Error::Calls {
@@ -290,9 +313,13 @@ fn train<M: Meter>(
     if ram > room.ram || compiled.image.len() > room.flash {
         return Ok(None);
     }
-    let (cycles, calls) = meter
-        .run(&compiled.image, workload.job(), workload.samples, profile)
-        .map_err(Error::Device)?;
+    let task = Task {
+        job: workload.job(),
+        warm_up: WARM_UP,
+        samples: workload.samples,
+        profile,
+    };
+    let (cycles, calls) = meter.run(&compiled.image, task).map_err(Error::Device)?;
     Ok(Some(Run {
         compiled,
         counters,

@@ -28,11 +28,57 @@ fn gives_back(name: &str) -> bool {
     GIVE_BACK.contains(&name)
 }
 
+/// Relative error of a call that is no more than the trips' own.
+const RELATIVE: f64 = 0.01;
+
 /// The coefficients that minimise the sum of squares of *relative* errors, none of them negative but those of
 /// [`GIVE_BACK`], which are not positive: a trip takes time, or gives some back.
+pub fn fit(points: &[Point]) -> Coefficients {
+    weighted(points, |cycles| 1.0 / cycles, |_| (0.0, 0.0))
+}
+
+/// By what share of itself the time of a trip is expected to change where memory is slower.
+const CHANGE: f64 = 0.25;
+
+/// As [`fit`] where a call waits for memory: for how long depends on what ran before, so that errors are as large as those of most
+/// calls, and [`RELATIVE`] ones beside them. A call weighs what one of that variance does: small ones less than by [`fit`]. What such
+/// calls leave open stays near `core`, the cycles with memory that never waits, up to a [`CHANGE`].
+pub fn fit_waiting(points: &[Point], core: &Coefficients) -> Coefficients {
+    let first = fit(points);
+    let miss = |p: &Point| (p.cycles - predict(&first, &p.trips).unwrap_or(0.0)).abs();
+    let usual = median(points.iter().map(miss).collect());
+    let weight = |cycles: f64| 1.0 / cycles.hypot(usual / RELATIVE);
+    let noise = median(points.iter().map(|p| miss(p) * weight(p.cycles)).collect());
+    let pull = |name: &str| {
+        let cycles = core.get(name).copied().unwrap_or(0.0);
+        let strength = noise / (CHANGE * cycles.abs());
+        (
+            cycles,
+            if cycles == 0.0 {
+                0.0
+            } else {
+                strength * strength
+            },
+        )
+    };
+    weighted(points, weight, pull)
+}
+
+/// The one in the middle; nothing of none.
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// The coefficients that minimise the sum of squares of errors, each times the weight of a call that takes so many cycles, and of how
+/// far they are from where a loop's name pulls them, times the square root of how strongly.
 ///
 /// Coordinate descent on the normal equations, which has one minimum since the problem is convex.
-pub fn fit(points: &[Point]) -> Coefficients {
+fn weighted(
+    points: &[Point],
+    weight: impl Fn(f64) -> f64,
+    pull: impl Fn(&str) -> (f64, f64),
+) -> Coefficients {
     let mut names: Vec<&'static str> = Vec::new();
     for (name, _) in points.iter().flat_map(|p| p.trips.iter()) {
         if !names.contains(&name) {
@@ -43,17 +89,23 @@ pub fn fit(points: &[Point]) -> Coefficients {
     let (mut gram, mut target) = (vec![vec![0.0; n]; n], vec![0.0; n]);
     for point in points {
         let mut row = vec![0.0; n];
+        let weight = weight(point.cycles);
         for (name, trips) in point.trips.iter() {
             if let Some(i) = names.iter().position(|known| *known == name) {
-                row[i] = trips / point.cycles;
+                row[i] = trips * weight;
             }
         }
         for i in 0..n {
-            target[i] += row[i];
+            target[i] += row[i] * point.cycles * weight;
             for j in 0..n {
                 gram[i][j] += row[i] * row[j];
             }
         }
+    }
+    for (i, name) in names.iter().enumerate() {
+        let (to, strength) = pull(name);
+        gram[i][i] += strength;
+        target[i] += strength * to;
     }
     let mut x = vec![0.0f64; n];
     for _ in 0..SWEEPS {

@@ -4,7 +4,7 @@
 //! What a kernel distinguishes by code (register blocks, borders, update rules, activations, losses) is cycled through, so that every
 //! loop of it is seen.
 
-use crate::bench::Case;
+use crate::bench::{Case, Past};
 use crate::trips::Update;
 use runtime_shared::kernels::Shape;
 use runtime_shared::kernels::activation::Activation;
@@ -41,7 +41,9 @@ pub fn among_others(cases: &[Case]) -> Vec<Case> {
                 // Calls of one image share the rule's constants.
                 update: case.update,
                 zeros: 0.5,
+                silent: false,
                 optional: true,
+                past: Past::All,
                 in_image: false,
             });
         }
@@ -83,7 +85,9 @@ fn case(kernel: Kernel, number: usize, rng: &mut Rng) -> Case {
             call,
             update,
             zeros,
+            silent: rng.below(3) == 0,
             optional: !number.is_multiple_of(5) || pooled(kernel),
+            past: [Past::All, Past::Same, Past::None][rng.below(3) as usize],
             in_image: false,
         };
         if sound(&case.call) {
@@ -157,7 +161,12 @@ fn draw(kernel: Kernel, number: usize, rng: &mut Rng) -> Call {
             RuleKind::Sgd,
             RuleKind::Momentum,
             RuleKind::Adam,
-            RuleKind::Sgd,
+            // The step that a batch takes in the end is no sum.
+            if kernel == Apply || number % 8 == 3 {
+                RuleKind::Sgd
+            } else {
+                RuleKind::Accumulate
+            },
         ][number % 4];
     }
     match kernel {
@@ -182,7 +191,8 @@ fn draw(kernel: Kernel, number: usize, rng: &mut Rng) -> Call {
             call.dims[1] = between(rng, 1, 64) as u16;
         }
         Conv2d | Conv2dBackwardInput | Conv2dBackwardWeights => {
-            let pool = [1, 2, 2, 3][number % 4];
+            // Rules go by fours, too.
+            let pool = [1, 2, 1, 3][number / 4 % 4];
             let g = window(rng, Channels::Free, pool);
             call.set_conv2d(&g);
         }
@@ -261,7 +271,10 @@ fn window(rng: &mut Rng, channels: Channels, pool: usize) -> Conv2d {
         let out = |n: usize| (n + 2 * pad).checked_sub(k).map(|room| room / stride + 1);
         let outputs = match channels {
             Channels::Same => c,
-            Channels::Free => [4, 8, 6, between(rng, 1, 20)][rng.below(4) as usize],
+            Channels::Free => {
+                let any = between(rng, 1, 20);
+                [4, 8, any, any][rng.below(4) as usize]
+            }
         };
         if let (Some(oh), Some(ow)) = (out(h), out(w)) {
             return Conv2d {

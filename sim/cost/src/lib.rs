@@ -6,7 +6,8 @@
 //! - [`grid`], [`mod@bench`] — the calls that calibration measures, and images that run them.
 //! - [`workload`] — networks that are trained to see whether whole steps are predicted.
 //! - [`mod@calibrate`] — measures all of it on a device.
-//! - [`data`] — what the operands of a call were like.
+//! - [`data`] — what the operands of a call were like: [`mod@zeros`], [`meetings`] of floats that are added, [`gradients`],
+//!   [`windows`].
 //! - [`fit`] — cycles of a trip from what was measured.
 #![deny(missing_docs)]
 
@@ -15,11 +16,17 @@ pub mod calibrate;
 pub mod counters;
 pub mod data;
 pub mod fit;
+pub mod gradients;
 pub mod grid;
+pub mod meetings;
 pub mod price;
 pub mod trips;
+pub mod windows;
 pub mod workload;
+pub mod zeros;
 
-pub use calibrate::{Conditions, FITTED_SEED, HELD_OUT_SEED, Measured, Meter, Room, calibrate};
+pub use calibrate::{
+    Conditions, FITTED_SEED, HELD_OUT_SEED, Measured, Meter, Room, Task, calibrate,
+};
 pub use counters::Counters;
 pub use price::{Breakdown, Share, StepCost, price};

@@ -10,7 +10,6 @@ mod layers;
 use crate::counters::Counters;
 use crate::data::Data;
 use crate::price::stored_bytes;
-pub use convolution::{Fields, Winners};
 use runtime_shared::kernels::activation::Activation;
 use runtime_shared::program::{Call, Field, Kernel, List, Place, Program, RuleKind};
 
@@ -79,7 +78,27 @@ impl Activity {
         1.0 - (1.0 - self.zeros(0)) * (1.0 - self.zeros(1))
     }
 
-    /// The share of zeros in the first or second operand, or in the update rule's state.
+    /// The share of sums of so many products with the first operand that are not zero, if zeros are anywhere.
+    fn any(&self, products: f64) -> f64 {
+        1.0 - self.zeros(0).powf(products)
+    }
+
+    /// How many of so many products are zero before the first that is not, in the mean, if zeros are anywhere.
+    fn leading(&self, products: f64) -> f64 {
+        let zeros = self.zeros(0);
+        if zeros < 1.0 {
+            zeros * self.any(products) / (1.0 - zeros)
+        } else {
+            products
+        }
+    }
+
+    /// The share of products behind a convolution's gradient that are zero.
+    fn nothing(&self) -> f64 {
+        self.data.map_or(0.0, |data| data.zero_products)
+    }
+
+    /// The share of zeros in the first or second operand, as often as each is used.
     fn zeros(&self, i: usize) -> f64 {
         self.data.map_or(0.0, |data| data.zeros[i])
     }
@@ -153,11 +172,20 @@ pub const SURPRISE: &str = "surprise";
 /// As [`ZERO`]: additions to what is still zero, where a sum starts.
 pub const FRESH: &str = "fresh";
 
+/// As [`ZERO`], and beside it: additions of nothing to what is still zero.
+pub const EMPTY: &str = "empty";
+
 /// As [`ZERO`]: exponentials that take a short cut.
 pub const NEAR: &str = "near";
 
 /// As [`ZERO`]: exponentials whose argument is reduced the shorter way.
 pub const ONCE: &str = "once";
+
+/// As [`ZERO`]: hyperbolic tangents that are a series, without any exponential.
+pub const SERIES: &str = "series";
+
+/// As [`ONCE`], of a hyperbolic tangent.
+pub const TANH_ONCE: &str = "tanh_once";
 
 /// As [`ZERO`]: products of which the second factor is zero, which is found out later.
 pub const ZERO_DELTA: &str = "zero_delta";
@@ -165,42 +193,46 @@ pub const ZERO_DELTA: &str = "zero_delta";
 /// As [`ZERO`]: factors of a whole row that are zero.
 pub const ZERO_FACTOR: &str = "zero_factor";
 
-/// Loops whose trips give time back, as [`ZERO`]. Those of an update rule are gradients that are zero, and parameters whose gradient
-/// is zero and always was, so that their state is zero too.
-pub const GIVE_BACK: [&str; 13] = [
+/// Loops whose trips give time back, as [`ZERO`]. Those of an update rule are gradients that are zero; parameters whose gradient is
+/// zero and always was, so that their state is zero too; and gradients that are the first of their parameter.
+pub const GIVE_BACK: [&str; 22] = [
     ZERO,
     ZERO_DELTA,
     APART,
     ZERO_FACTOR,
     FRESH,
+    EMPTY,
     NEAR,
     ONCE,
+    SERIES,
+    TANH_ONCE,
     "zero_linear",
     "zero_decayed",
     "zero_momentum",
     "zero_adam",
+    "idle_linear",
+    "idle_decayed",
     "idle_momentum",
     "idle_adam",
+    "first_linear",
+    "first_decayed",
+    "first_momentum",
+    "first_adam",
 ];
 
 /// Counts, of `parameters` of which a share `zeros` has no gradient, those to which this gives time back.
 fn idle(trips: &mut Trips, update: Update, parameters: usize, zeros: f64, activity: &Activity) {
-    let (none, idle) = (
-        parameters as f64 * zeros,
-        parameters as f64 * zeros.min(activity.zeros(2)),
-    );
-    match update {
-        Update::Linear => trips.add_mean("zero_linear", none),
-        Update::Decayed => trips.add_mean("zero_decayed", none),
-        Update::Momentum => {
-            trips.add_mean("zero_momentum", none);
-            trips.add_mean("idle_momentum", idle);
-        }
-        Update::Adam => {
-            trips.add_mean("zero_adam", none);
-            trips.add_mean("idle_adam", idle);
-        }
-    }
+    let none = parameters as f64 * zeros;
+    let gradients = activity.data.unwrap_or_default().gradients;
+    let [zero, resting, first] = match update {
+        Update::Linear => ["zero_linear", "idle_linear", "first_linear"],
+        Update::Decayed => ["zero_decayed", "idle_decayed", "first_decayed"],
+        Update::Momentum => ["zero_momentum", "idle_momentum", "first_momentum"],
+        Update::Adam => ["zero_adam", "idle_adam", "first_adam"],
+    };
+    trips.add_mean(zero, none);
+    trips.add_mean(resting, gradients.resting);
+    trips.add_mean(first, gradients.first);
 }
 
 /// The trips of one call.

@@ -27,7 +27,7 @@ pub struct Workload {
     pub optimiser: Optimiser,
     /// Slots of a FIFO buffer that is replayed with each sample; 0 to update from each sample alone.
     pub slots: u32,
-    /// Samples.
+    /// Samples that count; [`WARM_UP`] others come before them.
     pub samples: u32,
 }
 
@@ -35,6 +35,10 @@ pub struct Workload {
 pub const DENSITY: u8 = 50;
 /// Decides the samples.
 pub const SEED: u64 = 5;
+/// Decides the samples before them.
+pub const WARM_UP_SEED: u64 = 6;
+/// Samples before those that count: a step in the midst of a training is what a price is for.
+pub const WARM_UP: u32 = 1;
 
 impl Workload {
     /// What the device is asked to do with each sample.
@@ -79,7 +83,7 @@ impl Workload {
             .map_err(|e| e.to_string())
     }
 
-    /// Runs it on the host, and says what it did.
+    /// Runs it on the host, and says what it did with the samples that count.
     ///
     /// # Errors
     /// What the learner says.
@@ -88,17 +92,21 @@ impl Workload {
         let mut arena = vec![0.0f32; compiled.arena_bytes().div_ceil(4)];
         let mut learner = Learner::new(program, machine::bytes_mut(&mut arena))?;
         let mut sample = vec![0; program.size(Field::SampleBytes)];
-        let mut samples = Samples::new(SEED, DENSITY);
-        let mut counters = Counters::default();
-        for _ in 0..self.samples {
-            let label = samples.draw(&mut sample, program.classes() as u32) as usize;
-            counters.samples += 1;
-            match self.job() {
-                Job::Learn => learner.learn(&sample, label, &mut counters).map(drop)?,
-                _ => learner.train(&sample, label, &mut counters).map(drop)?,
+        let mut run = |seed: u64, count: u32| -> Result<Counters, Error> {
+            let mut samples = Samples::new(seed, DENSITY);
+            let mut counters = Counters::default();
+            for _ in 0..count {
+                let label = samples.draw(&mut sample, program.classes() as u32) as usize;
+                counters.samples += 1;
+                match self.job() {
+                    Job::Learn => learner.learn(&sample, label, &mut counters).map(drop)?,
+                    _ => learner.train(&sample, label, &mut counters).map(drop)?,
+                }
             }
-        }
-        Ok(counters)
+            Ok(counters)
+        };
+        run(WARM_UP_SEED, WARM_UP)?;
+        run(SEED, self.samples)
     }
 }
 

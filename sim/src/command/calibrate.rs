@@ -6,12 +6,11 @@ use crate::failure::Failure;
 use crate::firmware::{memory, workspace};
 use crate::outcome::columns;
 use crate::progress::Progress;
-use runtime_shared::protocol::Job;
 use sha2::{Digest, Sha256};
 use sim_compiler::Image;
 use sim_cost::calibrate::{Error, Step};
-use sim_cost::workload::{DENSITY, SEED};
-use sim_cost::{Conditions, Measured, Meter, Room};
+use sim_cost::workload::{DENSITY, SEED, WARM_UP_SEED};
+use sim_cost::{Conditions, Measured, Meter, Room, Task};
 use sim_device::firmware::Talk;
 use sim_device::{
     Emulated, EmulatedProbe, Firmware, Machine, Memory, Patience, Qemu, RemoteLearner, Rtt,
@@ -53,24 +52,25 @@ pub fn calibrate(options: &Calibrate, common: &Common) -> Result<(), Failure> {
     let (mut firmware, mut stack) = (String::new(), 0);
     let foresees = CoreTable::builtin(machine.core)
         .is_ok_and(|table| table.rules.mispredicted_branch.is_some());
-    let mut run = |what: &str, mut device: Device, stalls| -> Result<Table, Failure> {
-        if firmware.is_empty() {
-            firmware = hex(&Sha256::digest(&device.elf));
-        }
-        let room = device.room()?;
-        let conditions = Conditions {
-            stalls,
-            foresees,
-            held_out: options.held_out,
+    let mut run =
+        |what: &str, mut device: Device, core: Option<&Table>| -> Result<Table, Failure> {
+            if firmware.is_empty() {
+                firmware = hex(&Sha256::digest(&device.elf));
+            }
+            let room = device.room()?;
+            let conditions = Conditions {
+                core,
+                foresees,
+                held_out: options.held_out,
+            };
+            let mut tell = |kernel: &str| tracing::info!("{what}: {kernel}");
+            progress.line(&format!("Measuring {what}"));
+            let (table, steps) =
+                sim_cost::calibrate(&mut device, room, conditions, &mut tell).map_err(failure)?;
+            stack = stack.max(device.stack);
+            shown.extend(rows(what, &table, &steps));
+            Ok(table)
         };
-        let mut tell = |kernel: &str| tracing::info!("{what}: {kernel}");
-        progress.line(&format!("Measuring {what}"));
-        let (table, steps) =
-            sim_cost::calibrate(&mut device, room, conditions, &mut tell).map_err(failure)?;
-        stack = stack.max(device.stack);
-        shown.extend(rows(what, &table, &steps));
-        Ok(table)
-    };
     let start = |memory: Memory, host: Host| -> Result<Device, Failure> {
         progress.line(&format!("Building the firmware for {}", machine.target));
         let firmware = Firmware {
@@ -99,7 +99,7 @@ pub fn calibrate(options: &Calibrate, common: &Common) -> Result<(), Failure> {
     let bare = run(
         "memory that never stalls",
         start(machine.memory, host)?,
-        false,
+        None,
     )?;
     let mut boards = BTreeMap::new();
     if !options.bare && !by_qemu {
@@ -108,7 +108,7 @@ pub fn calibrate(options: &Calibrate, common: &Common) -> Result<(), Failure> {
                 continue;
             }
             let host = Host::Emulator(Box::new(emulate::machine(&board)));
-            let table = run(&board.name, start(memory(&board), host)?, true)?;
+            let table = run(&board.name, start(memory(&board), host)?, Some(&bare))?;
             boards.insert(board.name.clone(), table);
         }
     }
@@ -305,23 +305,20 @@ impl Device {
 impl Meter for Device {
     type Error = sim_device::Error;
 
-    fn run(
-        &mut self,
-        image: &Image,
-        job: Job,
-        samples: u32,
-        profile: bool,
-    ) -> Result<(u64, Vec<Measured>), Self::Error> {
+    fn run(&mut self, image: &Image, task: Task) -> Result<(u64, Vec<Measured>), Self::Error> {
         let mut remote = RemoteLearner::connect(self.start(image.bytes())?, Patience::default())?;
         match self.host {
             Host::Emulator(_) => remote.start_flashed(image.bytes())?,
             Host::Qemu(_) => remote.load(image.bytes())?,
         };
-        if profile {
+        if task.warm_up > 0 {
+            remote.synthetic(task.job, WARM_UP_SEED, task.warm_up, DENSITY, PATIENCE)?;
+        }
+        if task.profile {
             remote.count_cycles(true)?;
         }
-        let summary = remote.synthetic(job, SEED, samples, DENSITY, PATIENCE)?;
-        let calls = if profile {
+        let summary = remote.synthetic(task.job, SEED, task.samples, DENSITY, PATIENCE)?;
+        let calls = if task.profile {
             remote.profile()?
         } else {
             Vec::new()

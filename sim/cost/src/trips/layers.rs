@@ -1,18 +1,30 @@
 //! Dense layers, and kernels that walk their elements one after the other.
 
 use super::{
-    Activity, FRESH, NEAR, ONCE, SURPRISE, Trips, Update, ZERO, ZERO_DELTA, ZERO_FACTOR,
-    activation, idle,
+    Activity, EMPTY, FRESH, NEAR, ONCE, SERIES, SURPRISE, TANH_ONCE, Trips, Update, ZERO,
+    ZERO_DELTA, ZERO_FACTOR, activation, idle,
 };
+use crate::meetings::Meetings;
+use runtime_shared::kernels::activation::Activation;
 use runtime_shared::program::call::SKIP_ZEROS;
-use runtime_shared::program::{Call, Kernel, Place};
+use runtime_shared::program::{Call, Kernel, Place, RuleKind};
 
 /// The names of what a register block of outputs runs through: the block itself, inputs skipped, inputs worked on.
-const BLOCKS: [[&str; 3]; 4] = [
+type Blocks = [[&'static str; 3]; 4];
+
+const SUMS: Blocks = [
     ["block16", "skip16", "row16"],
     ["block8", "skip8", "row8"],
     ["block2", "skip2", "row2"],
     ["block1", "skip1", "row1"],
+];
+
+/// An update keeps no sums in registers while it skips, so that this takes the same in every block.
+const UPDATES: Blocks = [
+    ["block16", "skip", "row16"],
+    ["block8", "skip", "row8"],
+    ["block2", "skip", "row2"],
+    ["block1", "skip", "row1"],
 ];
 
 /// How many blocks of 16, 8, 2 and 1 outputs there are.
@@ -21,10 +33,10 @@ fn blocks(outputs: usize) -> [usize; 4] {
 }
 
 /// The loops over inputs, once for each register block of outputs.
-fn rows(trips: &mut Trips, call: &Call, used: f64, activity: &Activity) {
+fn rows(trips: &mut Trips, names: Blocks, call: &Call, used: f64, activity: &Activity) {
     let surprises = activity.data.map_or(0.0, |data| data.surprises);
     let (inputs, outputs) = (call.dim(0), call.dim(1));
-    for (number, [block, skip, row]) in blocks(outputs).into_iter().zip(BLOCKS) {
+    for (number, [block, skip, row]) in blocks(outputs).into_iter().zip(names) {
         trips.add(block, number);
         trips.add_mean(skip, number as f64 * (inputs as f64 - used));
         trips.add_mean(SURPRISE, number as f64 * surprises);
@@ -47,13 +59,17 @@ fn zero_rows(call: &Call, activity: &Activity) -> f64 {
 
 pub(super) fn dense(call: &Call, activity: &Activity) -> Trips {
     let mut trips = Trips::call(call);
-    rows(&mut trips, call, used(call, activity), activity);
+    rows(&mut trips, SUMS, call, used(call, activity), activity);
     let zero_rows = zero_rows(call, activity);
     trips.add_mean(ZERO, zero_rows * call.dim(1) as f64);
     if call.operands[2] == Place::Absent {
         // The first row that is not zero meets sums that are.
         let first = (used(call, activity) - zero_rows).clamp(0.0, 1.0);
         trips.add_mean(FRESH, first * call.dim(1) as f64);
+        if zero_rows > 0.0 {
+            let before = activity.leading(used(call, activity));
+            trips.add_mean(EMPTY, before * call.dim(1) as f64);
+        }
     }
     trips
 }
@@ -63,12 +79,16 @@ pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Act
     let (inputs, outputs) = (call.dim(0), call.dim(1));
     if update == Update::Linear {
         let (used, zero_rows) = (used(call, activity), zero_rows(call, activity));
-        rows(&mut trips, call, used, activity);
+        rows(&mut trips, UPDATES, call, used, activity);
         let blocks: usize = blocks(outputs).iter().sum();
         trips.add_mean(ZERO_FACTOR, zero_rows * blocks as f64);
         trips.add_mean(ZERO, zero_rows * outputs as f64);
         let without_delta = (used - zero_rows) * activity.zeros(1);
         trips.add_mean(ZERO_DELTA, without_delta * outputs as f64);
+        let first = activity.data.map_or(0.0, |data| data.gradients.first);
+        trips.add_mean("first_linear", first);
+        let used = (used - zero_rows) * (1.0 - activity.zeros(1));
+        alike(&mut trips, call, used * outputs as f64 - first);
     } else {
         let all = inputs * outputs;
         trips.add("product", all);
@@ -76,6 +96,14 @@ pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Act
         idle(&mut trips, update, all, activity.either(), activity);
     }
     trips
+}
+
+/// Counts gradients, of which so many are not zero, that are added up: a sum is about as large as each of them, where a weight is far
+/// larger than its step.
+pub(super) fn alike(trips: &mut Trips, call: &Call, gradients: f64) {
+    if call.rule == RuleKind::Accumulate {
+        trips.add_mean("alike", gradients.max(0.0));
+    }
 }
 
 pub(super) fn dense_backward_input(call: &Call, activity: &Activity) -> Trips {
@@ -91,6 +119,12 @@ pub(super) fn dense_backward_input(call: &Call, activity: &Activity) -> Trips {
 pub(super) fn dots(trips: &mut Trips, times: usize, rows: usize, len: usize) {
     let (fours, ones) = (times * (rows / 4), times * (rows % 4));
     trips.add("dots", times);
+    if rows >= 4 {
+        trips.add("dots_fours", times);
+    }
+    if !rows.is_multiple_of(4) {
+        trips.add("dots_ones", times);
+    }
     trips.add("dots_four", fours);
     trips.add("dots_four_quad", fours * (len / 4));
     trips.add("dots_one", ones);
@@ -127,17 +161,24 @@ pub(super) fn bias_backward(call: &Call, update: Update, activity: &Activity) ->
         meetings(&mut trips, activity, all);
     }
     idle(&mut trips, update, channels, none, activity);
+    let first = activity.data.map_or(0.0, |data| data.gradients.first);
+    let some = channels as f64 * (1.0 - none);
+    alike(&mut trips, call, some - first);
     trips
 }
 
-/// Counts those of `additions` that take another time than most: to nothing, and to what has the other sign; unknown, all have.
+/// Counts those of `additions` that take another time than most; unknown, all are of what has the other sign.
 fn meetings(trips: &mut Trips, activity: &Activity, additions: usize) {
-    let data = activity.data;
-    trips.add_mean(FRESH, data.map_or(0.0, |data| data.fresh));
-    trips.add_mean(
-        "opposite",
-        data.map_or(additions as f64, |data| data.opposite),
-    );
+    let unknown = Meetings {
+        opposite: additions as f64,
+        ..Meetings::default()
+    };
+    let meetings = activity.data.map_or(unknown, |data| data.meetings);
+    trips.add_mean(FRESH, meetings.fresh);
+    trips.add_mean(EMPTY, meetings.empty);
+    trips.add_mean("opposite", meetings.opposite);
+    trips.add_mean("shrunk", meetings.shrunk);
+    trips.add_mean("place", meetings.places);
 }
 
 /// Kernels whose dimension is a length.
@@ -192,7 +233,12 @@ pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> T
         _ => trips.add("element", n),
     }
     let near = activity.data.map_or([0.0; 2], |data| data.near);
-    for (name, share) in [NEAR, ONCE].into_iter().zip(near) {
+    let names = if call.activation == Activation::Tanh {
+        [SERIES, TANH_ONCE]
+    } else {
+        [NEAR, ONCE]
+    };
+    for (name, share) in names.into_iter().zip(near) {
         trips.add_mean(name, share * n as f64);
     }
     if matches!(

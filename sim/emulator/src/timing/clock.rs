@@ -70,6 +70,14 @@ struct Slot {
     skipped_cycles: u64,
 }
 
+impl Slot {
+    /// Cycles of the table column.
+    fn table(&self) -> u64 {
+        let executed = self.count * u64::from(self.traits.table);
+        executed + self.taken * u64::from(self.traits.taken) + self.skipped_cycles
+    }
+}
+
 const EMPTY: Slot = Slot {
     traits: Traits::UNKNOWN,
     pc: 0,
@@ -96,8 +104,10 @@ pub struct Timing {
     current: Vec<Slot>,
     window: usize,
     generation: u64,
-    table_cycles: u64,
-    memory_cycles: u64,
+    /// Cycles of waiting for memory.
+    stalls: u64,
+    /// Cycles of exceptions.
+    excepted: u64,
     /// What slots held before code changed.
     earlier_classes: BTreeMap<Class, (u64, Columns)>,
     earlier_addresses: BTreeMap<u32, Counts>,
@@ -120,8 +130,8 @@ impl Timing {
             current: Vec::new(),
             window: NO_WINDOW,
             generation: 0,
-            table_cycles: 0,
-            memory_cycles: 0,
+            stalls: 0,
+            excepted: 0,
             earlier_classes: BTreeMap::new(),
             earlier_addresses: BTreeMap::new(),
             table,
@@ -131,10 +141,12 @@ impl Timing {
     /// Cycles so far.
     #[must_use]
     pub fn columns(&self) -> Columns {
+        let earlier = self.earlier_classes.values().map(|(_, c)| c.table);
+        let slots = self.slots.iter().flatten().chain(&self.current);
         Columns {
-            table: self.table_cycles,
+            table: self.excepted + earlier.sum::<u64>() + slots.map(Slot::table).sum::<u64>(),
             rules: self.pipeline.now,
-            memory: self.memory_cycles,
+            memory: self.pipeline.now + self.stalls,
         }
     }
 
@@ -214,25 +226,23 @@ impl Timing {
             let cost = skip(&self.table, &mut self.pipeline, r.op, r.pc);
             slot.skipped += 1;
             slot.skipped_cycles += cost;
-            self.table_cycles += cost;
-            self.memory_cycles += cost;
             return cost;
         }
         let t = &slot.traits;
-        let taken = if r.branched { u64::from(t.taken) } else { 0 };
+        let before = self.pipeline.now;
         let rules = self
             .pipeline
             .step(t, (r.pc, r.op), (r.accessed, r.effort), r.branched);
         let mut stall = 0;
         if !self.memory.is_idle() {
-            stall = self.memory.fetch(r.pc, r.op.size, self.memory_cycles);
+            let now = before + self.stalls;
+            stall = self.memory.fetch(r.pc, r.op.size, now);
             if t.flags & ACCESSES != 0 {
                 stall += self.memory.data(r.accessed, t.words, t.flags & LOADS != 0);
             }
             slot.stall += stall;
+            self.stalls += stall;
         }
-        self.table_cycles += u64::from(t.table) + taken;
-        self.memory_cycles += rules + stall;
         slot.count += 1;
         slot.taken += u64::from(r.branched);
         slot.rules += rules;
@@ -247,8 +257,7 @@ impl Timing {
     /// Accounts for taking an exception or returning from one.
     pub(crate) fn exception(&mut self, entry: bool) -> u64 {
         let cycles = self.exceptions[usize::from(entry)];
-        self.table_cycles += cycles;
-        self.memory_cycles += cycles;
+        self.excepted += cycles;
         self.pipeline.refill(cycles);
         cycles
     }

@@ -1,7 +1,7 @@
 //! Which instructions the two-wide core issues together.
 
 use super::class::Class;
-use super::pipeline::Previous;
+use super::pipeline::{Issued, Previous};
 use super::traits::{ACCESSES, FLOAT, LOADS, ONE_UNIT, SINGLE_STORE, Traits};
 use crate::op::Kind;
 
@@ -51,20 +51,20 @@ fn keeps_apart(older: Class, younger: Class) -> bool {
 }
 
 /// Whether an instruction, which accesses this address first, issues with the one before it on the two-wide core.
-pub(super) fn pairs(t: &Traits, accessed: u32, previous: &Previous) -> bool {
+pub(super) fn pairs(t: &Traits, accessed: u32, (previous, issued): (&Previous, &Issued)) -> bool {
     // What is stored may come from the one before, and what the late ALU takes from the early one.
     let stores = t.flags & SINGLE_STORE != 0;
-    let in_time = if stores { t.accumulates } else { 0 } | if previous.early { t.late } else { 0 };
-    let depends = t.reads & !in_time & previous.writes != 0 || t.fp_reads & previous.fp_writes != 0;
+    let in_time = if stores { t.accumulates } else { 0 } | if issued.early { t.late } else { 0 };
+    let depends = t.reads & !in_time & previous.writes != 0 || t.fp_reads & issued.fp_writes != 0;
     let clash = t.flags & previous.flags & (ONE_UNIT | SINGLE_STORE) != 0
         || t.flags & previous.flags & FLOAT != 0 && (t.flags | previous.flags) & ACCESSES != 0
-        || previous
+        || issued
             .class
             .is_none_or(|before| keeps_apart(before, t.class));
     let same_bank =
-        t.flags & previous.flags & LOADS != 0 && (accessed ^ previous.accessed) & WORD_BANKS == 0;
+        t.flags & previous.flags & LOADS != 0 && (accessed ^ issued.accessed) & WORD_BANKS == 0;
     t.issue == 1
-        && previous.single_cycle
+        && issued.single_cycle
         && !previous.paired
         && !previous.branched
         && !depends

@@ -32,13 +32,18 @@ struct Active {
 /// What the next instruction needs to know of the last one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Previous {
-    pub class: Option<Class>,
     pub flags: u16,
     pub writes: u16,
-    pub fp_writes: u32,
     pub branched: bool,
     /// It issued together with the one before it.
     pub paired: bool,
+}
+
+/// What else a two-wide core needs to know of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Issued {
+    pub class: Option<Class>,
+    pub fp_writes: u32,
     /// Its result is there for the one that issues with it.
     pub early: bool,
     pub accessed: u32,
@@ -53,6 +58,7 @@ pub(super) struct Pipeline {
     /// Cycles of the rules column.
     pub now: u64,
     previous: Previous,
+    issued: Issued,
     /// When registers are ready, on the rules clock: for use, as accumulators, and late or to be stored.
     ready: [[u64; 3]; 16],
     fp_ready: [[u64; 3]; 32],
@@ -88,6 +94,7 @@ impl Pipeline {
             predictor: table.predictor.as_ref().map(Predictor::new),
             now: 0,
             previous: Previous::default(),
+            issued: Issued::default(),
             ready: [[0; 3]; 16],
             fp_ready: [[0; 3]; 32],
             written_late: [0; 2],
@@ -116,15 +123,10 @@ impl Pipeline {
             self.unaligned_run = 0;
             self.after_multicycle = cost > 1;
             self.previous = Previous {
-                class: Some(t.class),
                 flags: t.flags,
                 writes: t.writes,
-                fp_writes: 0,
                 branched,
                 paired: false,
-                early: false,
-                accessed: 0,
-                single_cycle: false,
             };
             cost
         } else {
@@ -142,7 +144,7 @@ impl Pipeline {
     }
 
     /// The cycles of an instruction that rules may touch.
-    #[inline(never)]
+    #[inline(always)]
     fn interact(
         &mut self,
         t: &Traits,
@@ -209,18 +211,24 @@ impl Pipeline {
         if t.class == Class::Multiply && has(SETS_FLAGS) {
             cost += a.flags_of_product;
         }
-        let mut early = false;
         if a.dual_issue {
-            paired = pairs(t, accessed, &previous);
+            paired = pairs(t, accessed, (&previous, &self.issued));
             if paired {
                 cost = cost.saturating_sub(1);
             } else {
                 self.written_late = [self.written_late[1], 0];
             }
-            early = !paired && executes_early(op.kind) && t.reads & self.written_late[0] == 0;
+            let early = !paired && executes_early(op.kind) && t.reads & self.written_late[0] == 0;
             if !early {
                 self.written_late[1] |= t.writes;
             }
+            self.issued = Issued {
+                class: Some(t.class),
+                fp_writes: t.fp_writes,
+                early,
+                accessed,
+                single_cycle: t.issue == 1,
+            };
         }
 
         // Operands that are still on their way.
@@ -239,15 +247,10 @@ impl Pipeline {
             self.fp_free = start + u64::from(t.issue) + u64::from(t.blocks_fp);
         }
         self.previous = Previous {
-            class: Some(t.class),
             flags: t.flags,
             writes: t.writes,
-            fp_writes: t.fp_writes,
             branched,
             paired,
-            early,
-            accessed,
-            single_cycle: t.issue == 1,
         };
         cost + wait
     }
@@ -314,6 +317,7 @@ impl Pipeline {
             branched: true,
             ..Previous::default()
         };
+        self.issued = Issued::default();
     }
 }
 
