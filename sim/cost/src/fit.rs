@@ -38,7 +38,7 @@ pub fn fit(points: &[Point]) -> Coefficients {
 }
 
 /// By what share of itself the time of a trip is expected to change where memory is slower.
-const CHANGE: f64 = 0.25;
+const CHANGE: f64 = 0.05;
 
 /// As [`fit`] where a call waits for memory: for how long depends on what ran before, so that errors are as large as those of most
 /// calls, and [`RELATIVE`] ones beside them. A call weighs what one of that variance does: small ones less than by [`fit`]. What such
