@@ -29,7 +29,7 @@ fn gives_back(name: &str) -> bool {
 }
 
 /// Relative error of a call that is no more than the trips' own.
-const RELATIVE: f64 = 0.01;
+const RELATIVE: f64 = 0.003;
 
 /// The coefficients that minimise the sum of squares of *relative* errors, none of them negative but those of
 /// [`GIVE_BACK`], which are not positive: a trip takes time, or gives some back.
@@ -37,8 +37,8 @@ pub fn fit(points: &[Point]) -> Coefficients {
     weighted(points, |cycles| 1.0 / cycles, |_| (0.0, 0.0))
 }
 
-/// By what share of itself the time of a trip is expected to change where memory is slower.
-const CHANGE: f64 = 0.05;
+/// By what share of itself the time of a trip is expected to change behind a cache: hardly, for a loop is fetched once.
+const CHANGE: f64 = 0.02;
 
 /// As [`fit`] where a call waits for memory: for how long depends on what ran before, so that errors are as large as those of most
 /// calls, and [`RELATIVE`] ones beside them. A call weighs what one of that variance does: small ones less than by [`fit`]. What such
@@ -46,9 +46,12 @@ const CHANGE: f64 = 0.05;
 pub fn fit_waiting(points: &[Point], core: &Coefficients) -> Coefficients {
     let first = fit(points);
     let miss = |p: &Point| (p.cycles - predict(&first, &p.trips).unwrap_or(0.0)).abs();
-    let usual = median(points.iter().map(miss).collect());
+    let mut misses: Vec<f64> = points.iter().map(miss).collect();
+    misses.sort_by(f64::total_cmp);
+    let usual = misses.get(misses.len() / 2).copied().unwrap_or(0.0);
     let weight = |cycles: f64| 1.0 / cycles.hypot(usual / RELATIVE);
-    let noise = median(points.iter().map(|p| miss(p) * weight(p.cycles)).collect());
+    let squares = points.iter().map(|p| (miss(p) * weight(p.cycles)).powi(2));
+    let noise = (squares.sum::<f64>() / points.len().max(1) as f64).sqrt();
     let pull = |name: &str| {
         let cycles = core.get(name).copied().unwrap_or(0.0);
         let strength = noise / (CHANGE * cycles.abs());
@@ -62,12 +65,6 @@ pub fn fit_waiting(points: &[Point], core: &Coefficients) -> Coefficients {
         )
     };
     weighted(points, weight, pull)
-}
-
-/// The one in the middle; nothing of none.
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// The coefficients that minimise the sum of squares of errors, each times the weight of a call that takes so many cycles, and of how
