@@ -28,7 +28,7 @@ fn gives_back(name: &str) -> bool {
     GIVE_BACK.contains(&name)
 }
 
-/// Relative error of a call that is no more than the trips' own.
+/// The share of a call by which its trips alone are off.
 const RELATIVE: f64 = 0.003;
 
 /// The coefficients that minimise the sum of squares of *relative* errors, none of them negative but those of
@@ -41,8 +41,8 @@ pub fn fit(points: &[Point]) -> Coefficients {
 const CHANGE: f64 = 0.02;
 
 /// As [`fit`] where a call waits for memory: for how long depends on what ran before, so that errors are as large as those of most
-/// calls, and [`RELATIVE`] ones beside them. A call weighs what one of that variance does: small ones less than by [`fit`]. What such
-/// calls leave open stays near `core`, the cycles with memory that never waits, up to a [`CHANGE`].
+/// calls, and beside them a small share of the call itself. A call weighs what one of that variance does: small ones less than by
+/// [`fit`]. What such calls leave open stays near `core`, the cycles with memory that never waits.
 pub fn fit_waiting(points: &[Point], core: &Coefficients) -> Coefficients {
     let first = fit(points);
     let miss = |p: &Point| (p.cycles - predict(&first, &p.trips).unwrap_or(0.0)).abs();
