@@ -34,15 +34,21 @@ const RELATIVE: f64 = 0.003;
 /// The coefficients that minimise the sum of squares of *relative* errors, none of them negative but those of
 /// [`GIVE_BACK`], which are not positive: a trip takes time, or gives some back.
 pub fn fit(points: &[Point]) -> Coefficients {
-    weighted(points, |cycles| 1.0 / cycles, |_| (0.0, 0.0))
+    weighted(points, |cycles| 1.0 / cycles, |_| (0.0, 0.0), SWEEPS)
 }
 
-/// By what share of itself the time of a trip is expected to change behind a cache: hardly, for a loop is fetched once.
-const CHANGE: f64 = 0.02;
+/// By what shares of itself the time of a trip may be expected to change where memory is slower: hardly behind a cache that holds a loop,
+/// by much behind one that does not.
+const CHANGES: [f64; 4] = [0.01, 0.05, 0.25, 1.0];
+/// Sweeps by which one of them is chosen.
+const TRIAL_SWEEPS: usize = 2_000;
+/// Neighbours that are fitted or left out together: what a grid cycles through repeats after as many.
+const BLOCK: usize = 8;
 
 /// As [`fit`] where a call waits for memory: for how long depends on what ran before, so that errors are as large as those of most
 /// calls, and beside them a small share of the call itself. A call weighs what one of that variance does: small ones less than by
-/// [`fit`]. What such calls leave open stays near `core`, the cycles with memory that never waits.
+/// [`fit`]. What such calls leave open stays near `core`, the cycles with memory that never waits; how near is decided by what
+/// predicts the half of the calls better that the other half was fitted without.
 pub fn fit_waiting(points: &[Point], core: &Coefficients) -> Coefficients {
     let first = fit(points);
     let miss = |p: &Point| (p.cycles - predict(&first, &p.trips).unwrap_or(0.0)).abs();
@@ -52,19 +58,42 @@ pub fn fit_waiting(points: &[Point], core: &Coefficients) -> Coefficients {
     let weight = |cycles: f64| 1.0 / cycles.hypot(usual / RELATIVE);
     let squares = points.iter().map(|p| (miss(p) * weight(p.cycles)).powi(2));
     let noise = (squares.sum::<f64>() / points.len().max(1) as f64).sqrt();
-    let pull = |name: &str| {
-        let cycles = core.get(name).copied().unwrap_or(0.0);
-        let strength = noise / (CHANGE * cycles.abs());
-        (
-            cycles,
-            if cycles == 0.0 {
-                0.0
-            } else {
-                strength * strength
-            },
-        )
+    let fit_near = |points: &[Point], change: f64, sweeps: usize| {
+        let pull = |name: &str| {
+            let cycles = core.get(name).copied().unwrap_or(0.0);
+            let strength = noise / (change * cycles.abs());
+            (
+                cycles,
+                if cycles == 0.0 {
+                    0.0
+                } else {
+                    strength * strength
+                },
+            )
+        };
+        weighted(points, weight, pull, sweeps)
     };
-    weighted(points, weight, pull)
+    let halves = [0, 1].map(|odd| -> Vec<Point> {
+        let blocks = points.chunks(BLOCK).skip(odd).step_by(2);
+        blocks.flatten().cloned().collect()
+    });
+    let missed = |change: f64| -> f64 {
+        let [even, odd] = &halves;
+        let of = |fitted: &[Point], others: &[Point]| -> f64 {
+            let cycles = fit_near(fitted, change, TRIAL_SWEEPS);
+            let miss = |p: &Point| {
+                let trips = p.trips.iter();
+                let known = |name: &str| cycles.get(name).or(core.get(name)).copied();
+                let sum: f64 = trips.map(|(name, n)| known(name).unwrap_or(0.0) * n).sum();
+                ((p.cycles - sum) * weight(p.cycles)).powi(2)
+            };
+            others.iter().map(miss).sum()
+        };
+        of(even, odd) + of(odd, even)
+    };
+    let tried = CHANGES.map(|change| (change, missed(change)));
+    let best = tried.into_iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    fit_near(points, best.map_or(1.0, |(change, _)| change), SWEEPS)
 }
 
 /// The coefficients that minimise the sum of squares of errors, each times the weight of a call that takes so many cycles, and of how
@@ -75,6 +104,7 @@ fn weighted(
     points: &[Point],
     weight: impl Fn(f64) -> f64,
     pull: impl Fn(&str) -> (f64, f64),
+    sweeps: usize,
 ) -> Coefficients {
     let mut names: Vec<&'static str> = Vec::new();
     for (name, _) in points.iter().flat_map(|p| p.trips.iter()) {
@@ -105,7 +135,7 @@ fn weighted(
         target[i] += strength * to;
     }
     let mut x = vec![0.0f64; n];
-    for _ in 0..SWEEPS {
+    for _ in 0..sweeps {
         for i in 0..n {
             let others: f64 = (0..n).filter(|&j| j != i).map(|j| gram[i][j] * x[j]).sum();
             let best = if gram[i][i] > 0.0 {
