@@ -25,8 +25,10 @@ pub struct Case {
     pub zeros: f32,
     /// Whether every third channel has no delta at all, as behind a rectifier that never opens.
     pub silent: bool,
-    /// Whether operands that may be left out are there: biases, and which element won a maximum.
-    pub optional: bool,
+    /// Whether there are biases.
+    pub biased: bool,
+    /// Whether it is kept which element won a maximum.
+    pub indexed: bool,
     /// What an update was given before.
     pub past: Past,
     /// Whether constants stay in the image though they are to be in RAM, which is the same where memory never stalls.
@@ -241,7 +243,12 @@ fn operands(case: &Case, placement: Placement, rng: &mut Rng) -> Option<Vec<Oper
     let needs = call.kernel.needs(call).ok()?;
     let mut operands = Vec::new();
     for (i, need) in needs.iter().enumerate() {
-        if need.access == Access::None || (need.optional && !case.optional) {
+        let wanted = match need.access {
+            Access::None => false,
+            Access::Read => case.biased || !need.optional,
+            Access::Write => case.indexed || !need.optional,
+        };
+        if !wanted {
             operands.push(Operand {
                 home: Home::Absent,
                 words: Vec::new(),

@@ -24,7 +24,7 @@ pub struct Data {
     pub rises: f64,
     /// Additions of kernels that add up without products of weights.
     pub meetings: Meetings,
-    /// Of a bias's backward pass, the share of channels without any delta.
+    /// Of a backward pass of biases or of a convolution's weights, the share of output channels without any delta.
     pub idle: f64,
     /// Of what is trained.
     pub gradients: Gradients,
@@ -59,7 +59,10 @@ impl Data {
         };
         let idle = match call.kernel {
             Kernel::BiasBackward if call.dim(0) > 1 => idle(call.dim(1), operand(0)),
-            _ => 0,
+            Kernel::Conv2dBackwardWeights | Kernel::DepthwiseBackwardWeights => {
+                idle(call.conv2d().output.c, operand(1))
+            }
+            _ => 0.0,
         };
         let surprises = match call.kernel {
             Kernel::Dense | Kernel::DenseBackwardWeights if call.flags & SKIP_ZEROS != 0 => {
@@ -73,7 +76,7 @@ impl Data {
             near: near(call, operand(0)),
             rises: rises as f64,
             meetings: Meetings::of(call, &operand),
-            idle: idle as f64 / call.dim(1).max(1) as f64,
+            idle,
             gradients: Gradients::of(call, &operand),
             surprises: surprises as f64,
             winners,
@@ -196,14 +199,14 @@ fn rises(g: &Conv2d, x: &[u8]) -> usize {
     rises
 }
 
-/// How many of `channels` have no delta.
-fn idle(channels: usize, deltas: &[u8]) -> usize {
+/// The share of `channels` that have no delta.
+fn idle(channels: usize, deltas: &[u8]) -> f64 {
     let channels = channels.max(1);
     let mut any = vec![false; channels];
     for (i, delta) in floats(deltas).enumerate() {
         any[i % channels] |= delta != 0.0;
     }
-    any.into_iter().filter(|any| !any).count()
+    any.into_iter().filter(|any| !any).count() as f64 / channels as f64
 }
 
 #[cfg(test)]

@@ -42,7 +42,8 @@ pub fn among_others(cases: &[Case]) -> Vec<Case> {
                 update: case.update,
                 zeros: 0.5,
                 silent: false,
-                optional: true,
+                biased: true,
+                indexed: true,
                 past: Past::All,
                 in_image: false,
             });
@@ -76,6 +77,7 @@ fn case(kernel: Kernel, number: usize, rng: &mut Rng) -> Case {
         let update = match call.rule {
             RuleKind::Momentum => Update::Momentum,
             RuleKind::Adam => Update::Adam,
+            RuleKind::Accumulate => Update::Sum,
             // One plain descent in four is not: weight decay.
             _ if updates(kernel) && number % 8 == 4 => Update::Decayed,
             _ => Update::Linear,
@@ -86,7 +88,8 @@ fn case(kernel: Kernel, number: usize, rng: &mut Rng) -> Case {
             update,
             zeros,
             silent: rng.below(3) == 0,
-            optional: !number.is_multiple_of(5) || pooled(kernel),
+            biased: !number.is_multiple_of(5),
+            indexed: rng.below(2) == 0,
             past: [Past::All, Past::Same, Past::None][rng.below(3) as usize],
             in_image: false,
         };
@@ -104,11 +107,6 @@ fn zeros(call: &Call, rng: &mut Rng) -> f32 {
     }
     let skips = matches!(call.kernel, Kernel::Dense | Kernel::DenseBackwardWeights);
     [0.0, 0.3, 0.5, 0.8, if skips { 0.95 } else { 0.8 }][rng.below(5) as usize]
-}
-
-/// Kernels that cannot do without which element won.
-fn pooled(kernel: Kernel) -> bool {
-    matches!(kernel, Kernel::MaxPoolBackward)
 }
 
 fn updates(kernel: Kernel) -> bool {
@@ -191,8 +189,7 @@ fn draw(kernel: Kernel, number: usize, rng: &mut Rng) -> Call {
             call.dims[1] = between(rng, 1, 64) as u16;
         }
         Conv2d | Conv2dBackwardInput | Conv2dBackwardWeights => {
-            // Rules go by fours, too.
-            let pool = [1, 2, 1, 3][number / 4 % 4];
+            let pool = [1, 2, 1, 3][rng.below(4) as usize];
             let g = window(rng, Channels::Free, pool);
             call.set_conv2d(&g);
         }

@@ -107,8 +107,10 @@ impl Activity {
 /// What happens to a gradient, as far as its cost goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
-    /// `target += factor · gradient`: plain gradient descent, or a batch's sum.
+    /// Plain gradient descent.
     Linear,
+    /// A batch's sum, which is plain descent by a factor of one.
+    Sum,
     /// Gradient descent with weight decay or clipped gradients.
     Decayed,
     /// Momentum.
@@ -123,7 +125,7 @@ impl Update {
         let plain = program.float(Field::WeightDecay) == 0.0
             && program.float(Field::ClipValue) == f32::INFINITY;
         match rule {
-            RuleKind::Accumulate => Self::Linear,
+            RuleKind::Accumulate => Self::Sum,
             RuleKind::Sgd if plain => Self::Linear,
             RuleKind::Sgd => Self::Decayed,
             RuleKind::Momentum => Self::Momentum,
@@ -135,13 +137,22 @@ impl Update {
     fn push(self, trips: &mut Trips, pushes: usize, len: usize, stride: usize) {
         let all = pushes * len;
         match self {
-            Self::Linear if stride == 1 => {
-                trips.add("push", pushes);
+            Self::Linear | Self::Sum if stride == 1 => {
+                let push = if self == Self::Sum {
+                    "push_sum"
+                } else {
+                    "push"
+                };
+                trips.add(push, pushes);
                 trips.add("update_four", pushes * (len / 4));
                 trips.add_rest(pushes, len % 4, ["update_1", "update_2", "update_3"]);
             }
             Self::Linear => {
                 trips.add("push_apart", pushes);
+                trips.add("update_apart", all);
+            }
+            Self::Sum => {
+                trips.add("push_sum_apart", pushes);
                 trips.add("update_apart", all);
             }
             Self::Decayed => {
@@ -225,7 +236,7 @@ fn idle(trips: &mut Trips, update: Update, parameters: usize, zeros: f64, activi
     let none = parameters as f64 * zeros;
     let gradients = activity.data.unwrap_or_default().gradients;
     let [zero, resting, first] = match update {
-        Update::Linear => ["zero_linear", "idle_linear", "first_linear"],
+        Update::Linear | Update::Sum => ["zero_linear", "idle_linear", "first_linear"],
         Update::Decayed => ["zero_decayed", "idle_decayed", "first_decayed"],
         Update::Momentum => ["zero_momentum", "idle_momentum", "first_momentum"],
         Update::Adam => ["zero_adam", "idle_adam", "first_adam"],

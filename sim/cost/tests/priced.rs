@@ -80,6 +80,7 @@ fn convolutions_of_few_filters() {
                 call.kernel = kernel;
                 for update in [
                     Update::Linear,
+                    Update::Sum,
                     Update::Decayed,
                     Update::Momentum,
                     Update::Adam,

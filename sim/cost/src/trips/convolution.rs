@@ -109,7 +109,7 @@ pub(super) fn forward(call: &Call, activity: &Activity) -> Trips {
             trips.add("group", 1);
             trips.add("line", pooled.h);
             let windows = blocks * pooled.h * pooled.w;
-            trips.add(if wide { "window4" } else { "window1" }, windows);
+            trips.add(window(call, wide), windows);
         }
     }
     trips.add("field", fields.windows);
@@ -128,6 +128,16 @@ pub(super) fn forward(call: &Call, activity: &Activity) -> Trips {
     let products = blocks * outputs * (TOGETHER * quads.taps + singles.taps);
     trips.add_mean(ZERO, activity.zeros(0) * products as f64);
     trips
+}
+
+/// The name of what a convolution with a pool does with the sums of a window: raise maxima, and note which element won where it is kept.
+fn window(call: &Call, wide: bool) -> &'static str {
+    match (call.operands[4] == Place::Absent, wide) {
+        (true, true) => "window4",
+        (true, false) => "window1",
+        (false, true) => "indexed4",
+        (false, false) => "indexed1",
+    }
 }
 
 /// Counts deltas of a convolution with a pool: those looked at, those that are not zero, and the windows that these lie in. Where the
@@ -226,7 +236,7 @@ pub(super) fn backward_weights(call: &Call, update: Update, activity: &Activity)
         let none = 1.0 - winners.channels / outputs.max(1) as f64;
         idle(&mut trips, update, outputs * taps, none, activity);
         let some = (outputs * taps) as f64 * (1.0 - none);
-        alike(&mut trips, call, some);
+        alike(&mut trips, update, some);
         trips.add("clear", outputs * taps);
         trips.add("line", outputs * g.pooled().h);
         // With a single output its gradients are neighbours. That is too rare to be measured, and priced as if they were apart.
@@ -236,8 +246,16 @@ pub(super) fn backward_weights(call: &Call, update: Update, activity: &Activity)
     gradients(
         &mut trips, &rows, &columns, g.input.c, outputs, update, activity,
     );
-    alike(&mut trips, call, (outputs * taps) as f64);
+    whole(&mut trips, update, outputs * taps, activity);
     trips
+}
+
+/// Counts those of `weights`, whose gradients are sums over all positions, of which an output channel without a delta has none.
+fn whole(trips: &mut Trips, update: Update, weights: usize, activity: &Activity) {
+    let none = activity.data.map_or(0.0, |data| data.idle);
+    let some = weights as f64 * (1.0 - none);
+    idle(trips, update, weights, none, activity);
+    alike(trips, update, some);
 }
 
 /// Gradients tap by tap in register blocks of four outputs and one.
@@ -310,7 +328,7 @@ pub(super) fn depthwise_backward_weights(
     let (rows, columns) = axes(&g);
     gradients(&mut trips, &rows, &columns, 1, g.output.c, update, activity);
     let weights = g.kernel.0 * g.kernel.1 * g.output.c;
-    alike(&mut trips, call, weights as f64);
+    whole(&mut trips, update, weights, activity);
     trips
 }
 

@@ -7,7 +7,7 @@ use super::{
 use crate::meetings::Meetings;
 use runtime_shared::kernels::activation::Activation;
 use runtime_shared::program::call::SKIP_ZEROS;
-use runtime_shared::program::{Call, Kernel, Place, RuleKind};
+use runtime_shared::program::{Call, Kernel, Place};
 
 /// The names of what a register block of outputs runs through: the block itself, inputs skipped, inputs worked on.
 type Blocks = [[&'static str; 3]; 4];
@@ -77,7 +77,7 @@ pub(super) fn dense(call: &Call, activity: &Activity) -> Trips {
 pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Activity) -> Trips {
     let mut trips = Trips::call(call);
     let (inputs, outputs) = (call.dim(0), call.dim(1));
-    if update == Update::Linear {
+    if matches!(update, Update::Linear | Update::Sum) {
         let (used, zero_rows) = (used(call, activity), zero_rows(call, activity));
         rows(&mut trips, UPDATES, call, used, activity);
         let blocks: usize = blocks(outputs).iter().sum();
@@ -88,7 +88,7 @@ pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Act
         let first = activity.data.map_or(0.0, |data| data.gradients.first);
         trips.add_mean("first_linear", first);
         let used = (used - zero_rows) * (1.0 - activity.zeros(1));
-        alike(&mut trips, call, used * outputs as f64 - first);
+        alike(&mut trips, update, used * outputs as f64 - first);
     } else {
         let all = inputs * outputs;
         trips.add("product", all);
@@ -100,8 +100,8 @@ pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Act
 
 /// Counts gradients, of which so many are not zero, that are added up: a sum is about as large as each of them, where a weight is far
 /// larger than its step.
-pub(super) fn alike(trips: &mut Trips, call: &Call, gradients: f64) {
-    if call.rule == RuleKind::Accumulate {
+pub(super) fn alike(trips: &mut Trips, update: Update, gradients: f64) {
+    if update == Update::Sum {
         trips.add_mean("alike", gradients.max(0.0));
     }
 }
@@ -115,7 +115,8 @@ pub(super) fn dense_backward_input(call: &Call, activity: &Activity) -> Trips {
     trips
 }
 
-/// `times` runs of `add_dots` over `rows` rows of `len` weights.
+/// `times` runs of `add_dots` over `rows` rows of `len` weights. Each sum starts with zeros as often, be they in lanes or left for where
+/// lanes are added up, so that none of them is [`FRESH`].
 pub(super) fn dots(trips: &mut Trips, times: usize, rows: usize, len: usize) {
     let (fours, ones) = (times * (rows / 4), times * (rows % 4));
     trips.add("dots", times);
@@ -132,9 +133,6 @@ pub(super) fn dots(trips: &mut Trips, times: usize, rows: usize, len: usize) {
     if len >= 4 {
         trips.add("dots_four_loop", fours);
         trips.add("dots_one_loop", ones);
-    } else {
-        // Lanes of the sum that are left at zero.
-        trips.add(FRESH, (4 * fours + ones) * (4 - len));
     }
     let rest = ["dots_four_1", "dots_four_2", "dots_four_3"];
     trips.add_rest(fours, len % 4, rest);
@@ -163,7 +161,7 @@ pub(super) fn bias_backward(call: &Call, update: Update, activity: &Activity) ->
     idle(&mut trips, update, channels, none, activity);
     let first = activity.data.map_or(0.0, |data| data.gradients.first);
     let some = channels as f64 * (1.0 - none);
-    alike(&mut trips, call, some - first);
+    alike(&mut trips, update, some - first);
     trips
 }
 
