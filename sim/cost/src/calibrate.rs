@@ -1,11 +1,12 @@
 //! Calibration: measures the grid on a device that counts cycles, fits, and measures what was not fitted.
 
-use crate::bench::{self, Case, is_constant};
+use crate::bench::{self, Case};
 use crate::counters::{Counters, skips};
-use crate::fit::{Point, fit, fit_waiting, predict};
+use crate::fit::{Point, fit, predict};
 use crate::grid;
-use crate::price::{LEARNER, price};
+use crate::price::{LEARNER, is_constant, price};
 use crate::trips::{self, Activity, SURPRISE};
+use crate::waiting::fit_waiting;
 use crate::workload::{self, WARM_UP, Workload};
 use runtime_shared::program::{Kernel, List};
 use runtime_shared::protocol::Job;

@@ -212,19 +212,14 @@ fn idle(channels: usize, deltas: &[u8]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use runtime_shared::kernels::Shape;
-    use runtime_shared::kernels::conv2d::Conv2d;
+    use crate::windows::PADDED;
 
-    /// A padded convolution of 5×6×3 with a pool of 2×3: winners by the definition of a convolution, tap by tap.
+    /// Winners by the definition of a convolution, tap by tap.
     #[test]
     fn winners_are_counted_tap_by_tap() {
         let g = Conv2d {
-            input: Shape { h: 5, w: 6, c: 3 },
-            output: Shape { h: 5, w: 6, c: 2 },
-            kernel: (3, 3),
-            stride: (1, 1),
-            pad: (1, 1),
             pool: (2, 3),
+            ..PADDED
         };
         let mut call = Call::new(Kernel::Conv2dBackwardInput);
         call.set_conv2d(&g);
@@ -278,6 +273,15 @@ mod tests {
         // Two to learn it, and one that changes nothing.
         assert_eq!(of(&[1, 1, 1, 1, 0, 1, 1]), 3);
         assert_eq!(of(&[1, 0, 1, 0, 1, 0]), 3);
+    }
+
+    #[test]
+    fn a_channel_is_idle_without_any_delta() {
+        let deltas = [0.0f32, 1.0, 0.0, 0.0, 0.0, 2.0];
+        let bytes: Vec<u8> = deltas.iter().flat_map(|d| d.to_le_bytes()).collect();
+        assert_eq!(idle(2, &bytes), 0.5);
+        assert_eq!(idle(3, &bytes), 1.0 / 3.0);
+        assert_eq!(idle(0, &[]), 1.0);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub struct Point {
 }
 
 /// Sweeps of coordinate descent: enough for some thirty coefficients that depend on each other.
-const SWEEPS: usize = 50_000;
+pub(crate) const SWEEPS: usize = 50_000;
 
 /// Whether a loop costs nothing where a core's fit does not know it.
 pub fn is_optional(name: &str) -> bool {
@@ -28,79 +28,17 @@ fn gives_back(name: &str) -> bool {
     GIVE_BACK.contains(&name)
 }
 
-/// The share of a call by which its trips alone are off.
-const RELATIVE: f64 = 0.003;
-
 /// The coefficients that minimise the sum of squares of *relative* errors, none of them negative but those of
 /// [`GIVE_BACK`], which are not positive: a trip takes time, or gives some back.
 pub fn fit(points: &[Point]) -> Coefficients {
     weighted(points, |cycles| 1.0 / cycles, |_| (0.0, 0.0), SWEEPS)
 }
 
-/// By what shares of itself the time of a trip may be expected to change where memory is slower: hardly behind a cache that holds a loop,
-/// by much behind one that does not.
-const CHANGES: [f64; 4] = [0.01, 0.05, 0.25, 1.0];
-/// Sweeps by which one of them is chosen.
-const TRIAL_SWEEPS: usize = 2_000;
-/// Neighbours that are fitted or left out together: what a grid cycles through repeats after as many.
-const BLOCK: usize = 8;
-
-/// As [`fit`] where a call waits for memory: for how long depends on what ran before, so that errors are as large as those of most
-/// calls, and beside them a small share of the call itself. A call weighs what one of that variance does: small ones less than by
-/// [`fit`]. What such calls leave open stays near `core`, the cycles with memory that never waits; how near is decided by what
-/// predicts the half of the calls better that the other half was fitted without.
-pub fn fit_waiting(points: &[Point], core: &Coefficients) -> Coefficients {
-    let first = fit(points);
-    let miss = |p: &Point| (p.cycles - predict(&first, &p.trips).unwrap_or(0.0)).abs();
-    let mut misses: Vec<f64> = points.iter().map(miss).collect();
-    misses.sort_by(f64::total_cmp);
-    let usual = misses.get(misses.len() / 2).copied().unwrap_or(0.0);
-    let weight = |cycles: f64| 1.0 / cycles.hypot(usual / RELATIVE);
-    let squares = points.iter().map(|p| (miss(p) * weight(p.cycles)).powi(2));
-    let noise = (squares.sum::<f64>() / points.len().max(1) as f64).sqrt();
-    let fit_near = |points: &[Point], change: f64, sweeps: usize| {
-        let pull = |name: &str| {
-            let cycles = core.get(name).copied().unwrap_or(0.0);
-            let strength = noise / (change * cycles.abs());
-            (
-                cycles,
-                if cycles == 0.0 {
-                    0.0
-                } else {
-                    strength * strength
-                },
-            )
-        };
-        weighted(points, weight, pull, sweeps)
-    };
-    let halves = [0, 1].map(|odd| -> Vec<Point> {
-        let blocks = points.chunks(BLOCK).skip(odd).step_by(2);
-        blocks.flatten().cloned().collect()
-    });
-    let missed = |change: f64| -> f64 {
-        let [even, odd] = &halves;
-        let of = |fitted: &[Point], others: &[Point]| -> f64 {
-            let cycles = fit_near(fitted, change, TRIAL_SWEEPS);
-            let miss = |p: &Point| {
-                let trips = p.trips.iter();
-                let known = |name: &str| cycles.get(name).or(core.get(name)).copied();
-                let sum: f64 = trips.map(|(name, n)| known(name).unwrap_or(0.0) * n).sum();
-                ((p.cycles - sum) * weight(p.cycles)).powi(2)
-            };
-            others.iter().map(miss).sum()
-        };
-        of(even, odd) + of(odd, even)
-    };
-    let tried = CHANGES.map(|change| (change, missed(change)));
-    let best = tried.into_iter().min_by(|a, b| a.1.total_cmp(&b.1));
-    fit_near(points, best.map_or(1.0, |(change, _)| change), SWEEPS)
-}
-
 /// The coefficients that minimise the sum of squares of errors, each times the weight of a call that takes so many cycles, and of how
 /// far they are from where a loop's name pulls them, times the square root of how strongly.
 ///
 /// Coordinate descent on the normal equations, which has one minimum since the problem is convex.
-fn weighted(
+pub(crate) fn weighted(
     points: &[Point],
     weight: impl Fn(f64) -> f64,
     pull: impl Fn(&str) -> (f64, f64),

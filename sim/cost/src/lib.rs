@@ -3,12 +3,12 @@
 //! - [`counters`] — what a learner did, call by call.
 //! - [`trips`] — how often each loop of a kernel runs for a call.
 //! - [`mod@price`] — the cycles of a step, by kernel.
-//! - [`grid`], [`mod@bench`] — the calls that calibration measures, and images that run them.
+//! - [`grid`], [`mod@bench`] — the calls that calibration measures, and images that run them on operands like those of a training.
 //! - [`workload`] — networks that are trained to see whether whole steps are predicted.
 //! - [`mod@calibrate`] — measures all of it on a device.
 //! - [`data`] — what the operands of a call were like: [`mod@zeros`], [`meetings`] of floats that are added, [`gradients`],
 //!   [`windows`].
-//! - [`fit`] — cycles of a trip from what was measured.
+//! - [`fit`] — cycles of a trip from what was measured, also where memory makes calls wait.
 #![deny(missing_docs)]
 
 pub mod bench;
@@ -19,8 +19,10 @@ pub mod fit;
 pub mod gradients;
 pub mod grid;
 pub mod meetings;
+mod operands;
 pub mod price;
 pub mod trips;
+mod waiting;
 pub mod windows;
 pub mod workload;
 pub mod zeros;

@@ -1,10 +1,9 @@
 //! Cycles of a Program: from what a learner did, on a core and a board.
 
-use crate::bench::is_constant;
 use crate::counters::Counters;
 use crate::fit::is_optional;
 use crate::trips::{self, Trips, Update};
-use runtime_shared::program::{Call, Field, List, Place, Program};
+use runtime_shared::program::{Call, Field, Kernel, List, Place, Program};
 use sim_mcu::cost::Table;
 use sim_mcu::{Error, Placement};
 use std::collections::BTreeMap;
@@ -133,5 +132,20 @@ pub(crate) fn stored_bytes(program: &Program<'_>) -> usize {
         0
     } else {
         program.payload_bytes()
+    }
+}
+
+/// Whether operand `i` is a weight, bias, scale or shift: a constant of the Program where it is not trained.
+pub(crate) fn is_constant(kernel: Kernel, i: usize) -> bool {
+    match kernel {
+        Kernel::Normalise
+        | Kernel::Dense
+        | Kernel::Conv2d
+        | Kernel::Depthwise
+        | Kernel::ChannelAffine => i == 1 || i == 2,
+        Kernel::DenseBackwardInput | Kernel::DepthwiseBackwardInput => i == 1,
+        Kernel::Conv2dBackwardInput => i == 2,
+        Kernel::ChannelAffineBackward => i == 0,
+        _ => false,
     }
 }

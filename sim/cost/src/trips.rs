@@ -94,7 +94,7 @@ impl Activity {
     }
 
     /// The share of products behind a convolution's gradient that are zero.
-    fn nothing(&self) -> f64 {
+    fn zero_products(&self) -> f64 {
         self.data.map_or(0.0, |data| data.zero_products)
     }
 

@@ -1,6 +1,8 @@
 //! Where the windows of a convolution or a pool lie on its input: those at a border are cut short.
 
 use crate::zeros::Zeros;
+#[cfg(test)]
+use runtime_shared::kernels::Shape;
 use runtime_shared::kernels::conv2d::Conv2d;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -236,3 +238,14 @@ impl Fields {
         sum.times(1.0 / (self.rows.len() * self.columns.len()).max(1) as f64)
     }
 }
+
+/// A padded convolution, for tests that count by its definition.
+#[cfg(test)]
+pub(crate) const PADDED: Conv2d = Conv2d {
+    input: Shape { h: 5, w: 6, c: 3 },
+    output: Shape { h: 5, w: 6, c: 2 },
+    kernel: (3, 3),
+    stride: (1, 1),
+    pad: (1, 1),
+    pool: (1, 1),
+};

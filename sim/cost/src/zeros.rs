@@ -150,15 +150,7 @@ fn gradient(g: &Conv2d, x: &[u8], deltas: &[[u8; 4]], groups: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const G: Conv2d = Conv2d {
-        input: Shape { h: 5, w: 6, c: 3 },
-        output: Shape { h: 5, w: 6, c: 2 },
-        kernel: (3, 3),
-        stride: (1, 1),
-        pad: (1, 1),
-        pool: (1, 1),
-    };
+    use crate::windows::PADDED as G;
 
     fn bytes(len: usize, every: usize) -> Vec<u8> {
         (0..len)

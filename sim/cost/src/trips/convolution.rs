@@ -230,7 +230,7 @@ pub(super) fn backward_weights(call: &Call, update: Update, activity: &Activity)
             trips.add_mean(name, rows);
         }
         let products = winners.taps();
-        trips.add_mean(ZERO, activity.nothing() * products);
+        trips.add_mean(ZERO, activity.zero_products() * products);
         // The first winner of a channel meets a cleared tile, which stays cleared where there is none.
         trips.add_mean(FRESH, products.min(winners.channels * taps as f64));
         let none = 1.0 - winners.channels / outputs.max(1) as f64;
@@ -282,7 +282,7 @@ fn gradients(
         update.push(trips, taps * blocks, size, 1);
     }
     let products = lines * width * channels * outputs;
-    trips.add_mean(ZERO, activity.nothing() * products as f64);
+    trips.add_mean(ZERO, activity.zero_products() * products as f64);
 }
 
 /// The windows of every output position, in blocks of four channels and one.
