@@ -5,7 +5,7 @@
 
 use crate::data::Data;
 use crate::operands::{Home, Operand, operands};
-use crate::trips::Update;
+use crate::trips::{Step, Update};
 use runtime_shared::program::{Call, Field, Place};
 use runtime_shared::rng::Rng;
 use runtime_shared::state::STATE_BYTES;
@@ -79,18 +79,18 @@ pub fn images(
     let mut benches: Vec<Bench> = Vec::new();
     let mut open: Vec<Packing> = Vec::new();
     for (index, case) in cases.iter().enumerate() {
-        let decayed = case.update == Update::Decayed;
+        let hyper = Hyper::of(case.update);
         let operands = operands(case, placement, &mut rng).ok_or(index)?;
-        let fits = |p: &Packing| p.decayed == decayed && p.fits(&operands, ram, flash);
+        let fits = |p: &Packing| p.hyper == hyper && p.fits(&operands, ram, flash);
         let place = match open.iter().position(fits) {
             Some(place) => place,
             None => {
-                let fresh = Packing::new(decayed);
+                let fresh = Packing::new(hyper);
                 if !fresh.fits(&operands, ram, flash) {
                     return Err(index);
                 }
                 // Of each kind only one stays open.
-                if let Some(full) = open.iter().position(|p| p.decayed == decayed) {
+                if let Some(full) = open.iter().position(|p| p.hyper == hyper) {
                     benches.push(open.swap_remove(full).finish());
                 }
                 open.push(fresh);
@@ -103,9 +103,27 @@ pub fn images(
     Ok(benches)
 }
 
+/// Those constants of an update that calls of one image share, and that are not the same for all.
+#[derive(Clone, Copy, PartialEq)]
+struct Hyper {
+    weight_decay: f32,
+    clip_value: f32,
+}
+
+impl Hyper {
+    /// Some that make an update as it is to be.
+    fn of(update: Update) -> Self {
+        let clips = update.step == Step::Effective && !update.decays;
+        Self {
+            weight_decay: if update.decays { 1e-4 } else { 0.0 },
+            clip_value: if clips { 1.0 } else { f32::INFINITY },
+        }
+    }
+}
+
 /// An image under construction.
 struct Packing {
-    decayed: bool,
+    hyper: Hyper,
     cases: Vec<Placed>,
     /// Words of the image behind the header; those that are copied to RAM, and where to.
     words: Vec<u32>,
@@ -122,9 +140,9 @@ const PARAMETER: usize = 12;
 const PROFILE: usize = 20;
 
 impl Packing {
-    fn new(decayed: bool) -> Self {
+    fn new(hyper: Hyper) -> Self {
         Self {
-            decayed,
+            hyper,
             cases: Vec::new(),
             words: Vec::new(),
             parameters: Vec::new(),
@@ -197,8 +215,8 @@ impl Packing {
         image.set_size(Field::WorkAt, STATE_BYTES);
         image.set_size(Field::WorkBytes, self.ram - STATE_BYTES);
         image.set_float(Field::LearningRate, 1e-3);
-        image.set_float(Field::WeightDecay, if self.decayed { 1e-4 } else { 0.0 });
-        image.set_float(Field::ClipValue, f32::INFINITY);
+        image.set_float(Field::WeightDecay, self.hyper.weight_decay);
+        image.set_float(Field::ClipValue, self.hyper.clip_value);
         image.set_float(Field::Beta1, 0.9);
         image.set_float(Field::Beta2, 0.999);
         image.set_float(Field::Epsilon, 1e-8);

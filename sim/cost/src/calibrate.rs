@@ -200,10 +200,6 @@ fn kernel_cost<M: Meter>(
         let mut all = grid::cases(kernel, count, &mut rng);
         if conditions.core.is_some() {
             all = grid::among_others(&all);
-        } else {
-            all.iter_mut()
-                .step_by(3)
-                .for_each(|case| case.in_image = true);
         }
         let mut points = measure(meter, kernel, &all, placement, room, seed)?;
         if !conditions.foresees {
@@ -223,7 +219,7 @@ fn kernel_cost<M: Meter>(
     };
     let mut errors = Vec::new();
     for point in points(conditions.held_out, HELD_OUT)? {
-        // Loops that the fit's grid never entered would be priced as nothing by a call that enters them.
+        // A call with a loop that the fit's grid never entered is priced as nothing, so that it stands out.
         let predicted = predict(&cycles, &point.trips).unwrap_or(0.0);
         errors.push(predicted / point.cycles - 1.0);
     }
@@ -247,7 +243,7 @@ fn measure<M: Meter>(
         bench::images(cases, placement, room.ram, room.flash, seed).map_err(|_| Error::Room {
             kernel: kernel_name,
         })?;
-    let mut points = Vec::new();
+    let mut points: Vec<(usize, Point)> = Vec::new();
     for bench in benches {
         let task = Task {
             job: Job::Train,
@@ -272,13 +268,14 @@ fn measure<M: Meter>(
                 active: skips(kernel).then_some(call.active as f64),
                 data: Some(placed.data),
             };
-            points.push(Point {
-                trips: trips::of(&placed.call, case.update, &activity),
-                cycles: call.cycles as f64,
-            });
+            let trips = trips::of(&placed.call, case.update, &activity);
+            let cycles = call.cycles as f64;
+            points.push((placed.index, Point { trips, cycles }));
         }
     }
-    Ok(points)
+    // Images hold what shares constants, not what was drawn together.
+    points.sort_by_key(|(index, _)| *index);
+    Ok(points.into_iter().map(|(_, point)| point).collect())
 }
 
 /// A network's run.

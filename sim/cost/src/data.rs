@@ -16,16 +16,19 @@ pub struct Data {
     /// Shares of zeros among the elements of the first two operands, each as often as it is used: a software float is done
     /// sooner with a zero.
     pub zeros: [f64; 2],
-    /// The share of the products behind a convolution's gradient that are zero.
+    /// How many products behind a convolution's gradient are zero.
     pub zero_products: f64,
     /// Shares of the elements of a softmax, loss or activation whose exponential takes the short cut, and the shorter way.
     pub near: [f64; 2],
+    /// Logarithms of a loss: of one, which is what is left where a class is as good as certain, and of other numbers up to √2, which are
+    /// not scaled.
+    pub logarithms: [f64; 2],
     /// Of a forward pass of a maximum pool: how often an element is larger than those of its window before it.
     pub rises: f64,
     /// Additions of kernels that add up without products of weights.
     pub meetings: Meetings,
-    /// Of a backward pass of biases or of a convolution's weights, the share of output channels without any delta.
-    pub idle: f64,
+    /// Of a backward pass of biases, or of a convolution's weights without a pool, the share of output channels without any delta.
+    pub silent: f64,
     /// Of what is trained.
     pub gradients: Gradients,
     /// Of a dense layer that skips zeros, inputs at which a branch on zero is not foreseen, by a core that foresees any.
@@ -41,15 +44,14 @@ impl Data {
             Kernel::Conv2dBackwardInput if call.conv2d().pool != (1, 1) => {
                 let (deltas, _) = operand(0).as_chunks::<4>();
                 let fields = Fields::of(&call.conv2d());
-                (fields.winners(deltas, operand(1)), 0.0)
+                (fields.winners(deltas, operand(1)), 0)
             }
             Kernel::Conv2dBackwardWeights if call.conv2d().pool != (1, 1) => {
                 let (deltas, _) = operand(1).as_chunks::<4>();
                 let fields = Fields::of(&call.conv2d());
                 let winners = fields.winners(deltas, operand(2));
                 let zeros = Zeros::of(operand(0), call.conv2d().input, 1);
-                let zeros = fields.zeros(deltas, operand(2), &zeros);
-                (winners, zeros as f64 / winners.taps().max(1.0))
+                (winners, fields.zeros(deltas, operand(2), &zeros))
             }
             _ => (Winners::default(), zeros::products(call, &operand)),
         };
@@ -57,11 +59,12 @@ impl Data {
             Kernel::MaxPool => rises(&call.conv2d(), operand(0)),
             _ => 0,
         };
-        let idle = match call.kernel {
-            Kernel::BiasBackward if call.dim(0) > 1 => idle(call.dim(1), operand(0)),
-            Kernel::Conv2dBackwardWeights | Kernel::DepthwiseBackwardWeights => {
-                idle(call.conv2d().output.c, operand(1))
+        let silent = match call.kernel {
+            Kernel::BiasBackward if call.dim(0) > 1 => silent(call.dim(1), operand(0)),
+            Kernel::Conv2dBackwardWeights if call.conv2d().pool == (1, 1) => {
+                silent(call.conv2d().output.c, operand(1))
             }
+            Kernel::DepthwiseBackwardWeights => silent(call.conv2d().output.c, operand(1)),
             _ => 0.0,
         };
         let surprises = match call.kernel {
@@ -72,11 +75,12 @@ impl Data {
         };
         Self {
             zeros: [0, 1].map(|i| zeros::share(call, i, operand(i))),
-            zero_products,
+            zero_products: zero_products as f64,
             near: near(call, operand(0)),
+            logarithms: logarithms(call, operand(0)),
             rises: rises as f64,
             meetings: Meetings::of(call, &operand),
-            idle,
+            silent,
             gradients: Gradients::of(call, &operand),
             surprises: surprises as f64,
             winners,
@@ -91,10 +95,13 @@ impl Data {
         for (mine, theirs) in self.near.iter_mut().zip(other.near) {
             *mine += theirs;
         }
+        for (mine, theirs) in self.logarithms.iter_mut().zip(other.logarithms) {
+            *mine += theirs;
+        }
         self.zero_products += other.zero_products;
         self.rises += other.rises;
         self.meetings.add(&other.meetings);
-        self.idle += other.idle;
+        self.silent += other.silent;
         self.gradients.add(&other.gradients);
         self.surprises += other.surprises;
         self.winners.add(&other.winners);
@@ -106,9 +113,10 @@ impl Data {
             zeros: self.zeros.map(|zeros| zeros * factor),
             zero_products: self.zero_products * factor,
             near: self.near.map(|share| share * factor),
+            logarithms: self.logarithms.map(|count| count * factor),
             rises: self.rises * factor,
             meetings: self.meetings.times(factor),
-            idle: self.idle * factor,
+            silent: self.silent * factor,
             gradients: self.gradients.times(factor),
             surprises: self.surprises * factor,
             winners: self.winners.times(factor),
@@ -149,6 +157,27 @@ fn near(call: &Call, bytes: &[u8]) -> [f64; 2] {
         },
         _ => [0.0; 2],
     }
+}
+
+/// What is smaller adds nothing to one: half a unit in the last place.
+const NOTHING: f64 = 1.0 / (1 << 24) as f64;
+
+/// How many logarithms of a loss of `outputs` are of one, and of more but less than √2.
+fn logarithms(call: &Call, outputs: &[u8]) -> [f64; 2] {
+    let outputs = || floats(outputs).map(f64::from);
+    // By how much their arguments exceed one.
+    let beyond: Vec<f64> = match (call.kernel, call.dim(2)) {
+        (Kernel::Loss, 0 | 3) => {
+            let largest = outputs().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = outputs().map(|x| (x - largest).exp()).sum();
+            vec![sum - 1.0]
+        }
+        (Kernel::Loss, 2) => outputs().map(|x| (-x.abs()).exp()).collect(),
+        _ => return [0.0; 2],
+    };
+    let below = |bound: f64| beyond.iter().filter(|x| **x <= bound).count() as f64;
+    let one = below(NOTHING);
+    [one, below(std::f64::consts::SQRT_2 - 1.0) - one]
 }
 
 /// How many of `branches` a two-bit counter foresees wrongly, which is what small cores predict by, where they do: it goes up
@@ -200,7 +229,7 @@ fn rises(g: &Conv2d, x: &[u8]) -> usize {
 }
 
 /// The share of `channels` that have no delta.
-fn idle(channels: usize, deltas: &[u8]) -> f64 {
+fn silent(channels: usize, deltas: &[u8]) -> f64 {
     let channels = channels.max(1);
     let mut any = vec![false; channels];
     for (i, delta) in floats(deltas).enumerate() {
@@ -263,7 +292,7 @@ mod tests {
             _ => &[],
         });
         assert_eq!(data.winners.taps(), taps as f64);
-        assert_eq!(data.zero_products, dark as f64 / taps as f64);
+        assert_eq!(data.zero_products, dark as f64);
     }
 
     #[test]
@@ -276,12 +305,30 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_is_idle_without_any_delta() {
+    fn logarithms_are_told_apart_by_their_argument() {
+        let mut call = Call::new(Kernel::Loss);
+        let of = |call: &Call, outputs: &[f32]| {
+            let bytes: Vec<u8> = outputs.iter().flat_map(|x| x.to_le_bytes()).collect();
+            logarithms(call, &bytes)
+        };
+        assert_eq!(of(&call, &[1.0, 18.0, 0.0]), [1.0, 0.0]);
+        assert_eq!(of(&call, &[2.0, 18.0, 0.0]), [0.0, 1.0]);
+        // Two that add up to more than rounds away; and ln 2.
+        assert_eq!(of(&call, &[1.3, 1.3, 18.0]), [0.0, 1.0]);
+        assert_eq!(of(&call, &[1.0, 1.0]), [0.0, 0.0]);
+        call.dims[2] = 2;
+        assert_eq!(of(&call, &[17.0, -17.0, 16.0, 0.5]), [2.0, 1.0]);
+        call.dims[2] = 1;
+        assert_eq!(of(&call, &[99.0, 0.0]), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_channel_is_silent_without_any_delta() {
         let deltas = [0.0f32, 1.0, 0.0, 0.0, 0.0, 2.0];
         let bytes: Vec<u8> = deltas.iter().flat_map(|d| d.to_le_bytes()).collect();
-        assert_eq!(idle(2, &bytes), 0.5);
-        assert_eq!(idle(3, &bytes), 1.0 / 3.0);
-        assert_eq!(idle(0, &[]), 1.0);
+        assert_eq!(silent(2, &bytes), 0.5);
+        assert_eq!(silent(3, &bytes), 1.0 / 3.0);
+        assert_eq!(silent(0, &[]), 1.0);
     }
 
     #[test]
@@ -290,22 +337,35 @@ mod tests {
             zeros: [0.5, 0.25],
             zero_products: 0.125,
             near: [1.0, 0.5],
+            logarithms: [1.0, 2.0],
             rises: 3.0,
             surprises: 4.0,
             meetings: Meetings {
+                empty: 1.0,
                 fresh: 2.0,
-                ..Meetings::default()
+                opposite: 3.0,
+                shrunk: 4.0,
+                places: 5.0,
             },
             gradients: Gradients {
                 resting: 1.0,
+                still: 0.5,
+                nought: 3.0,
                 first: 2.0,
             },
-            idle: 0.25,
-            ..Data::default()
+            silent: 0.25,
+            winners: Winners {
+                cuts: 1.0,
+                channels: 2.0,
+                segments: 3.0,
+                fours: 4.0,
+                rests: [5.0, 6.0, 7.0],
+            },
         };
         let mut two = one;
         two.add(&one);
         assert_eq!(two.zeros, [1.0, 0.5]);
+        assert_eq!(two.winners.channels, 4.0);
         assert_eq!(two.times(0.5), one);
     }
 }

@@ -15,7 +15,7 @@ pub struct Point {
     pub cycles: f64,
 }
 
-/// Sweeps of coordinate descent: enough for some thirty coefficients that depend on each other.
+/// Sweeps of coordinate descent: enough for some forty coefficients that depend on each other.
 pub(crate) const SWEEPS: usize = 50_000;
 
 /// Whether a loop costs nothing where a core's fit does not know it.
@@ -107,24 +107,37 @@ pub fn predict(coefficients: &Coefficients, trips: &Trips) -> Result<f64, &'stat
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::trips::{self, Activity};
     use runtime_shared::program::{Call, Kernel};
     use runtime_shared::rng::Rng;
 
+    /// What a trip takes, or gives back: another time for each name.
+    pub(crate) fn known(name: &str) -> f64 {
+        let cycles = name.bytes().map(f64::from).sum::<f64>() / 10.0;
+        if gives_back(name) {
+            -cycles / 10.0
+        } else {
+            cycles
+        }
+    }
+
+    /// Calls of convolutions whose trips take what is [`known`], `off` for each.
+    pub(crate) fn points(count: usize, mut off: impl FnMut() -> f64) -> Vec<Point> {
+        let cases = crate::grid::cases(Kernel::Conv2d, count, &mut Rng::new(3));
+        let mut point = |case: &crate::bench::Case| {
+            let trips = trips::of(&case.call, case.update, &Activity::default());
+            let cycles: f64 = trips.iter().map(|(name, n)| known(name) * n).sum();
+            let cycles = cycles * off();
+            Point { trips, cycles }
+        };
+        cases.iter().map(&mut point).collect()
+    }
+
     #[test]
-    fn known_coefficients_are_found_again() {
-        let mut rng = Rng::new(3);
-        let known = |name: &str| name.bytes().map(f64::from).sum::<f64>() / 10.0;
-        let points: Vec<Point> = crate::grid::cases(Kernel::Conv2d, 60, &mut rng)
-            .iter()
-            .map(|case| {
-                let trips = trips::of(&case.call, case.update, &Activity::default());
-                let cycles = trips.iter().map(|(name, n)| known(name) * n).sum();
-                Point { trips, cycles }
-            })
-            .collect();
+    fn calls_are_predicted_as_they_were() {
+        let points = points(60, || 1.0);
         let found = fit(&points);
         for point in &points {
             let predicted = predict(&found, &point.trips).expect("all loops are known");
@@ -135,7 +148,11 @@ mod tests {
     #[test]
     fn a_loop_that_was_never_seen_is_named() {
         let call = Call::new(Kernel::Dense);
-        let trips = trips::of(&call, trips::Update::Linear, &Activity::default());
+        let trips = trips::of(
+            &call,
+            trips::Update::new(call.rule, false, false),
+            &Activity::default(),
+        );
         assert_eq!(predict(&Coefficients::new(), &trips), Err("call"));
     }
 }

@@ -1,8 +1,8 @@
 //! The designed grid: for every kernel, calls whose shapes cover what networks for microcontrollers ask for.
 //!
-//! Shapes are drawn, not enumerated, since a kernel has up to fourteen dimensions; the seed tells the fit's grid from the held-out one.
-//! What a kernel distinguishes by code (register blocks, borders, update rules, activations, losses) is cycled through, so that every
-//! loop of it is seen.
+//! Shapes and operands are drawn, not enumerated, since a kernel has up to fourteen dimensions; the seed tells the fit's grid from the
+//! held-out one. Update rules, activations, losses and whether there are biases are cycled through; pools are drawn before a shape for
+//! them is, since fewer shapes suit a large one.
 
 use crate::bench::{Case, Past};
 use crate::trips::Update;
@@ -25,15 +25,18 @@ pub fn cases(kernel: Kernel, count: usize, rng: &mut Rng) -> Vec<Case> {
     (0..count).map(|number| case(kernel, number, rng)).collect()
 }
 
-/// `cases` with a small call of another kernel behind each: in a training step no kernel follows itself, and where a cache holds code,
-/// it holds that of whoever ran last.
+/// `cases`, all their operands where they are to be, with a small call of another kernel behind each: in a training step no kernel
+/// follows itself, and where a cache holds code, it holds that of whoever ran last.
 pub fn among_others(cases: &[Case]) -> Vec<Case> {
     use Kernel::*;
     let others = [Dense, Loss, DenseBackwardWeights, Conv2d, BiasBackward];
     let mut turn = others.iter().cycle();
     let mut all = Vec::new();
     for case in cases {
-        all.push(case.clone());
+        all.push(Case {
+            in_image: false,
+            ..case.clone()
+        });
         let other = turn.by_ref().find(|other| **other != case.call.kernel);
         if let Some(&kernel) = other {
             all.push(Case {
@@ -72,26 +75,20 @@ fn small(kernel: Kernel) -> Call {
 }
 
 fn case(kernel: Kernel, number: usize, rng: &mut Rng) -> Case {
+    let pool = [1, 2, 1, 3][rng.below(4) as usize];
     loop {
-        let call = draw(kernel, number, rng);
-        let update = match call.rule {
-            RuleKind::Momentum => Update::Momentum,
-            RuleKind::Adam => Update::Adam,
-            RuleKind::Accumulate => Update::Sum,
-            // One plain descent in four is not: weight decay.
-            _ if updates(kernel) && number % 8 == 4 => Update::Decayed,
-            _ => Update::Linear,
-        };
-        let zeros = zeros(&call, rng);
+        let call = draw(kernel, number, pool, rng);
+        let (decays, clips) = (rng.below(3) == 0, rng.below(4) == 0);
+        let updates = updates(kernel);
         let case = Case {
+            update: Update::new(call.rule, updates && decays, updates && clips),
             call,
-            update,
-            zeros,
+            zeros: zeros(kernel, rng),
             silent: rng.below(3) == 0,
             biased: !number.is_multiple_of(5),
             indexed: rng.below(2) == 0,
             past: [Past::All, Past::Same, Past::None][rng.below(3) as usize],
-            in_image: false,
+            in_image: rng.below(3) == 0,
         };
         if sound(&case.call) {
             return case;
@@ -99,13 +96,9 @@ fn case(kernel: Kernel, number: usize, rng: &mut Rng) -> Case {
     }
 }
 
-/// How many inputs or deltas are zero: up to nearly all where a dense layer skips them; none behind a sigmoid.
-fn zeros(call: &Call, rng: &mut Rng) -> f32 {
-    let smooth = matches!(call.activation, Activation::Sigmoid | Activation::Tanh);
-    if call.kernel == Kernel::ActivationBackward && smooth {
-        return 0.0;
-    }
-    let skips = matches!(call.kernel, Kernel::Dense | Kernel::DenseBackwardWeights);
+/// How many inputs or deltas are zero: up to nearly all where a dense layer skips them.
+fn zeros(kernel: Kernel, rng: &mut Rng) -> f32 {
+    let skips = matches!(kernel, Kernel::Dense | Kernel::DenseBackwardWeights);
     [0.0, 0.3, 0.5, 0.8, if skips { 0.95 } else { 0.8 }][rng.below(5) as usize]
 }
 
@@ -151,7 +144,8 @@ fn between(rng: &mut Rng, low: usize, high: usize) -> usize {
     (log.exp() as usize).clamp(low, high)
 }
 
-fn draw(kernel: Kernel, number: usize, rng: &mut Rng) -> Call {
+/// A call, with a pool behind it where it is a convolution that may have one.
+fn draw(kernel: Kernel, number: usize, pool: usize, rng: &mut Rng) -> Call {
     use Kernel::*;
     let mut call = Call::new(kernel);
     if updates(kernel) {
@@ -176,7 +170,7 @@ fn draw(kernel: Kernel, number: usize, rng: &mut Rng) -> Call {
             };
             call.dims[0] = between(rng, 8, 1_024) as u16;
             call.dims[1] = outputs as u16;
-            if kernel != DenseBackwardInput && number.is_multiple_of(2) {
+            if kernel != DenseBackwardInput && rng.below(2) == 0 {
                 call.flags = SKIP_ZEROS;
             }
         }
@@ -189,7 +183,6 @@ fn draw(kernel: Kernel, number: usize, rng: &mut Rng) -> Call {
             call.dims[1] = between(rng, 1, 64) as u16;
         }
         Conv2d | Conv2dBackwardInput | Conv2dBackwardWeights => {
-            let pool = [1, 2, 1, 3][rng.below(4) as usize];
             let g = window(rng, Channels::Free, pool);
             call.set_conv2d(&g);
         }
@@ -202,7 +195,7 @@ fn draw(kernel: Kernel, number: usize, rng: &mut Rng) -> Call {
             call.set_conv2d(&g);
             // A pool of one pixel is none.
             if g.kernel == (1, 1) {
-                return draw(kernel, number, rng);
+                return draw(kernel, number, pool, rng);
             }
             // The fields of a fused pool mean nothing here.
             call.dims[12..14].fill(0);
@@ -230,7 +223,8 @@ fn draw(kernel: Kernel, number: usize, rng: &mut Rng) -> Call {
         }
         ClipNorm => {
             call.scalar = 1e6;
-            call.set_len(between(rng, 8, 2_048));
+            // All that is trained is clipped at once, and is never a handful.
+            call.set_len(between(rng, 32, 2_048));
         }
         Copy | Add | AddAssign | Apply => call.set_len(between(rng, 8, 2_048)),
     }

@@ -8,7 +8,7 @@
 //! - [`mod@calibrate`] — measures all of it on a device.
 //! - [`data`] — what the operands of a call were like: [`mod@zeros`], [`meetings`] of floats that are added, [`gradients`],
 //!   [`windows`].
-//! - [`fit`] — cycles of a trip from what was measured, also where memory makes calls wait.
+//! - [`fit`] — cycles of a trip from what was measured; `waiting` where memory makes calls wait.
 #![deny(missing_docs)]
 
 pub mod bench;

@@ -33,6 +33,7 @@ impl Meetings {
                 Self::among(floats(operand(0)).zip(floats(operand(1))))
             }
             Kernel::BiasBackward if call.dim(0) > 1 => sums(call.dim(1), operand(0)),
+            Kernel::SoftmaxBackward => softmax(operand(0), operand(1)),
             Kernel::MaxPoolBackward => Self {
                 fresh: first_hits(&call.conv2d(), operand(0), operand(1)) as f64,
                 ..Self::default()
@@ -129,6 +130,18 @@ fn sums(channels: usize, deltas: &[u8]) -> Meetings {
     all
 }
 
+/// The meetings of a softmax's backward pass: products with their sum so far, and each delta with all of it.
+fn softmax(outputs: &[u8], deltas: &[u8]) -> Meetings {
+    let mut all = Meetings::default();
+    let pairs = || floats(outputs).zip(floats(deltas));
+    let sum = pairs().fold(0.0, |sum, (y, delta)| {
+        all.meet(delta * y, sum, 1);
+        sum + delta * y
+    });
+    pairs().for_each(|(_, delta)| all.meet(delta, -sum, 1));
+    all
+}
+
 /// How many elements of the input of the pool `g` get a delta that is not zero.
 fn first_hits(g: &Conv2d, deltas: &[u8], argmax: &[u8]) -> usize {
     let mut hit = vec![false; g.input.len()];
@@ -175,5 +188,21 @@ mod tests {
         let mut twice = found;
         twice.add(&found);
         assert_eq!(twice, expected.times(2.0));
+    }
+
+    #[test]
+    fn a_softmax_meets_its_sum() {
+        let bytes =
+            |floats: &[f32]| -> Vec<u8> { floats.iter().flat_map(|x| x.to_le_bytes()).collect() };
+        // Products of 1, -1.5 and 0, of which the sums are 1, -0.5 and -0.5; the deltas plus a half are then 2.5, -2.5 and 0.5.
+        let (outputs, deltas) = (bytes(&[0.5, 0.5, 0.5]), bytes(&[2.0, -3.0, 0.0]));
+        let found = softmax(&outputs, &deltas);
+        let expected = Meetings {
+            fresh: 1.0,
+            opposite: 2.0,
+            shrunk: 1.0,
+            ..Meetings::default()
+        };
+        assert_eq!(found, expected);
     }
 }

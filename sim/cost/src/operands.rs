@@ -110,13 +110,29 @@ fn floats(
     rng: &mut Rng,
 ) -> Vec<u32> {
     use Kernel::*;
+    use runtime_shared::kernels::activation::Activation::{Sigmoid, Tanh};
     let (call, zeros) = (&case.call, case.zeros);
     let (spread, thinned) = match (call.kernel, operand) {
-        (Dense | DenseBackwardWeights | Conv2d | Depthwise, 0) => (None, true),
-        (Conv2dBackwardWeights | DepthwiseBackwardWeights, 0) => (None, false),
-        (DenseBackwardWeights | Conv2dBackwardWeights | Apply, 1) | (Conv2dBackwardInput, 0) => {
-            (Some(0.05), true)
-        }
+        (
+            Dense
+            | DenseBackwardWeights
+            | Conv2d
+            | Conv2dBackwardWeights
+            | Depthwise
+            | DepthwiseBackwardWeights
+            | Dropout,
+            0,
+        ) => (None, true),
+        (
+            DenseBackwardWeights
+            | Conv2dBackwardWeights
+            | DepthwiseBackwardWeights
+            | Apply
+            | DropoutBackward
+            | ActivationBackward,
+            1,
+        )
+        | (Conv2dBackwardInput | ClipNorm, 0) => (Some(0.05), true),
         // Bytes are brought to 0 to 1, or standardised by a mean and a deviation of these.
         (Normalise, 1) => {
             let unit = rng.below(3) == 0;
@@ -154,10 +170,15 @@ fn floats(
         }
         (BiasBackward, 4) | (Apply, 3) => return squares(len, rng),
         // From barely told apart to sure of itself.
-        (Activation | Softmax | Loss, 0) => {
-            (Some([0.5, 1.0, 2.0, 4.0][rng.below(4) as usize]), false)
+        (Activation | Softmax | Loss, 0) => (
+            Some([0.5, 1.0, 2.0, 4.0, 16.0][rng.below(5) as usize]),
+            false,
+        ),
+        // A rectifier's, which is zero, or a smooth one's, which is not.
+        (ActivationBackward, 0) => {
+            let smooth = matches!(call.activation, Sigmoid | Tanh);
+            (None, !smooth)
         }
-        (ActivationBackward, 0) => (None, true),
         (SoftmaxBackward, 0) => (None, false),
         (MaxPool | AveragePool, 0) => (None, true),
         _ => (Some(0.1), false),
@@ -248,4 +269,67 @@ fn winner(g: &Conv2d, i: usize, rng: &mut Rng) -> u8 {
 /// Eight elements that survive a dropout of `rate`, as bits.
 fn mask(rng: &mut Rng, rate: f32) -> u8 {
     (0..8).fold(0, |bits, _| bits << 1 | u8::from(rng.unit() >= rate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trips::Update;
+
+    fn case(call: Call) -> Case {
+        Case {
+            update: Update::new(call.rule, false, false),
+            call,
+            zeros: 0.0,
+            silent: false,
+            biased: true,
+            indexed: true,
+            past: Past::All,
+            in_image: false,
+        }
+    }
+
+    fn homes(case: &Case) -> Vec<bool> {
+        let operands = operands(case, Placement::Ram, &mut Rng::new(1)).expect("sound");
+        operands.iter().map(|o| o.home != Home::Absent).collect()
+    }
+
+    #[test]
+    fn a_bias_and_an_index_are_left_out_by_themselves() {
+        let mut call = Call::new(Kernel::Conv2d);
+        call.set_conv2d(&Conv2d {
+            pool: (2, 3),
+            output: runtime_shared::kernels::Shape { h: 4, w: 6, c: 2 },
+            ..crate::windows::PADDED
+        });
+        let all = case(call);
+        assert_eq!(homes(&all)[..5], [true; 5]);
+        let (biased, indexed) = (false, false);
+        let without = Case {
+            biased,
+            ..all.clone()
+        };
+        assert_eq!(homes(&without)[..5], [true, true, false, true, true]);
+        let without = Case { indexed, ..all };
+        assert_eq!(homes(&without)[..5], [true, true, true, true, false]);
+    }
+
+    #[test]
+    fn a_bias_keeps_what_any_position_gave_it() {
+        let mut call = Call::new(Kernel::BiasBackward);
+        call.dims[..2].copy_from_slice(&[2, 3]);
+        let case = Case {
+            past: Past::Same,
+            ..case(call)
+        };
+        // The second channel has a delta at the second position alone, the third has none.
+        let deltas = Operand {
+            home: Home::Ram,
+            words: vec![7, 0, 0, 7, 7, 0],
+            bytes: 24,
+        };
+        let mut kept = [1, 1, 1];
+        forget(&case, &[deltas], &mut kept);
+        assert_eq!(kept, [1, 1, 0]);
+    }
 }

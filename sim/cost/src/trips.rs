@@ -78,22 +78,7 @@ impl Activity {
         1.0 - (1.0 - self.zeros(0)) * (1.0 - self.zeros(1))
     }
 
-    /// The share of sums of so many products with the first operand that are not zero, if zeros are anywhere.
-    fn any(&self, products: f64) -> f64 {
-        1.0 - self.zeros(0).powf(products)
-    }
-
-    /// How many of so many products are zero before the first that is not, in the mean, if zeros are anywhere.
-    fn leading(&self, products: f64) -> f64 {
-        let zeros = self.zeros(0);
-        if zeros < 1.0 {
-            zeros * self.any(products) / (1.0 - zeros)
-        } else {
-            products
-        }
-    }
-
-    /// The share of products behind a convolution's gradient that are zero.
+    /// How many products behind a convolution's gradient are zero.
     fn zero_products(&self) -> f64 {
         self.data.map_or(0.0, |data| data.zero_products)
     }
@@ -104,15 +89,39 @@ impl Activity {
     }
 }
 
+/// The share of sums of so many products that are not zero, if a share `zeros` of the products is, anywhere; where most sums have none,
+/// no more than have one.
+fn any(zeros: f64, products: f64) -> f64 {
+    (1.0 - zeros.powf(products)).min((1.0 - zeros) * products)
+}
+
+/// How many of these products are zero before the first that is not, in the mean.
+fn leading(zeros: f64, products: f64) -> f64 {
+    if zeros < 1.0 {
+        (zeros / (1.0 - zeros) * any(zeros, products)).min(zeros * products)
+    } else {
+        products
+    }
+}
+
 /// What happens to a gradient, as far as its cost goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Update {
+pub struct Update {
+    /// The step that it makes.
+    pub step: Step,
+    /// Whether weights decay, but in a [sum](Step::Sum), which comes before that.
+    pub decays: bool,
+}
+
+/// The step that a gradient makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
     /// Plain gradient descent.
     Linear,
     /// A batch's sum, which is plain descent by a factor of one.
     Sum,
-    /// Gradient descent with weight decay or clipped gradients.
-    Decayed,
+    /// Gradient descent by the effective gradient: with weight decay or clipped values.
+    Effective,
     /// Momentum.
     Momentum,
     /// Adam.
@@ -122,23 +131,36 @@ pub enum Update {
 impl Update {
     /// How `program` updates where a call's rule is `rule`.
     pub fn of(program: &Program<'_>, rule: RuleKind) -> Self {
-        let plain = program.float(Field::WeightDecay) == 0.0
-            && program.float(Field::ClipValue) == f32::INFINITY;
-        match rule {
-            RuleKind::Accumulate => Self::Sum,
-            RuleKind::Sgd if plain => Self::Linear,
-            RuleKind::Sgd => Self::Decayed,
-            RuleKind::Momentum => Self::Momentum,
-            RuleKind::Adam => Self::Adam,
+        let decays = program.float(Field::WeightDecay) != 0.0;
+        Self::new(rule, decays, program.float(Field::ClipValue).is_finite())
+    }
+
+    /// How `rule` updates where weights decay or not, and values are clipped or not.
+    pub fn new(rule: RuleKind, decays: bool, clips: bool) -> Self {
+        let step = match rule {
+            RuleKind::Accumulate => Step::Sum,
+            RuleKind::Sgd if decays || clips => Step::Effective,
+            RuleKind::Sgd => Step::Linear,
+            RuleKind::Momentum => Step::Momentum,
+            RuleKind::Adam => Step::Adam,
+        };
+        Self {
+            step,
+            decays: decays && step != Step::Sum,
         }
+    }
+
+    /// Whether a gradient `g` has no other effect than `target += factor · g`.
+    fn is_linear(self) -> bool {
+        matches!(self.step, Step::Linear | Step::Sum)
     }
 
     /// `pushes` deliveries of `len` gradients each to parameters `stride` apart (`Sink::push`).
     fn push(self, trips: &mut Trips, pushes: usize, len: usize, stride: usize) {
         let all = pushes * len;
-        match self {
-            Self::Linear | Self::Sum if stride == 1 => {
-                let push = if self == Self::Sum {
+        match self.step {
+            Step::Linear | Step::Sum if stride == 1 => {
+                let push = if self.step == Step::Sum {
                     "push_sum"
                 } else {
                     "push"
@@ -147,23 +169,23 @@ impl Update {
                 trips.add("update_four", pushes * (len / 4));
                 trips.add_rest(pushes, len % 4, ["update_1", "update_2", "update_3"]);
             }
-            Self::Linear => {
+            Step::Linear => {
                 trips.add("push_apart", pushes);
                 trips.add("update_apart", all);
             }
-            Self::Sum => {
+            Step::Sum => {
                 trips.add("push_sum_apart", pushes);
                 trips.add("update_apart", all);
             }
-            Self::Decayed => {
-                trips.add("push_decayed", pushes);
-                trips.add("update_decayed", all);
+            Step::Effective => {
+                trips.add("push_effective", pushes);
+                trips.add("update_effective", all);
             }
-            Self::Momentum => {
+            Step::Momentum => {
                 trips.add("push_momentum", pushes);
                 trips.add("update_momentum", all);
             }
-            Self::Adam => {
+            Step::Adam => {
                 trips.add("push_adam", pushes);
                 trips.add("update_adam", all);
             }
@@ -189,6 +211,12 @@ pub const EMPTY: &str = "empty";
 /// As [`ZERO`]: exponentials that take a short cut.
 pub const NEAR: &str = "near";
 
+/// As [`ZERO`]: logarithms of one, in the loss of what is certain.
+pub const OF_ONE: &str = "of_one";
+
+/// As [`ZERO`]: logarithms of what is not scaled.
+pub const UNSCALED: &str = "unscaled";
+
 /// As [`ZERO`]: exponentials whose argument is reduced the shorter way.
 pub const ONCE: &str = "once";
 
@@ -204,9 +232,9 @@ pub const ZERO_DELTA: &str = "zero_delta";
 /// As [`ZERO`]: factors of a whole row that are zero.
 pub const ZERO_FACTOR: &str = "zero_factor";
 
-/// Loops whose trips give time back, as [`ZERO`]. Those of an update rule are gradients that are zero; parameters whose gradient is
-/// zero and always was, so that their state is zero too; and gradients that are the first of their parameter.
-pub const GIVE_BACK: [&str; 22] = [
+/// Loops whose trips give time back, as [`ZERO`]. Those of an update rule are gradients that are zero; parameters that rest, since their
+/// gradient is zero and always was, so that their state is zero too; and gradients that are the first of their parameter.
+pub const GIVE_BACK: [&str; 25] = [
     ZERO,
     ZERO_DELTA,
     APART,
@@ -214,33 +242,46 @@ pub const GIVE_BACK: [&str; 22] = [
     FRESH,
     EMPTY,
     NEAR,
+    OF_ONE,
+    UNSCALED,
     ONCE,
     SERIES,
     TANH_ONCE,
+    "zero_decaying",
     "zero_linear",
-    "zero_decayed",
+    "zero_effective",
     "zero_momentum",
     "zero_adam",
-    "idle_linear",
-    "idle_decayed",
-    "idle_momentum",
-    "idle_adam",
+    "resting_linear",
+    "resting_effective",
+    "resting_momentum",
+    "resting_adam",
     "first_linear",
-    "first_decayed",
+    "first_effective",
     "first_momentum",
     "first_adam",
 ];
 
 /// Counts, of `parameters` of which a share `zeros` has no gradient, those to which this gives time back.
-fn idle(trips: &mut Trips, update: Update, parameters: usize, zeros: f64, activity: &Activity) {
+fn spared(trips: &mut Trips, update: Update, parameters: usize, zeros: f64, activity: &Activity) {
     let none = parameters as f64 * zeros;
     let gradients = activity.data.unwrap_or_default().gradients;
-    let [zero, resting, first] = match update {
-        Update::Linear | Update::Sum => ["zero_linear", "idle_linear", "first_linear"],
-        Update::Decayed => ["zero_decayed", "idle_decayed", "first_decayed"],
-        Update::Momentum => ["zero_momentum", "idle_momentum", "first_momentum"],
-        Update::Adam => ["zero_adam", "idle_adam", "first_adam"],
+    let [zero, resting, first] = match update.step {
+        Step::Linear | Step::Sum => ["zero_linear", "resting_linear", "first_linear"],
+        Step::Effective => ["zero_effective", "resting_effective", "first_effective"],
+        Step::Momentum => ["zero_momentum", "resting_momentum", "first_momentum"],
+        Step::Adam => ["zero_adam", "resting_adam", "first_adam"],
     };
+    if update.decays {
+        // What decays has an effective gradient without any other; only what is zero itself does not.
+        let still = gradients.still;
+        trips.add_mean("decay", parameters as f64 - gradients.nought);
+        trips.add_mean("zero_decaying", (none - still).max(0.0));
+        trips.add_mean(zero, still);
+        trips.add_mean(resting, still);
+        trips.add_mean(first, gradients.resting - still + gradients.first);
+        return;
+    }
     trips.add_mean(zero, none);
     trips.add_mean(resting, gradients.resting);
     trips.add_mean(first, gradients.first);
@@ -316,5 +357,97 @@ fn activation(activation: Activation) -> Option<&'static str> {
         Activation::LeakyRelu(_) => Some("leaky_relu"),
         Activation::Sigmoid => Some("sigmoid"),
         Activation::Tanh => Some("tanh"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Data;
+    use runtime_shared::program::call::SKIP_ZEROS;
+
+    fn count(trips: &Trips, name: &str) -> f64 {
+        trips
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or(0.0, |(_, n)| n)
+    }
+
+    fn zeros(zeros: f64, active: f64) -> Activity {
+        Activity {
+            active: Some(active),
+            data: Some(Data {
+                zeros: [zeros, 0.0],
+                ..Data::default()
+            }),
+        }
+    }
+
+    #[test]
+    fn zeros_lead_sums() {
+        // Of two products, each zero half of the time, the first leads in a half of the sums and the second in a quarter.
+        assert_eq!((any(0.5, 2.0), leading(0.5, 2.0)), (0.75, 0.75));
+        assert_eq!((any(0.0, 9.0), leading(0.0, 9.0)), (1.0, 0.0));
+        assert_eq!((any(1.0, 9.0), leading(1.0, 9.0)), (0.0, 9.0));
+        // Most sums have no product at all.
+        assert_eq!((any(0.0, 0.25), leading(0.5, 0.25)), (0.25, 0.125));
+        assert_eq!((any(1.0, 0.0), leading(1.0, 0.0)), (0.0, 0.0));
+    }
+
+    /// Two of ten inputs are not zero; 1 − 0.8 is not quite a fifth.
+    #[test]
+    fn what_skips_zeros_multiplies_none() {
+        let mut call = Call::new(Kernel::Dense);
+        call.dims[..2].copy_from_slice(&[10, 3]);
+        let plain = Update::new(call.rule, false, false);
+        let all = of(&call, plain, &zeros(0.8, 2.0));
+        assert!((count(&all, ZERO) - 24.0).abs() < 1e-9 && count(&all, EMPTY) > 0.0);
+        call.flags = SKIP_ZEROS;
+        let some = of(&call, plain, &zeros(0.8, 2.0));
+        assert_eq!((count(&some, ZERO), count(&some, EMPTY)), (0.0, 0.0));
+    }
+
+    #[test]
+    fn weights_decay_whatever_the_rule_but_in_sums() {
+        let mut call = Call::new(Kernel::Apply);
+        call.set_len(7);
+        for rule in [RuleKind::Sgd, RuleKind::Momentum, RuleKind::Adam] {
+            let of = |decays| {
+                of(
+                    &call,
+                    Update::new(rule, decays, false),
+                    &Activity::default(),
+                )
+            };
+            assert_eq!(
+                (count(&of(true), "decay"), count(&of(false), "decay")),
+                (7.0, 0.0)
+            );
+        }
+        let clips = Update::new(RuleKind::Sgd, false, true);
+        assert_eq!(clips.step, Step::Effective);
+        assert!(!Update::new(RuleKind::Accumulate, true, true).decays);
+    }
+
+    #[test]
+    fn who_won_is_noted_where_it_is_kept() {
+        let mut call = Call::new(Kernel::Conv2d);
+        call.set_conv2d(&runtime_shared::kernels::conv2d::Conv2d {
+            output: runtime_shared::kernels::Shape { h: 4, w: 6, c: 5 },
+            pool: (2, 2),
+            ..crate::windows::PADDED
+        });
+        let plain = Update::new(call.rule, false, false);
+        let count = |call: &Call, name| count(&of(call, plain, &Activity::default()), name);
+        // Six windows of two blocks of channels.
+        assert_eq!(
+            (count(&call, "window4"), count(&call, "indexed4")),
+            (12.0, 0.0)
+        );
+        call.operands[4] = Place::Ram(0);
+        assert_eq!(
+            (count(&call, "window4"), count(&call, "indexed4")),
+            (0.0, 12.0)
+        );
     }
 }

@@ -8,9 +8,11 @@ use crate::fit::{Coefficients, Point, SWEEPS, fit, weighted};
 /// By what shares of itself the time of a trip may be expected to change where memory is slower: hardly behind a cache that holds a loop,
 /// by much behind one that does not.
 const CHANGES: [f64; 4] = [0.01, 0.05, 0.25, 1.0];
+/// Cycles of which a change is at least expected to be a share: loops that share time between them may be left with next to none.
+const LEAST: f64 = 10.0;
 /// Sweeps by which one of them is chosen.
 const TRIAL_SWEEPS: usize = 2_000;
-/// Neighbours that are fitted or left out together: what a grid cycles through repeats after as many.
+/// Neighbours that are fitted or left out together: update rules repeat after as many.
 const BLOCK: usize = 8;
 /// The share of a call by which its trips alone are off.
 const RELATIVE: f64 = 0.003;
@@ -76,9 +78,8 @@ impl Errors {
     ) -> Coefficients {
         let pull = |name: &str| {
             let cycles = core.get(name).copied().unwrap_or(0.0);
-            let strength = self.noise / (change * cycles.abs());
-            let free = cycles == 0.0;
-            (cycles, if free { 0.0 } else { strength.powi(2) })
+            let strength = self.noise / (change * cycles.abs().max(LEAST));
+            (cycles, strength.powi(2))
         };
         weighted(points, |cycles| self.weight(cycles), pull, sweeps)
     }
@@ -100,36 +101,8 @@ fn cycles(point: &Point, fitted: &Coefficients, core: &Coefficients) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::is_optional;
-    use crate::trips::{self, Activity};
-    use runtime_shared::program::Kernel;
+    use crate::fit::tests::{known, points};
     use runtime_shared::rng::Rng;
-
-    /// What a trip takes: another time for each name.
-    fn known(name: &str) -> f64 {
-        let cycles = name.bytes().map(f64::from).sum::<f64>() / 10.0;
-        if is_optional(name) {
-            -cycles / 10.0
-        } else {
-            cycles
-        }
-    }
-
-    /// Calls of which a trip takes so many times what is [`known`], off by up to a share `noise` of the call.
-    fn points(times: f64, noise: f64) -> Vec<Point> {
-        let mut rng = Rng::new(3);
-        let cases = crate::grid::cases(Kernel::Conv2d, 240, &mut rng);
-        let mut point = |case: &crate::bench::Case| {
-            let trips = trips::of(&case.call, case.update, &Activity::default());
-            let cycles = trips.iter().map(|(name, n)| known(name) * n).sum::<f64>();
-            let off = 1.0 + noise * f64::from(2.0 * rng.unit() - 1.0);
-            Point {
-                trips,
-                cycles: times * cycles * off,
-            }
-        };
-        cases.iter().map(&mut point).collect()
-    }
 
     fn core(points: &[Point]) -> Coefficients {
         let names = points.iter().flat_map(|p| p.trips.iter());
@@ -138,26 +111,28 @@ mod tests {
             .collect()
     }
 
-    /// How far `found` are from `times` what is [`known`], in the mean, as a share.
-    fn distance(found: &Coefficients, times: f64) -> f64 {
+    /// How far `found` are from what is known, in the mean, as a share.
+    fn distance(found: &Coefficients) -> f64 {
         let off = found
             .iter()
-            .map(|(name, cycles)| (cycles / (times * known(name)) - 1.0).abs());
+            .map(|(name, cycles)| (cycles / known(name) - 1.0).abs());
         off.sum::<f64>() / found.len() as f64
     }
 
     #[test]
     fn calls_that_differ_by_chance_leave_the_core_as_it_is() {
-        let points = points(1.0, 0.3);
+        let mut rng = Rng::new(5);
+        let points = points(240, || 1.0 + 0.3 * f64::from(2.0 * rng.unit() - 1.0));
         let found = fit_waiting(&points, &core(&points));
-        assert!(distance(&found, 1.0) < 0.02, "{found:?}");
+        assert!(distance(&found) < 0.02, "{found:?}");
         // Without the core they would not.
-        assert!(distance(&fit(&points), 1.0) > 0.2);
+        assert!(distance(&fit(&points)) > 0.2);
     }
 
     #[test]
     fn loops_that_wait_are_found() {
-        let points = points(3.0, 0.001);
+        let mut rng = Rng::new(5);
+        let points = points(240, || 3.0 + 0.003 * f64::from(2.0 * rng.unit() - 1.0));
         let found = fit_waiting(&points, &core(&points));
         for point in &points {
             let predicted = cycles(point, &found, &found);

@@ -1,7 +1,7 @@
 //! Convolutions and pools: loops over windows, of which those at a border are cut short.
 
 use super::layers::{alike, dots};
-use super::{Activity, EMPTY, FRESH, Trips, Update, ZERO, idle};
+use super::{Activity, EMPTY, FRESH, Trips, Update, ZERO, any, leading, spared};
 use crate::windows::{Axis, Fields, Winners, axes};
 use runtime_shared::kernels::conv2d::Conv2d;
 use runtime_shared::program::{Call, Kernel, Place};
@@ -166,7 +166,10 @@ fn fresh(trips: &mut Trips, g: &Conv2d, deltas: usize, activity: &Activity) {
     let covered = rows.covered() * columns.covered();
     let cover = (rows.sum() * columns.sum()) as f64 / covered.max(1) as f64;
     let elements = (covered * g.input.c) as f64;
-    trips.add_mean(FRESH, elements * activity.any(cover * deltas as f64));
+    trips.add_mean(
+        FRESH,
+        elements * any(activity.zeros(0), cover * deltas as f64),
+    );
 }
 
 /// As [`fresh`] for `additions` to anywhere in the input.
@@ -179,8 +182,8 @@ fn fresh_of(trips: &mut Trips, g: &Conv2d, additions: f64) {
 fn unbiased(trips: &mut Trips, call: &Call, sums: usize, products: usize, activity: &Activity) {
     if call.operands[2] == Place::Absent {
         let (sums, products) = (sums as f64, products as f64);
-        trips.add_mean(FRESH, sums * activity.any(products));
-        trips.add_mean(EMPTY, sums * activity.leading(products));
+        trips.add_mean(FRESH, sums * any(activity.zeros(0), products));
+        trips.add_mean(EMPTY, sums * leading(activity.zeros(0), products));
     }
 }
 
@@ -210,7 +213,7 @@ pub(super) fn backward_input(call: &Call, activity: &Activity) -> Trips {
             g.output.c,
         );
     }
-    let products = all.segments * columns.sum() / columns.outputs.max(1) * g.input.c * g.output.c;
+    let products = all.taps * g.input.c * g.output.c;
     trips.add_mean(ZERO, activity.zeros(0) * products as f64);
     trips
 }
@@ -230,32 +233,42 @@ pub(super) fn backward_weights(call: &Call, update: Update, activity: &Activity)
             trips.add_mean(name, rows);
         }
         let products = winners.taps();
-        trips.add_mean(ZERO, activity.zero_products() * products);
-        // The first winner of a channel meets a cleared tile, which stays cleared where there is none.
-        trips.add_mean(FRESH, products.min(winners.channels * taps as f64));
-        let none = 1.0 - winners.channels / outputs.max(1) as f64;
-        idle(&mut trips, update, outputs * taps, none, activity);
-        let some = (outputs * taps) as f64 * (1.0 - none);
-        alike(&mut trips, update, some);
+        let zero = activity.zero_products();
+        trips.add_mean(ZERO, zero);
+        // The first product that is not zero meets a cleared tile, which stays cleared where there is none.
+        let sums = winners.channels * taps as f64;
+        let (zeros, each) = (share(zero, products), share(products, sums));
+        let some = sums * any(zeros, each);
+        trips.add_mean(FRESH, some);
+        trips.add_mean(EMPTY, sums * leading(zeros, each));
+        weights(&mut trips, update, outputs * taps, some, activity);
         trips.add("clear", outputs * taps);
         trips.add("line", outputs * g.pooled().h);
-        // With a single output its gradients are neighbours. That is too rare to be measured, and priced as if they were apart.
-        update.push(&mut trips, outputs, taps, outputs.max(2));
+        if outputs == 1 && update.is_linear() {
+            // Gradients of a single output are neighbours. Too few calls have one that each rest of a loop by fours had a name.
+            update.push(&mut trips, 1, taps / 4 * 4, 1);
+            trips.add("update_1", taps % 4);
+        } else {
+            update.push(&mut trips, outputs, taps, outputs);
+        }
         return trips;
     }
     gradients(
         &mut trips, &rows, &columns, g.input.c, outputs, update, activity,
     );
-    whole(&mut trips, update, outputs * taps, activity);
     trips
 }
 
-/// Counts those of `weights`, whose gradients are sums over all positions, of which an output channel without a delta has none.
-fn whole(trips: &mut Trips, update: Update, weights: usize, activity: &Activity) {
-    let none = activity.data.map_or(0.0, |data| data.idle);
-    let some = weights as f64 * (1.0 - none);
-    idle(trips, update, weights, none, activity);
+/// Counts what so many gradients of `weights` are spared and what they add up to, where only `some` are not zero.
+fn weights(trips: &mut Trips, update: Update, weights: usize, some: f64, activity: &Activity) {
+    let none = 1.0 - some / weights.max(1) as f64;
+    spared(trips, update, weights, none, activity);
     alike(trips, update, some);
+}
+
+/// What share of `all` some are; none of none.
+fn share(some: f64, all: f64) -> f64 {
+    if all > 0.0 { some / all } else { 0.0 }
 }
 
 /// Gradients tap by tap in register blocks of four outputs and one.
@@ -282,7 +295,18 @@ fn gradients(
         update.push(trips, taps * blocks, size, 1);
     }
     let products = lines * width * channels * outputs;
-    trips.add_mean(ZERO, activity.zero_products() * products as f64);
+    let (zero, all) = (activity.zero_products(), products as f64);
+    trips.add_mean(ZERO, zero);
+    // Without a delta a channel's products are all zero; the others are anywhere.
+    let silent = activity.data.map_or(0.0, |data| data.silent);
+    let zeros = share(zero - silent * all, all - silent * all).clamp(0.0, 1.0);
+    let gradients = taps * outputs;
+    let (sums, each) = (
+        (1.0 - silent) * gradients as f64,
+        all / gradients.max(1) as f64,
+    );
+    trips.add_mean(EMPTY, silent * all + sums * leading(zeros, each));
+    weights(trips, update, gradients, sums * any(zeros, each), activity);
 }
 
 /// The windows of every output position, in blocks of four channels and one.
@@ -327,8 +351,6 @@ pub(super) fn depthwise_backward_weights(
     let mut trips = Trips::call(call);
     let (rows, columns) = axes(&g);
     gradients(&mut trips, &rows, &columns, 1, g.output.c, update, activity);
-    let weights = g.kernel.0 * g.kernel.1 * g.output.c;
-    whole(&mut trips, update, weights, activity);
     trips
 }
 

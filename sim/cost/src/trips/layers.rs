@@ -1,8 +1,8 @@
 //! Dense layers, and kernels that walk their elements one after the other.
 
 use super::{
-    Activity, EMPTY, FRESH, NEAR, ONCE, SERIES, SURPRISE, TANH_ONCE, Trips, Update, ZERO,
-    ZERO_DELTA, ZERO_FACTOR, activation, idle,
+    Activity, EMPTY, FRESH, NEAR, OF_ONE, ONCE, SERIES, SURPRISE, Step, TANH_ONCE, Trips, UNSCALED,
+    Update, ZERO, ZERO_DELTA, ZERO_FACTOR, activation, leading, spared,
 };
 use crate::meetings::Meetings;
 use runtime_shared::kernels::activation::Activation;
@@ -53,6 +53,9 @@ fn used(call: &Call, activity: &Activity) -> f64 {
 
 /// Rows worked on although their input is zero.
 fn zero_rows(call: &Call, activity: &Activity) -> f64 {
+    if call.flags & SKIP_ZEROS != 0 {
+        return 0.0;
+    }
     let not_zero = (1.0 - activity.zeros(0)) * call.dim(0) as f64;
     (used(call, activity) - not_zero).max(0.0)
 }
@@ -67,7 +70,7 @@ pub(super) fn dense(call: &Call, activity: &Activity) -> Trips {
         let first = (used(call, activity) - zero_rows).clamp(0.0, 1.0);
         trips.add_mean(FRESH, first * call.dim(1) as f64);
         if zero_rows > 0.0 {
-            let before = activity.leading(used(call, activity));
+            let before = leading(activity.zeros(0), used(call, activity));
             trips.add_mean(EMPTY, before * call.dim(1) as f64);
         }
     }
@@ -77,7 +80,7 @@ pub(super) fn dense(call: &Call, activity: &Activity) -> Trips {
 pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Activity) -> Trips {
     let mut trips = Trips::call(call);
     let (inputs, outputs) = (call.dim(0), call.dim(1));
-    if matches!(update, Update::Linear | Update::Sum) {
+    if update.is_linear() {
         let (used, zero_rows) = (used(call, activity), zero_rows(call, activity));
         rows(&mut trips, UPDATES, call, used, activity);
         let blocks: usize = blocks(outputs).iter().sum();
@@ -93,7 +96,7 @@ pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Act
         let all = inputs * outputs;
         trips.add("product", all);
         update.push(&mut trips, inputs, outputs, 1);
-        idle(&mut trips, update, all, activity.either(), activity);
+        spared(&mut trips, update, all, activity.either(), activity);
     }
     trips
 }
@@ -101,7 +104,7 @@ pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Act
 /// Counts gradients, of which so many are not zero, that are added up: a sum is about as large as each of them, where a weight is far
 /// larger than its step.
 pub(super) fn alike(trips: &mut Trips, update: Update, gradients: f64) {
-    if update == Update::Sum {
+    if update.step == Step::Sum {
         trips.add_mean("alike", gradients.max(0.0));
     }
 }
@@ -115,8 +118,8 @@ pub(super) fn dense_backward_input(call: &Call, activity: &Activity) -> Trips {
     trips
 }
 
-/// `times` runs of `add_dots` over `rows` rows of `len` weights. Each sum starts with zeros as often, be they in lanes or left for where
-/// lanes are added up, so that none of them is [`FRESH`].
+/// `times` runs of `add_dots` over `rows` rows of `len` weights. Four additions to a sum meet zeros whatever its length, be they in lanes or
+/// left for where lanes are added up, so that none of them is counted as [`FRESH`].
 pub(super) fn dots(trips: &mut Trips, times: usize, rows: usize, len: usize) {
     let (fours, ones) = (times * (rows / 4), times * (rows % 4));
     trips.add("dots", times);
@@ -149,7 +152,7 @@ pub(super) fn bias_backward(call: &Call, update: Update, activity: &Activity) ->
     }
     update.push(&mut trips, 1, channels, 1);
     let none = if positions > 1 {
-        activity.data.map_or(0.0, |data| data.idle)
+        activity.data.map_or(0.0, |data| data.silent)
     } else {
         activity.zeros(0)
     };
@@ -158,7 +161,7 @@ pub(super) fn bias_backward(call: &Call, update: Update, activity: &Activity) ->
         trips.add_mean(ZERO, activity.zeros(0) * all as f64);
         meetings(&mut trips, activity, all);
     }
-    idle(&mut trips, update, channels, none, activity);
+    spared(&mut trips, update, channels, none, activity);
     let first = activity.data.map_or(0.0, |data| data.gradients.first);
     let some = channels as f64 * (1.0 - none);
     alike(&mut trips, update, some - first);
@@ -217,11 +220,14 @@ pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> T
             // The largest output of a softmax is quick: the exponential of zero is one.
             let largest = usize::from(call.dim(2) == 0 || call.dim(2) > 2);
             trips.add(element, n.saturating_sub(largest));
+            let [one, unscaled] = activity.data.map_or([0.0; 2], |data| data.logarithms);
+            trips.add_mean(OF_ONE, one);
+            trips.add_mean(UNSCALED, unscaled);
         }
         Kernel::Apply => {
             trips.add("clear", n);
             update.push(&mut trips, 1, n, 1);
-            idle(&mut trips, update, n, activity.zeros(1), activity);
+            spared(&mut trips, update, n, activity.zeros(1), activity);
         }
         Kernel::ClipNorm => {
             trips.add("eight", n / 8 + 1);
@@ -236,17 +242,38 @@ pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> T
     } else {
         [NEAR, ONCE]
     };
+    // The binary loss takes one exponential for itself and one for its gradient.
+    let twice = call.kernel == Kernel::Loss && call.dim(2) == 2;
+    let exponentials = if twice { 2 * n } else { n };
     for (name, share) in names.into_iter().zip(near) {
-        trips.add_mean(name, share * n as f64);
+        trips.add_mean(name, share * exponentials as f64);
     }
     if matches!(
         call.kernel,
-        Kernel::Add | Kernel::AddAssign | Kernel::Normalise | Kernel::ChannelAffine
+        Kernel::Add
+            | Kernel::AddAssign
+            | Kernel::Normalise
+            | Kernel::ChannelAffine
+            | Kernel::SoftmaxBackward
     ) {
-        meetings(&mut trips, activity, n);
+        // A softmax's deltas are added up, and each meets the sum.
+        let additions = if call.kernel == Kernel::SoftmaxBackward {
+            2 * n
+        } else {
+            n
+        };
+        meetings(&mut trips, activity, additions);
     }
-    if !matches!(call.kernel, Kernel::Loss | Kernel::Softmax | Kernel::Apply) {
-        trips.add_mean(ZERO, activity.either() * n as f64);
-    }
+    let (zero, share) = match (call.kernel, call.activation) {
+        (Kernel::Loss | Kernel::Softmax | Kernel::Apply, _) => return trips,
+        (Kernel::ActivationBackward, Activation::Relu | Activation::Relu6) => {
+            (ZERO, activity.zeros(0))
+        }
+        (Kernel::ActivationBackward, _) => (ZERO_DELTA, activity.zeros(1)),
+        // It is scaled before the mask is looked at.
+        (Kernel::DropoutBackward, _) => (ZERO, activity.zeros(1)),
+        _ => (ZERO, activity.either()),
+    };
+    trips.add_mean(zero, share * n as f64);
     trips
 }
