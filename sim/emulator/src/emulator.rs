@@ -13,7 +13,7 @@ use crate::machine::{Machine, Peripheral};
 use crate::memory::{Bus, Region, events};
 use crate::peripherals::{PeripheralFn, Registers, Touched};
 use crate::profile::Profile;
-use crate::semihosting::{Host, MemoryHost};
+use crate::semihosting::{Extensions, Host, MemoryHost};
 use crate::stack::Stack;
 use crate::timing::{Columns, CoreTable, Timing};
 
@@ -32,7 +32,7 @@ pub enum Mode {
     Profile,
 }
 
-/// A state to come back to. Hooks, peripheral closures, the host, and the figures of the timing model and
+/// A state to come back to. Hooks, peripheral closures, the host and what it has open, and the figures of the timing model and
 /// the profile are not part of it.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
@@ -56,6 +56,7 @@ pub struct Emulator {
     pub(crate) generation: u64,
     pub(crate) hooks: BTreeMap<u32, Hook>,
     pub(crate) host: Box<dyn Host>,
+    pub(crate) extensions: Extensions,
     pub(crate) image: Option<Image>,
     pub(crate) instructions: u64,
     pub(crate) mode: Mode,
@@ -105,6 +106,7 @@ impl Emulator {
             generation: 0,
             hooks: BTreeMap::new(),
             host: Box::new(MemoryHost::default()),
+            extensions: Extensions::default(),
             image: None,
             instructions: 0,
             mode: Mode::Count,

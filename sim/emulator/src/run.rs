@@ -334,7 +334,14 @@ impl Emulator {
                 heap_base,
             ],
         };
-        match semihosting::call(&mut self.core, &mut self.bus, &mut *self.host, &around) {
+        let outcome = semihosting::call(
+            &mut self.core,
+            &mut self.bus,
+            &mut *self.host,
+            &mut self.extensions,
+            &around,
+        );
+        match outcome {
             semihosting::Outcome::Continue => Ok(Outcome::Done),
             semihosting::Outcome::Exit(code) => Err(Stop::Exit(code)),
         }

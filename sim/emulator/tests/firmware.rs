@@ -32,7 +32,7 @@ fn programs_print_what_they_print_in_qemu() {
         let stop = emulator.run(100_000_000);
         assert_eq!(stop, Stop::Exit(0), "{}: {stop}", target.core);
         let ours = String::from_utf8(written.lock().unwrap().clone()).unwrap();
-        let theirs = in_qemu(target.machine, &elf);
+        let (theirs, _) = in_qemu(target.machine, &elf);
         let without_ticks = |text: &str| {
             text.lines()
                 .filter(|l| !l.starts_with("ticks"))

@@ -23,7 +23,7 @@ fn compare(program: &str, ways: &[(&Target, &[&str])], last_line: &str) {
     let directory = folder(program);
     for (target, options) in ways {
         let elf = build(&directory, target, program, options);
-        let theirs = in_qemu(target.machine, &elf);
+        let (theirs, code) = in_qemu(target.machine, &elf);
         assert!(
             theirs.contains(last_line),
             "{} {options:?} in QEMU: {theirs}",
@@ -33,7 +33,7 @@ fn compare(program: &str, ways: &[(&Target, &[&str])], last_line: &str) {
             let (stop, ours) = here(target, &elf, mode);
             assert_eq!(
                 stop,
-                Stop::Exit(0),
+                Stop::Exit(code.unwrap()),
                 "{} {options:?} {mode:?}: {stop}\n{ours}",
                 target.core
             );

@@ -115,5 +115,5 @@ int main() {
     }
 #endif
     std::printf("caught %d\n", caught);
-    std::exit(0);
+    std::exit(3);
 }

@@ -192,7 +192,8 @@ fn library_object(name: &str, options: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-pub fn in_qemu(machine: &str, elf: &Path) -> String {
+/// What a program writes in QEMU, and the code with which it exits.
+pub fn in_qemu(machine: &str, elf: &Path) -> (String, Option<i32>) {
     let output = Command::new("qemu-system-arm")
         .args([
             "-M",
@@ -209,5 +210,6 @@ pub fn in_qemu(machine: &str, elf: &Path) -> String {
         .stdin(Stdio::null())
         .output()
         .expect("this test needs QEMU: apt-get install qemu-system-arm");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let written = String::from_utf8_lossy(&output.stdout).into_owned();
+    (written, output.status.code())
 }
