@@ -22,7 +22,8 @@ pub fn folder() -> PathBuf {
     })
 }
 
-/// Writes `bytes` to `path` through a temporary file, so that no reader ever sees half of it.
+/// Writes `bytes` to `path` through a temporary file, so that no reader ever sees half of it. A pipe or a device is
+/// written to as it is: it must not be replaced.
 ///
 /// # Errors
 /// [`Failure::Write`].
@@ -31,6 +32,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         path: path.to_owned(),
         source,
     };
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        return std::fs::write(path, bytes).map_err(fail);
+    }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(fail)?;
     }

@@ -1,6 +1,8 @@
 //! What can be typed.
 
+use crate::place::{Place, Stretch, address, place, register, stretch, variable};
 use clap::{Args, Parser, Subcommand};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Can this network be trained on that microcontroller, what does a learning step cost, and how well does
@@ -157,8 +159,8 @@ pub struct Validate {
     #[arg(long)]
     pub unlock: bool,
     /// Samples to learn from.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub steps: usize,
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub steps: NonZeroUsize,
 }
 
 /// Who is compared with the host.
@@ -185,31 +187,38 @@ pub struct Emulate {
     pub profile: bool,
     /// Start here instead of at the reset vector: an address, or a name in the image.
     #[arg(long, value_name = "PLACE", value_parser = place)]
-    pub entry: Option<CodePlace>,
+    pub entry: Option<Place>,
     /// Try an ELF file that was built for another core: an instruction which this one does not know stops it.
     #[arg(long)]
     pub any_core: bool,
+    /// Start with this stack pointer instead of the vector table's.
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub sp: Option<u32>,
     /// Where a raw image belongs, if not at the start of flash.
-    #[arg(long, value_name = "ADDR", value_parser = number)]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub base: Option<u32>,
-    /// Call this function with up to four numbers, and stop when it returns. With --until,
-    /// run start-up code up to there first; what is counted is the call.
-    #[arg(long, value_name = "PLACE[,ARG…]", value_delimiter = ',', value_parser = place)]
-    pub call: Option<Vec<CodePlace>>,
+    /// Call this function with up to four arguments, numbers or names of variables, and stop when it returns.
+    /// With --until, run start-up code up to there first; what is counted is the call.
+    #[arg(long, value_name = "PLACE[,ARG…]", value_delimiter = ',', value_parser = place, allow_hyphen_values = true)]
+    pub call: Option<Vec<Place>>,
     /// Count only from where this place is reached.
     #[arg(long, value_name = "PLACE", value_parser = place, conflicts_with = "call")]
-    pub from: Option<CodePlace>,
+    pub from: Option<Place>,
     /// Stop when this place is reached; with --from, when it is reached after that, though it be the same.
+    /// Where it is not reached, that is an error.
     #[arg(long, value_name = "PLACE", value_parser = place)]
-    pub until: Option<CodePlace>,
+    pub until: Option<Place>,
     /// Stop after so many instructions.
     #[arg(long, value_name = "N", default_value_t = 1_000_000_000)]
     pub max_instructions: u64,
     /// Write a word before it starts.
-    #[arg(long, value_name = "ADDR=VALUE", value_parser = pair)]
-    pub poke: Vec<(u32, u32)>,
+    #[arg(long, value_name = "PLACE=VALUE", value_parser = variable)]
+    pub poke: Vec<(Place, u32)>,
+    /// Show memory as it was left: so many bytes, or else a variable, or a word.
+    #[arg(long, value_name = "PLACE[,BYTES]", value_parser = stretch)]
+    pub dump: Vec<Stretch>,
     /// A peripheral register that reads this value.
-    #[arg(long, value_name = "ADDR=VALUE", value_parser = pair)]
+    #[arg(long, value_name = "ADDR=VALUE", value_parser = register)]
     pub mmio: Vec<(u32, u32)>,
     /// What peripherals do that --mmio does not name.
     #[arg(long, value_enum, value_name = "POLICY", default_value_t = MmioDefault::Fault)]
@@ -219,7 +228,7 @@ pub struct Emulate {
     pub flash_writes: bool,
     /// Fault where the main stack falls below this address; without it, where it reaches the variables
     /// that the ELF file names. 0 lets it grow.
-    #[arg(long, value_name = "ADDR", value_parser = number)]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub stack_limit: Option<u32>,
     /// Send faults to the program's own handlers, as a board does, rather than stop and name them.
     #[arg(long)]
@@ -247,39 +256,6 @@ pub enum MmioDefault {
     /// As `register`, but a program that waits for a bit gets it: from the fifth read in a row on the
     /// register changes, so that start-up code gets through.
     Ready,
-}
-
-/// A place in a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CodePlace {
-    /// By its address.
-    Address(u32),
-    /// By a name in the image.
-    Name(String),
-}
-
-fn place(text: &str) -> Result<CodePlace, String> {
-    match text.bytes().next() {
-        Some(b'0'..=b'9') => number(text).map(CodePlace::Address),
-        Some(_) => Ok(CodePlace::Name(text.to_owned())),
-        None => Err("neither an address nor a name".to_owned()),
-    }
-}
-
-fn number(text: &str) -> Result<u32, String> {
-    let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(hex) => u32::from_str_radix(hex, 16),
-        None => text.parse(),
-    };
-    parsed
-        .map_err(|_| format!("`{text}` is no 32-bit number; write it as 0x20000000 or in decimal"))
-}
-
-fn pair(text: &str) -> Result<(u32, u32), String> {
-    let (address, value) = text
-        .split_once('=')
-        .ok_or_else(|| format!("`{text}` is not of the form ADDR=VALUE"))?;
-    Ok((number(address)?, number(value)?))
 }
 
 /// A command about data.

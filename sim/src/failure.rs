@@ -1,12 +1,14 @@
 //! What a user is told when something goes wrong, and the exit code that a script sees.
 
+use crate::interrupt;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// A config that cannot be read.
-    #[error("{} cannot be read: {source}. Check the path.", path.display())]
+    #[error("{} cannot be read: {source}.{}", path.display(), advice(source))]
     ReadConfig {
         /// Its path.
         path: PathBuf,
@@ -73,6 +75,9 @@ pub enum Failure {
         /// Parts in all.
         total: usize,
     },
+    /// Ctrl-C while firmware ran.
+    #[error("Interrupted: the firmware {0}.")]
+    InterruptedFirmware(String),
     /// Pre-training that stopped.
     #[error("Pre-training stopped in layer `{layer}` at sample {sample}: {reason}.")]
     Pretraining {
@@ -91,6 +96,15 @@ pub enum Failure {
     /// Standard output that cannot be written.
     #[error("Standard output cannot be written: {0}.")]
     Output(std::io::Error),
+}
+
+/// What to do about a file that cannot be read.
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => " Check the path.",
+        ErrorKind::InvalidData => " A config is a TOML file.",
+        _ => "",
+    }
 }
 
 impl From<sim_device::Error> for Failure {
@@ -112,7 +126,7 @@ impl Failure {
             Failure::Data(_) => 3,
             Failure::NothingFits(_) => 4,
             Failure::Report(_) | Failure::Write { .. } | Failure::Output(_) => 5,
-            Failure::Interrupted { .. } => 130,
+            Failure::Interrupted { .. } | Failure::InterruptedFirmware(_) => interrupt::EXIT_CODE,
             Failure::Pretraining { .. } | Failure::Core(_) | Failure::Firmware(_) => 1,
             Failure::Device(_) | Failure::Bits { .. } => 1,
         }

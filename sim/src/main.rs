@@ -10,10 +10,12 @@ mod config;
 mod data;
 mod failure;
 mod firmware;
+mod interrupt;
 mod job;
 mod native;
 mod outcome;
 mod parts;
+mod place;
 mod pretrain;
 mod progress;
 

@@ -4,5 +4,6 @@ mod bad_input;
 mod calibrate;
 mod emulator;
 mod experiments;
+mod places;
 mod support;
 mod validate;

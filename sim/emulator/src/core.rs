@@ -140,6 +140,13 @@ impl Core {
             | u32::from(self.ge) << 16
     }
 
+    /// XPSR: the flags, the number of the active exception, the Thumb bit and ITSTATE.
+    #[must_use]
+    pub fn xpsr(&self) -> u32 {
+        let it = u32::from(self.it);
+        self.apsr() | self.ipsr | 1 << 24 | (it & 3) << 25 | (it >> 2) << 10
+    }
+
     /// Sets N, Z, C, V and Q from a word laid out as APSR.
     pub fn set_apsr(&mut self, value: u32) {
         self.n = value;

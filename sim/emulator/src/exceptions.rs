@@ -19,8 +19,7 @@ pub(crate) fn enter(core: &mut Core, bus: &mut Bus, number: u32) -> Result<(), T
     let sp = core.r[13];
     let padding = sp & 4;
     let frame = sp.wrapping_sub(4 * words) & !7;
-    let it = u32::from(core.it);
-    let xpsr = core.apsr() | core.ipsr | 1 << 24 | padding << 7 | (it & 3) << 25 | (it >> 2) << 10;
+    let xpsr = core.xpsr() | padding << 7;
     let basic = [
         core.r[0], core.r[1], core.r[2], core.r[3], core.r[12], core.r[14], core.pc, xpsr,
     ];

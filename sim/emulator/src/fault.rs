@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// What an instruction ran into, before the emulator adds where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trap {
@@ -24,7 +26,8 @@ pub(crate) enum Trap {
 }
 
 /// Why an instruction cannot be executed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(tag = "kind", content = "address", rename_all = "snake_case")]
 pub enum Cause {
     /// A read of an address where the board has nothing.
     UnmappedRead(u32),
@@ -94,7 +97,7 @@ impl fmt::Display for Cause {
 }
 
 /// A fault with its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// Address of the instruction.
     pub pc: u32,
@@ -124,7 +127,8 @@ impl fmt::Display for Fault {
 }
 
 /// Why a run ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "detail", rename_all = "snake_case")]
 pub enum Stop {
     /// The program ended itself by semihosting, with this code.
     Exit(i32),
@@ -230,11 +234,13 @@ pub enum Error {
         size: u64,
     },
     /// The entry point is not in executable memory.
-    #[error("the entry 0x{0:08x} is not in the board's flash or RAM; name another with --entry")]
+    #[error(
+        "the entry 0x{0:08x} is not in the board's flash or RAM: link the image for this board"
+    )]
     Entry(u32),
     /// The initial stack pointer is not in RAM.
     #[error(
-        "the vector table's stack pointer 0x{0:08x} is not in the board's RAM: is the image for this board?"
+        "the stack pointer 0x{0:08x} to start with is not in the board's RAM: link the image for this board, or name another with --sp"
     )]
     StackPointer(u32),
     /// The machine names a core that has no table.

@@ -4,6 +4,7 @@ use crate::core::Core;
 use crate::emulator::Emulator;
 use crate::fault::Error;
 use crate::loader::{Image, Segment};
+use crate::memory::Region;
 use crate::stack::Stack;
 
 impl Emulator {
@@ -74,52 +75,63 @@ impl Emulator {
         Ok(())
     }
 
-    /// Where the vector table of the image lies, and what it says.
+    /// Stack pointer, entry, and where the vector table lies.
     fn start_state(&self) -> Result<(u32, u32, u32), Error> {
-        let vectors = |at: u32| {
-            Some((
-                self.read_word(at).ok()?,
-                self.read_word(at.wrapping_add(4)).ok()?,
-            ))
-        };
-        let in_ram = |a: u32| {
-            self.bus.regions.iter().any(|r| {
-                r.writable && a.wrapping_sub(r.base) as usize <= r.data.len() && a != r.base
-            })
-        };
         let image = self.image.as_ref();
-        let candidates = image
+        let own_sp = image.and_then(|i| i.stack_pointer);
+        let vectors = |at: u32| {
+            let (sp, pc) = (self.read_word(at), self.read_word(at.wrapping_add(4)));
+            Some((own_sp.unwrap_or(sp.ok()?), pc.ok()?, at))
+        };
+        let runs = |pc: u32| self.code.window_of(pc & !1).is_some();
+        let base = self.machine.flash.first().map_or(0, |f| f.base);
+        let mut candidates = image
             .map(|i| i.vector_candidates(&self.machine))
             .unwrap_or_default();
-        for at in candidates
+        candidates.push(base);
+        let tables: Vec<_> = candidates.iter().filter_map(|at| vectors(*at)).collect();
+        if let Some(table) = tables
             .iter()
-            .copied()
-            .chain(self.machine.flash.first().map(|f| f.base))
+            .find(|(sp, pc, _)| pc & 1 == 1 && runs(*pc) && self.holds_stack(*sp))
         {
-            if let Some((sp, pc)) = vectors(at)
-                && pc & 1 == 1
-                && self.code.window_of(pc & !1).is_some()
-                && in_ram(sp)
-                && sp & 3 == 0
-            {
-                return Ok((sp, pc, at));
-            }
+            return Ok(*table);
         }
-        // Without a plausible table: the image's own entry, with the stack at the end of the first RAM.
-        let base = self.machine.flash.first().map_or(0, |f| f.base);
         if let Some(entry) = image.and_then(|i| i.entry) {
-            let top = self.machine.ram.first().map_or(0, |r| r.base + r.size);
-            return if self.code.window_of(entry & !1).is_some() {
-                Ok((top, entry, base))
+            if !runs(entry) {
+                return Err(Error::Entry(entry));
+            }
+            // A table that leads to the entry is the image's own: what it says of the stack is what the board would do.
+            if let Some((sp, ..)) = tables.iter().find(|(_, pc, _)| *pc == entry | 1) {
+                return Err(Error::StackPointer(*sp));
+            }
+            // Without a table, as for an image that a loader starts: the stack is at the end of the first RAM.
+            let end = self.machine.ram.first().map_or(0, |r| r.base + r.size);
+            let sp = own_sp.unwrap_or(end);
+            return if self.holds_stack(sp) {
+                Ok((sp, entry, base))
             } else {
-                Err(Error::Entry(entry))
+                Err(Error::StackPointer(sp))
             };
         }
-        match vectors(base) {
-            Some((sp, _)) if !in_ram(sp) => Err(Error::StackPointer(sp)),
-            Some((_, pc)) => Err(Error::Entry(pc)),
+        let holds = |segment: &Segment, at: u32| {
+            (at.wrapping_sub(segment.address) as usize) < segment.bytes.len()
+        };
+        let own = tables
+            .iter()
+            .find(|(.., at)| image.is_some_and(|i| i.segments.iter().any(|s| holds(s, *at))));
+        match own.or(tables.first()) {
+            Some((sp, ..)) if !self.holds_stack(*sp) => Err(Error::StackPointer(*sp)),
+            Some((_, pc, _)) => Err(Error::Entry(*pc)),
             None => Err(Error::NoMemory(base)),
         }
+    }
+
+    /// Whether a stack may begin at an address: it grows down into RAM from there.
+    fn holds_stack(&self, sp: u32) -> bool {
+        let ram = |r: &Region| {
+            r.writable && sp.wrapping_sub(r.base) as usize <= r.data.len() && sp != r.base
+        };
+        sp & 3 == 0 && self.bus.regions.iter().any(ram)
     }
 
     /// The end of the variables that lie below a stack in the same memory; 0 where nothing is known.

@@ -5,6 +5,7 @@ use crate::cli::Common;
 use crate::config::{self, Config, DataPlan, Protocol, Strategy};
 use crate::data::{Prepared, prepare};
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::job;
 use crate::outcome::{self, Finished, Offer};
 use crate::parts::{Part, Parts};
@@ -15,13 +16,10 @@ use sim_compiler::Graph;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-/// Set by Ctrl-C; everything that takes long looks at it.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn tick() -> ControlFlow<()> {
-    if INTERRUPTED.load(Ordering::Relaxed) {
+    if interrupt::requested() {
         ControlFlow::Break(())
     } else {
         ControlFlow::Continue(())
@@ -46,8 +44,7 @@ pub fn run(
             .map(|i| first.wrapping_add(i))
             .collect();
     }
-    // A second handler cannot be set in one process; the first does all that is needed.
-    let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
+    interrupt::listen();
     if let Some(threads) = threads {
         // The same holds for the pool: in a test, the first one stays.
         let _ = rayon::ThreadPoolBuilder::new()

@@ -13,6 +13,7 @@ const CPU_RAW_NAME: u64 = 4;
 const CPU_NAME: u64 = 5;
 const CPU_ARCH: u64 = 6;
 const CPU_ARCH_PROFILE: u64 = 7;
+const ARM_ISA_USE: u64 = 8;
 const FP_ARCH: u64 = 10;
 const COMPATIBILITY: u64 = 32;
 
@@ -25,15 +26,17 @@ enum Architecture {
     V8MBaseline,
     V8MMainline,
     V81MMainline,
-    /// The A and R profiles, which no microcontroller's core executes.
+    /// The A and R profiles and what came before them, which no microcontroller's core executes.
     Application(&'static str),
 }
 
 use Architecture as A;
 
 impl Architecture {
-    fn of(cpu_arch: u64, profile: u64) -> Option<Self> {
+    fn of(cpu_arch: u64, profile: u64, arm_state: bool) -> Option<Self> {
         Some(match (cpu_arch, u8::try_from(profile).unwrap_or(0)) {
+            // From before the profiles; their Thumb code alone may run on any core.
+            (1..=9, _) if arm_state => A::Application("the Arm state of ARMv4 to ARMv6"),
             (10, b'M') => A::V7M,
             (10, b'A') => A::Application("ARMv7-A"),
             (10, b'R') => A::Application("ARMv7-R"),
@@ -93,17 +96,18 @@ pub(crate) struct BuiltFor {
 impl BuiltFor {
     /// Reads the section `.ARM.attributes`.
     pub fn read(section: &[u8]) -> Self {
-        let (mut arch, mut profile, mut fp) = (u64::MAX, 0, 0);
+        let (mut arch, mut profile, mut arm_state, mut fp) = (u64::MAX, 0, false, 0);
         for (tag, value) in file_attributes(section) {
             match tag {
                 CPU_ARCH => arch = value,
                 CPU_ARCH_PROFILE => profile = value,
+                ARM_ISA_USE => arm_state = value != 0,
                 FP_ARCH => fp = value,
                 _ => {}
             }
         }
         BuiltFor {
-            architecture: Architecture::of(arch, profile),
+            architecture: Architecture::of(arch, profile, arm_state),
             fpu: match fp {
                 5 | 6 => Fpu::Fpv4Sp,
                 7 | 8 => Fpu::Fpv5Sp,
@@ -297,6 +301,10 @@ mod tests {
             said.contains("ARMv7-A") && said.contains("no core"),
             "{said}"
         );
+        // Tag_CPU_arch 2 is ARMv4T: with its Arm state, and with Thumb alone.
+        let said = refusal(&[6, 2, 8, 1], "cortex-m4f").unwrap();
+        assert!(said.contains("the Arm state"), "{said}");
+        assert_eq!(refusal(&[6, 2, 9, 1], "cortex-m0plus"), None);
     }
 
     #[test]

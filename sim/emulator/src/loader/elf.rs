@@ -70,6 +70,7 @@ impl Image {
         Ok(Image {
             segments,
             entry,
+            stack_pointer: None,
             symbols,
             built_for: file
                 .section_by_name(".ARM.attributes")

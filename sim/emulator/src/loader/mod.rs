@@ -61,6 +61,8 @@ pub struct Image {
     pub entry: Option<u32>,
     /// Functions and objects by address.
     pub symbols: Symbols,
+    /// The stack pointer to start with, instead of what the vector table says.
+    pub stack_pointer: Option<u32>,
     /// Where the program keeps variables, as far as the file says.
     pub(crate) variables: Vec<Range<u32>>,
     /// What it was built for, where the file says so.
@@ -134,6 +136,7 @@ impl Image {
         Image {
             segments,
             entry: None,
+            stack_pointer: None,
             symbols: Symbols::default(),
             variables: Vec::new(),
             built_for: None,

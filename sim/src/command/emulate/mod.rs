@@ -2,16 +2,20 @@
 
 mod board;
 mod console;
+mod drive;
 mod shown;
 
 pub use board::{generic, machine};
 
-use crate::cli::{CodePlace, Common, Emulate, MmioDefault};
+use crate::cli::{Common, Emulate, MmioDefault};
 use crate::failure::Failure;
+use crate::interrupt;
 use console::{Console, Output};
+use drive::{Ended, Places, drive};
 use shown::Shown;
 use sim_emulator::profile::{flame_graph, folded};
-use sim_emulator::{Behaviour, Cause, Emulator, Image, Mode, Peripheral, Stop, Unmapped};
+use sim_emulator::timing::CORE_NAMES;
+use sim_emulator::{Behaviour, Cause, Emulator, Image, Machine, Mode, Peripheral, Stop, Unmapped};
 use std::io::Write;
 use std::path::Path;
 
@@ -21,7 +25,83 @@ use std::path::Path;
 /// [`Failure`]; [`Failure::Firmware`] where it faulted or did not end.
 pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
     let board = sim_mcu::find(&options.board)?;
-    let mut machine = machine(&board);
+    let core = board.core.value.name();
+    if !CORE_NAMES.contains(&core) {
+        return Err(Failure::Usage(format!(
+            "The emulator executes Cortex-M, and {} has the core {core}; sim validate --device qemu runs firmware there.",
+            board.name
+        )));
+    }
+    let refused = |e: sim_emulator::Error| Failure::Image {
+        path: options.image.clone(),
+        message: e.to_string(),
+    };
+    let machine = with_peripherals(machine(&board), options);
+    let image = image(options, &machine)?;
+    let mut emulator = Emulator::new(machine).map_err(refused)?;
+    check_registers(&emulator, options)?;
+    let output = Output::default();
+    emulator.set_host(Box::new(Console {
+        output: common.json.then(|| output.clone()),
+        arguments: options.image.display().to_string(),
+    }));
+    emulator.set_mode(if options.profile {
+        Mode::Profile
+    } else {
+        Mode::Time
+    });
+    emulator.load(image).map_err(refused)?;
+    for (place, value) in &options.poke {
+        let address = place.address(&emulator)?;
+        emulator
+            .write(address, &value.to_le_bytes())
+            .map_err(|e| Failure::Usage(format!("--poke {address:#010x}: {e}.")))?;
+    }
+    // What was written may have been where it starts.
+    emulator.reset().map_err(refused)?;
+    if let Some(limit) = options.stack_limit {
+        emulator.set_stack_limit(limit);
+    }
+    emulator.set_vector_faults(options.vector_faults);
+    let places = Places::of(&emulator, options)?;
+    for stretch in &options.dump {
+        stretch.read(&emulator)?;
+    }
+    if let Some(entry) = places.entry {
+        emulator.set_entry(entry).map_err(refused)?;
+    }
+    interrupt::listen();
+    let ended = drive(&mut emulator, options, &places)?;
+    let failure = failure(&emulator, &ended);
+    let shown = Shown {
+        emulator: &emulator,
+        board: &board,
+        reason: reason(&emulator, &ended),
+        stop: ended.stop.as_ref(),
+        failed: failure.is_some(),
+        options,
+    };
+    let text = if common.json {
+        shown.json(&output.text())?
+    } else {
+        shown.text()?
+    };
+    std::io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(Failure::Output)?;
+    if let Some(path) = &options.folded {
+        crate::cache::write(path, folded(&emulator).as_bytes())?;
+    }
+    if let Some(path) = &options.flame {
+        let title = options.image.display().to_string();
+        crate::cache::write(path, flame_graph(&folded(&emulator), &title).as_bytes())?;
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+/// The machine with what the options say of peripherals.
+fn with_peripherals(mut machine: Machine, options: &Emulate) -> Machine {
     for (base, value) in &options.mmio {
         let behaviour = Behaviour::Fixed(*value);
         machine.peripherals.push(Peripheral {
@@ -37,84 +117,70 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         MmioDefault::Ready => Unmapped::Ready,
     };
     machine.programs_flash = options.flash_writes;
+    machine
+}
+
+/// Refuses registers that would never be asked: memory comes before them, and of two the first.
+fn check_registers(emulator: &Emulator, options: &Emulate) -> Result<(), Failure> {
+    for (i, (address, _)) in options.mmio.iter().enumerate() {
+        if emulator.read(*address, &mut [0]).is_ok() {
+            return Err(Failure::Usage(format!(
+                "--mmio {address:#010x} is memory of the board: --poke writes there."
+            )));
+        }
+        if options.mmio[..i].iter().any(|(other, _)| other == address) {
+            return Err(Failure::Usage(format!(
+                "--mmio {address:#010x} is given twice: a register reads one value."
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The image that the options name, as they want it loaded.
+fn image(options: &Emulate, machine: &Machine) -> Result<Image, Failure> {
     let bytes = read(&options.image)?;
-    let refused = |e: sim_emulator::Error| Failure::Image {
+    let image = match options.base {
+        Some(_) if bytes.starts_with(b"\x7fELF") => {
+            return Err(Failure::Usage(
+                "--base is for raw images: an ELF file says itself where it belongs.".to_owned(),
+            ));
+        }
+        Some(base) => Image::raw(&bytes, base),
+        None => Image::read(&bytes, machine),
+    };
+    let mut image = image.map_err(|e| Failure::Image {
         path: options.image.clone(),
         message: e.to_string(),
-    };
-    let image = match options.base {
-        Some(base) => Image::raw(&bytes, base),
-        None => Image::read(&bytes, &machine),
-    }
-    .map_err(refused)?;
-    let image = if options.any_core {
+    })?;
+    image.stack_pointer = options.sp;
+    Ok(if options.any_core {
         image.for_any_core()
     } else {
         image
-    };
-    let mut emulator = Emulator::new(machine).map_err(refused)?;
-    let output = Output::default();
-    emulator.set_host(Box::new(Console {
-        output: common.json.then(|| output.clone()),
-        arguments: options.image.display().to_string(),
-    }));
-    emulator.set_mode(if options.profile {
-        Mode::Profile
-    } else {
-        Mode::Time
-    });
-    emulator.load(image).map_err(refused)?;
-    if let Some(limit) = options.stack_limit {
-        emulator.set_stack_limit(limit);
+    })
+}
+
+/// What the run failed of, if it did. Firmware that has done its work often sleeps for ever.
+fn failure(emulator: &Emulator, ended: &Ended) -> Option<Failure> {
+    let well = ended.missed.is_none()
+        && matches!(
+            ended.stop,
+            Some(
+                Stop::Exit(0)
+                    | Stop::Returned
+                    | Stop::Address(_)
+                    | Stop::Hook(_)
+                    | Stop::Breakpoint { .. }
+                    | Stop::Asleep { .. }
+            )
+        );
+    let why = reason(emulator, ended);
+    match ended.stop {
+        _ if well => None,
+        None => Some(Failure::InterruptedFirmware(why)),
+        Some(_) => Some(Failure::Firmware(why)),
     }
-    emulator.set_vector_faults(options.vector_faults);
-    for (address, value) in &options.poke {
-        emulator
-            .write(*address, &value.to_le_bytes())
-            .map_err(refused)?;
-    }
-    let places = Places::of(&emulator, options)?;
-    if let Some(entry) = places.entry {
-        emulator.set_entry(entry).map_err(refused)?;
-    }
-    let stop = run(&mut emulator, options, &places).map_err(refused)?;
-    // Firmware that has done its work often sleeps for ever.
-    let failed = !matches!(
-        stop,
-        Stop::Exit(0)
-            | Stop::Returned
-            | Stop::Address(_)
-            | Stop::Hook(_)
-            | Stop::Breakpoint { .. }
-            | Stop::Asleep { .. }
-    );
-    let shown = Shown {
-        emulator: &emulator,
-        board: &board,
-        reason: reason(&emulator, &stop),
-        failed,
-        options,
-    };
-    let text = if common.json {
-        shown.json(&output.text())
-    } else {
-        shown.text()
-    };
-    std::io::stdout()
-        .lock()
-        .write_all(text.as_bytes())
-        .map_err(Failure::Output)?;
-    if let Some(path) = &options.folded {
-        crate::cache::write(path, folded(&emulator).as_bytes())?;
-    }
-    if let Some(path) = &options.flame {
-        let title = options.image.display().to_string();
-        crate::cache::write(path, flame_graph(&folded(&emulator), &title).as_bytes())?;
-    }
-    if failed {
-        return Err(Failure::Firmware(reason(&emulator, &stop)));
-    }
-    Ok(())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -127,132 +193,51 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 /// Where Cortex-M has SRAM; registers, and tables of a chip's maker, lie elsewhere (ARMv7-M ARM table B3-1).
 const SRAM: std::ops::Range<u32> = 0x2000_0000..0x4000_0000;
 
-/// The places that the options name, as addresses.
-struct Places {
-    entry: Option<u32>,
-    /// The function, and its arguments.
-    call: Option<Vec<u32>>,
-    from: Option<u32>,
-    until: Option<u32>,
-}
-
-impl Places {
-    fn of(emulator: &Emulator, options: &Emulate) -> Result<Self, Failure> {
-        let find = |place: &CodePlace| address(emulator, place);
-        let one = |place: &Option<CodePlace>| place.as_ref().map(find).transpose();
-        let call = options.call.as_ref();
-        Ok(Self {
-            entry: one(&options.entry)?,
-            call: call.map(|all| all.iter().map(find).collect()).transpose()?,
-            from: one(&options.from)?,
-            until: one(&options.until)?,
-        })
+/// Why it stopped, with the place where that is not part of it, and the place that it did not come to.
+fn reason(emulator: &Emulator, ended: &Ended) -> String {
+    let why = match &ended.stop {
+        Some(stop) => why(emulator, stop),
+        None => format!("was{}", at(emulator, emulator.core().pc)),
+    };
+    match ended.missed {
+        Some(place) => format!("{} was not reached: {why}", named(emulator, place)),
+        None => why,
     }
 }
 
-/// The address of a place in the image that is loaded.
-fn address(emulator: &Emulator, place: &CodePlace) -> Result<u32, Failure> {
-    let name = match place {
-        CodePlace::Address(address) => return Ok(*address),
-        CodePlace::Name(name) => name,
-    };
+fn why(emulator: &Emulator, stop: &Stop) -> String {
+    match stop {
+        Stop::InstructionLimit => format!("{stop}; it was{}", at(emulator, emulator.core().pc)),
+        Stop::Asleep { pc } | Stop::Breakpoint { pc, .. } => {
+            format!("{stop}{}", inside(emulator, *pc))
+        }
+        Stop::Fault(fault) => format!("{fault}{}", advice(&fault.cause)),
+        _ => stop.to_string(),
+    }
+}
+
+/// A place by its name, where it is the start of a function, and its address.
+fn named(emulator: &Emulator, place: u32) -> String {
     let symbols = emulator.image().map(|image| &image.symbols);
-    if let Some(symbol) = symbols.and_then(|symbols| symbols.named(name)) {
-        return Ok(symbol.address);
+    match symbols.and_then(|symbols| symbols.at(place)) {
+        Some(symbol) if symbol.address == place => format!("{} ({place:#010x})", symbol.name),
+        _ => format!("{place:#010x}"),
     }
-    let all = symbols.map_or(&[][..], |symbols| symbols.all());
-    if all.is_empty() {
-        return Err(Failure::Usage(format!(
-            "The image has no names, so {name} has to be given as an address."
-        )));
-    }
-    let like =
-        |symbol: &&sim_emulator::Symbol| symbol.function && symbol.name.contains(name.as_str());
-    let near: Vec<&str> = all
-        .iter()
-        .filter(like)
-        .map(|s| s.name.as_str())
-        .take(5)
-        .collect();
-    Err(Failure::Usage(if near.is_empty() {
-        format!("There is no {name} in the image.")
-    } else {
-        format!(
-            "There is no {name} in the image. There is: {}.",
-            near.join(", ")
-        )
-    }))
 }
 
-/// Runs the program, or start-up code and then one function, or what is counted from somewhere on.
-fn run(
-    emulator: &mut Emulator,
-    options: &Emulate,
-    places: &Places,
-) -> Result<Stop, sim_emulator::Error> {
-    let limit = options.max_instructions;
-    let call = places.call.as_deref().and_then(<[u32]>::split_first);
-    let first = if call.is_some() {
-        places.until
-    } else {
-        places.from
-    };
-    if let Some(first) = first {
-        let stop = emulator.run_until(first, limit);
-        if !matches!(stop, Stop::Address(_)) {
-            return Ok(stop);
-        }
-        emulator.clear_figures();
-    }
-    if let Some((address, arguments)) = call {
-        return emulator.call(*address, arguments, limit);
-    }
-    if options.trace {
-        return Ok(trace(emulator, limit, places.until));
-    }
-    Ok(match places.until {
-        Some(address) => emulator.run_until(address, limit),
-        None => emulator.run(limit),
-    })
+fn at(emulator: &Emulator, pc: u32) -> String {
+    format!(" at {pc:#010x}{}", inside(emulator, pc))
 }
 
-/// Runs one instruction at a time and shows each on standard error.
-fn trace(emulator: &mut Emulator, limit: u64, until: Option<u32>) -> Stop {
-    for step in 0..limit {
-        let pc = emulator.core().pc;
-        if step > 0 && until.is_some_and(|address| address & !1 == pc) {
-            return Stop::Address(pc);
-        }
-        let instruction = emulator.instruction_at(pc).unwrap_or_default();
-        let function = emulator.function_at(pc).unwrap_or_default();
-        eprintln!("{pc:08x}  {instruction:40} {function}");
-        match emulator.run(1) {
-            Stop::InstructionLimit => {}
-            stop => return stop,
-        }
-    }
-    Stop::InstructionLimit
-}
-
-/// Why it stopped, with the place where that is not part of it.
-fn reason(emulator: &Emulator, stop: &Stop) -> String {
-    let place = match stop {
-        Stop::InstructionLimit => emulator.core().pc,
-        Stop::Asleep { pc } | Stop::Breakpoint { pc, .. } => *pc,
-        Stop::Fault(fault) => return format!("{fault}{}", advice(&fault.cause)),
-        _ => return stop.to_string(),
-    };
-    let mut text = stop.to_string();
-    if matches!(stop, Stop::InstructionLimit) {
-        text.push_str(&format!("; it was at {place:#010x}"));
-    }
-    if let Some(function) = emulator.function_at(place) {
-        text.push_str(&format!(" in {function}"));
-    }
-    if let Some(line) = emulator.line_at(place) {
-        text.push_str(&format!(" ({line})"));
-    }
-    text
+/// Function and line of an address.
+fn inside(emulator: &Emulator, pc: u32) -> String {
+    let function = emulator.function_at(pc);
+    let line = emulator.line_at(pc);
+    format!(
+        "{}{}",
+        function.map_or(String::new(), |f| format!(" in {f}")),
+        line.map_or(String::new(), |l| format!(" ({l})"))
+    )
 }
 
 /// What to do about a fault that the command line can help with.

@@ -1,14 +1,17 @@
 //! What `sim emulate` shows: figures as text or as JSON.
 
 use crate::cli::Emulate;
+use crate::failure::Failure;
 use crate::outcome::columns;
-use sim_emulator::Emulator;
 use sim_emulator::profile::{Row, by_function, by_line};
 use sim_emulator::timing::Columns;
+use sim_emulator::{Emulator, Stop};
 use sim_mcu::Board;
 
 /// Rows of a table that are shown.
 const ROWS: usize = 20;
+/// Bytes in a row of memory.
+const ROW_BYTES: usize = 16;
 
 /// A run that is over.
 pub struct Shown<'a> {
@@ -18,6 +21,8 @@ pub struct Shown<'a> {
     pub board: &'a Board,
     /// Why it stopped.
     pub reason: String,
+    /// The same for a program; nothing after Ctrl-C.
+    pub stop: Option<&'a Stop>,
     /// Whether that is a failure, which a person is told of on standard error.
     pub failed: bool,
     /// What was asked for.
@@ -26,7 +31,10 @@ pub struct Shown<'a> {
 
 impl Shown<'_> {
     /// The figures for a person.
-    pub fn text(&self) -> String {
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] where memory that is to be shown is not there.
+    pub fn text(&self) -> Result<String, Failure> {
         let emulator = self.emulator;
         let Columns {
             table,
@@ -65,7 +73,11 @@ impl Shown<'_> {
             text.push_str(&rows("function", &by_function(emulator)));
             text.push_str(&rows("line", &by_line(emulator)));
         }
-        text
+        for stretch in &self.options.dump {
+            let (address, bytes) = stretch.read(emulator)?;
+            text.push_str(&dump(address, &bytes));
+        }
+        Ok(text)
     }
 
     fn regions(&self) -> String {
@@ -116,7 +128,10 @@ impl Shown<'_> {
     }
 
     /// The figures for a program; `output` is what the emulated one wrote.
-    pub fn json(&self, output: &str) -> String {
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] where memory that is to be shown is not there.
+    pub fn json(&self, output: &str) -> Result<String, Failure> {
         let emulator = self.emulator;
         let profile = |rows: fn(&Emulator) -> Vec<Row>| -> Vec<serde_json::Value> {
             let rows = if self.options.profile {
@@ -150,25 +165,35 @@ impl Shown<'_> {
                 "address": t.address, "value": t.value, "reads": t.reads, "writes": t.writes,
             })
         });
+        let dumps = self.options.dump.iter().map(|stretch| {
+            let (address, bytes) = stretch.read(emulator)?;
+            Ok(serde_json::json!({ "address": address, "bytes": bytes }))
+        });
         let value = serde_json::json!({
             "image": self.options.image.display().to_string(),
             "board": self.board.name,
             "stop": self.reason,
+            "ended": self.stop,
+            "failed": self.failed,
             "output": output,
             "instructions": emulator.instructions(),
             "cycles": emulator.cycles(),
             "stack_high_water_bytes": emulator.stack_high_water(),
             "registers": registers_with_pc(emulator),
+            "xpsr": emulator.core().xpsr(),
+            "floats": emulator.core().s,
+            "fpscr": emulator.core().fpscr.bits(),
             "classes": classes.collect::<Vec<_>>(),
             "memories": regions.collect::<Vec<_>>(),
             "peripherals": registers.collect::<Vec<_>>(),
             "functions": profile(by_function),
             "lines": profile(by_line),
+            "dumps": dumps.collect::<Result<Vec<_>, Failure>>()?,
         });
-        format!(
+        Ok(format!(
             "{}\n",
             serde_json::to_string_pretty(&value).unwrap_or_default()
-        )
+        ))
     }
 }
 
@@ -186,7 +211,31 @@ fn rows(what: &str, rows: &[Row]) -> String {
             row.name.clone(),
         ]
     });
-    table(["cycles", "instructions", what], shown.collect())
+    let mut text = table(["cycles", "instructions", what], shown.collect());
+    if let Some(more) = rows.len().checked_sub(ROWS + 1) {
+        text.push_str(&format!("and {} more; --json lists all\n", more + 1));
+    }
+    text
+}
+
+/// Memory as people read it: address, bytes, and those that are letters.
+fn dump(address: u32, bytes: &[u8]) -> String {
+    let mut text = "\n".to_owned();
+    for (row, bytes) in bytes.chunks(ROW_BYTES).enumerate() {
+        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let letters = bytes.iter().map(|byte| match byte {
+            b' '..=b'~' => char::from(*byte),
+            _ => '.',
+        });
+        text.push_str(&format!(
+            "{:08x}  {:width$}  {}\n",
+            address.wrapping_add((row * ROW_BYTES) as u32),
+            hex.join(" "),
+            letters.collect::<String>(),
+            width = 3 * ROW_BYTES - 1
+        ));
+    }
+    text
 }
 
 /// A table with an empty line before it; nothing where it has no rows.

@@ -58,7 +58,7 @@ pub fn validate(options: &Validate, common: &Common) -> Result<(), Failure> {
             bench: &bench,
         };
         let transport = bench.connect(&image, &progress)?;
-        comparisons.push(case.compare(transport, options.steps, &progress)?);
+        comparisons.push(case.compare(transport, options.steps.get(), &progress)?);
     }
     let text = if common.json {
         table::json(&comparisons)
