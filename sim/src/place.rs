@@ -1,7 +1,7 @@
 //! Places in a program as people type them: addresses, or names in its image.
 
 use crate::failure::Failure;
-use sim_emulator::{Emulator, Symbol};
+use sim_emulator::{Emulator, Symbol, SymbolKind};
 
 /// Names that are offered where one is not found.
 const OFFERED: usize = 5;
@@ -121,9 +121,8 @@ impl Place {
     pub fn argument(&self, emulator: &Emulator) -> Result<u32, Failure> {
         match self {
             Place::Address(number) => Ok(*number),
-            Place::Name(name) => {
-                named(emulator, name).map(|symbol| symbol.address | u32::from(symbol.function))
-            }
+            Place::Name(name) => named(emulator, name)
+                .map(|symbol| symbol.address | u32::from(symbol.kind == SymbolKind::Function)),
         }
     }
 }

@@ -67,4 +67,4 @@ pub use memory::Region;
 pub use memory_timing::{Cache, DataStall, FlashControl, MemoryTiming, Replacement};
 pub use peripherals::{Access, PeripheralFn, Touched};
 pub use semihosting::{Host, MemoryHost};
-pub use symbols::{Symbol, Symbols};
+pub use symbols::{Symbol, SymbolKind, Symbols};

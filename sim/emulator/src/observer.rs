@@ -22,6 +22,15 @@ pub(crate) struct Retired<'a> {
     pub lr: u32,
 }
 
+/// Where execution goes on by way of an exception.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exception {
+    /// Its handler begins here.
+    Taken(u32),
+    /// It is over.
+    Over,
+}
+
 /// Sees every instruction after it executed, and says what it cost.
 pub(crate) trait Observer {
     /// Every instruction moves the clock by one, and nothing else does.
@@ -32,8 +41,8 @@ pub(crate) trait Observer {
     fn leave(&mut self) {}
     /// Cycles by which the clock moves.
     fn retire(&mut self, retired: &Retired) -> u64;
-    /// The same for taking an exception (`true`) or returning from one.
-    fn exception(&mut self, entry: bool) -> u64;
+    /// The same for taking an exception or returning from one.
+    fn exception(&mut self, exception: Exception) -> u64;
     /// The program wrote this to the register that says how flash is read.
     fn flash_access(&mut self, _value: Option<u32>) {}
 }
@@ -47,7 +56,7 @@ impl Observer for Nobody {
     fn retire(&mut self, _: &Retired) -> u64 {
         1
     }
-    fn exception(&mut self, _: bool) -> u64 {
+    fn exception(&mut self, _: Exception) -> u64 {
         0
     }
 }
@@ -63,8 +72,8 @@ impl Observer for Timing {
     fn retire(&mut self, retired: &Retired) -> u64 {
         Timing::retire(self, retired)
     }
-    fn exception(&mut self, entry: bool) -> u64 {
-        Timing::exception(self, entry)
+    fn exception(&mut self, exception: Exception) -> u64 {
+        Timing::exception(self, exception)
     }
     fn flash_access(&mut self, value: Option<u32>) {
         Timing::flash_access(self, value);

@@ -6,7 +6,7 @@ use crate::exceptions;
 use crate::fault::{Cause, Fault, Stop, Trap};
 use crate::hook::{HookAction, HookContext};
 use crate::memory::events;
-use crate::observer::{Nobody, Observer};
+use crate::observer::{Exception, Nobody, Observer};
 use crate::op::{Kind, Op};
 use crate::profile::Profiler;
 use crate::semihosting::{self, Surroundings};
@@ -40,7 +40,9 @@ impl Emulator {
             Mode::Profile => {
                 let mut profile = self.profile.take().unwrap_or_default();
                 let stop = {
-                    let mut both = Profiler::new(&mut profile, &mut timing, self.core.pc);
+                    let symbols = self.image.as_ref().map(|i| i.symbols.clone());
+                    let symbols = symbols.unwrap_or_default();
+                    let mut both = Profiler::new(&mut profile, &mut timing, symbols, self.core.pc);
                     self.execute_with(&mut both, limit, until)
                 };
                 self.profile = Some(profile);
@@ -229,7 +231,7 @@ impl Emulator {
             {
                 return Err(self.fault(pc, stack_overflow(cause)));
             }
-            self.bus.clock += observer.exception(true);
+            self.bus.clock += observer.exception(Exception::Taken(self.core.pc));
         }
         self.stack.refresh(&self.core);
         Ok(())
@@ -275,7 +277,7 @@ impl Emulator {
                     return Err(self.fault(pc, cause));
                 }
                 self.core.event = true;
-                self.bus.clock += observer.exception(false);
+                self.bus.clock += observer.exception(Exception::Over);
                 self.bus.events |= events::EXCEPTIONS;
                 if self.bus.system.sleeps_on_exit() && self.core.ipsr == 0 {
                     self.sleep(pc)

@@ -1,5 +1,21 @@
 //! Names of addresses.
 
+use std::sync::Arc;
+
+/// Functions that may lie in one another, as entry points within a function do.
+const NESTED: usize = 16;
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SymbolKind {
+    /// A function.
+    Function,
+    /// A place in code that nobody calls a function, as assembler has it.
+    Label,
+    /// A variable, or what a linker script defines.
+    Other,
+}
+
 /// A named address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Symbol {
@@ -7,16 +23,28 @@ pub struct Symbol {
     pub name: String,
     /// The address, without the Thumb bit.
     pub address: u32,
-    /// Bytes, 0 where the file does not say.
+    /// Bytes, 0 where the file does not say; of a label, those to the end of its section.
     pub size: u32,
-    /// Whether it is a function.
-    pub function: bool,
+    /// What it is.
+    pub kind: SymbolKind,
 }
 
-/// The symbols of an image, by address.
+/// Code of one name, up to the next span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// First address.
+    pub start: u32,
+    /// Bytes, as far as addresses go.
+    pub length: u32,
+    /// Place of its symbol among all; none where nothing is known.
+    symbol: Option<usize>,
+}
+
+/// The symbols of an image, by address. Copies share them.
 #[derive(Debug, Clone, Default)]
 pub struct Symbols {
-    sorted: Vec<Symbol>,
+    sorted: Arc<[Symbol]>,
+    spans: Arc<[Span]>,
 }
 
 impl Symbols {
@@ -24,7 +52,10 @@ impl Symbols {
     #[must_use]
     pub fn new(mut symbols: Vec<Symbol>) -> Self {
         symbols.sort_by(|a, b| (a.address, b.size, &a.name).cmp(&(b.address, a.size, &b.name)));
-        Symbols { sorted: symbols }
+        Symbols {
+            spans: spans(&symbols).into(),
+            sorted: symbols.into(),
+        }
     }
 
     /// All symbols, by address.
@@ -33,16 +64,11 @@ impl Symbols {
         &self.sorted
     }
 
-    /// The function that contains an address: within its size, or the nearest before it without one.
+    /// The function that contains an address: within its size, or the nearest before it without one; where
+    /// there is none, the label before it in its section.
     #[must_use]
     pub fn at(&self, address: u32) -> Option<&Symbol> {
-        let behind = self.sorted.partition_point(|s| s.address <= address);
-        let mut functions = self.sorted[..behind]
-            .iter()
-            .rev()
-            .filter(|s| s.function)
-            .take(16);
-        functions.find(|s| s.size == 0 || address - s.address < s.size)
+        self.symbol(self.span(address))
     }
 
     /// The symbol of a name.
@@ -56,6 +82,70 @@ impl Symbols {
     pub fn is_empty(&self) -> bool {
         self.sorted.is_empty()
     }
+
+    /// The code of one name, or of none, that an address belongs to.
+    pub(crate) fn span(&self, address: u32) -> Span {
+        let behind = self.spans.partition_point(|span| span.start <= address);
+        match behind.checked_sub(1) {
+            Some(i) => self.spans[i],
+            // Before the first, or where there are none.
+            None => Span {
+                start: 0,
+                length: self.spans.first().map_or(u32::MAX, |span| span.start),
+                symbol: None,
+            },
+        }
+    }
+
+    /// Whose code a span is.
+    pub(crate) fn symbol(&self, span: Span) -> Option<&Symbol> {
+        span.symbol.map(|i| &self.sorted[i])
+    }
+}
+
+/// Where the name of code changes, in sorted symbols.
+fn spans(sorted: &[Symbol]) -> Vec<Span> {
+    let of_kind = |kind: SymbolKind| -> Vec<usize> {
+        (0..sorted.len())
+            .filter(|&i| sorted[i].kind == kind)
+            .collect()
+    };
+    let (functions, labels) = (of_kind(SymbolKind::Function), of_kind(SymbolKind::Label));
+    let ends = |&i: &usize| {
+        [
+            sorted[i].address,
+            sorted[i].address.saturating_add(sorted[i].size),
+        ]
+    };
+    let mut boundaries: Vec<u32> = functions.iter().chain(&labels).flat_map(ends).collect();
+    boundaries.sort_unstable();
+    boundaries.dedup();
+    // The last few of these that begin at or before an address.
+    let before = |those: &'_ [usize], address: u32| -> Vec<usize> {
+        let behind = those.partition_point(|&i| sorted[i].address <= address);
+        those[..behind].iter().rev().take(NESTED).copied().collect()
+    };
+    let owner = |address: u32| {
+        let holds =
+            |&i: &usize| sorted[i].size == 0 || address - sorted[i].address < sorted[i].size;
+        let function = before(&functions, address).into_iter().find(holds);
+        function.or_else(|| before(&labels, address).into_iter().find(holds))
+    };
+    let mut spans: Vec<Span> = Vec::new();
+    for start in boundaries {
+        let symbol = owner(start);
+        if spans.last().is_none_or(|last| last.symbol != symbol) {
+            if let Some(last) = spans.last_mut() {
+                last.length = start - last.start;
+            }
+            spans.push(Span {
+                start,
+                length: u32::MAX - start,
+                symbol,
+            });
+        }
+    }
+    spans
 }
 
 /// The path of a mangled Rust symbol without its hash; other names as they are.
@@ -119,13 +209,43 @@ mod tests {
             name: name.to_owned(),
             address,
             size,
-            function: true,
+            kind: SymbolKind::Function,
         };
         let symbols = Symbols::new(vec![symbol("b", 0x20, 8), symbol("a", 0x10, 8)]);
         assert_eq!(symbols.at(0x12).unwrap().name, "a");
         assert_eq!(symbols.at(0x27).unwrap().name, "b");
         assert!(symbols.at(0x18).is_none());
         assert!(symbols.at(0x0f).is_none());
+    }
+
+    #[test]
+    fn code_of_one_name_ends_where_another_begins() {
+        let symbol = |name: &str, address, size, kind| Symbol {
+            name: name.to_owned(),
+            address,
+            size,
+            kind,
+        };
+        let symbols = Symbols::new(vec![
+            symbol("outer", 0x10, 0x20, SymbolKind::Function),
+            symbol("inner", 0x18, 4, SymbolKind::Function),
+            symbol("loop", 0x12, 0x6e, SymbolKind::Label),
+            symbol("start", 0x40, 0x40, SymbolKind::Label),
+            symbol("count", 0x60, 4, SymbolKind::Other),
+        ]);
+        let named = |address| {
+            let span = symbols.span(address);
+            assert!(span.start <= address && address - span.start < span.length);
+            let name = symbols.symbol(span).map(|s| s.name.as_str());
+            (name, span.start)
+        };
+        assert_eq!(named(0x0e), (None, 0));
+        assert_eq!(named(0x12), (Some("outer"), 0x10));
+        assert_eq!(named(0x1a), (Some("inner"), 0x18));
+        assert_eq!(named(0x1c), (Some("outer"), 0x1c));
+        assert_eq!(named(0x32), (Some("loop"), 0x30));
+        assert_eq!(named(0x62), (Some("start"), 0x40));
+        assert_eq!(named(0x80), (None, 0x80));
     }
 
     #[test]

@@ -73,6 +73,47 @@ fn firmware_for_another_core_is_refused_before_it_runs() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
+/// Each function's own cycles are the same in stacks and by function.
+fn assert_own_cycles(folded: &str, functions: &[profile::Row]) {
+    let mut own = std::collections::BTreeMap::new();
+    for line in folded.lines() {
+        let (stack, cycles) = line.rsplit_once(' ').unwrap();
+        let name = stack.rsplit(';').next().unwrap();
+        *own.entry(name).or_insert(0) += cycles.parse::<u64>().unwrap();
+    }
+    for row in functions.iter().filter(|row| row.counts.cycles > 0) {
+        let stacks = own.remove(row.name.replace(';', ":").as_str());
+        assert_eq!(stacks, Some(row.counts.cycles), "{}", row.name);
+    }
+    assert!(own.is_empty(), "{own:?}");
+}
+
+#[test]
+fn stacks_and_functions_agree_over_tasks_handlers_and_tail_calls() {
+    let directory = folder("stacks");
+    for (target, program, options) in [
+        (&M3, "tasks.c", &["-O2"][..]),
+        (&M4_HARD, "main.c", &["-O2", "-foptimize-sibling-calls"]),
+        (&M0PLUS, "library.cpp", &["-Os"]),
+        (&M33, "library.cpp", &["-O2"]),
+    ] {
+        let elf = build(&directory, target, program, options);
+        let (mut emulator, _) = load(target.machine(), &std::fs::read(&elf).unwrap());
+        emulator.set_mode(Mode::Profile);
+        assert!(matches!(emulator.run(100_000_000), Stop::Exit(_)));
+        let folded = profile::folded(&emulator);
+        assert_own_cycles(&folded, &profile::by_function(&emulator));
+        if program == "tasks.c" {
+            // Nobody calls a handler.
+            assert!(
+                folded.lines().any(|l| l.starts_with("systick_handler ")),
+                "{folded}"
+            );
+        }
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
 #[test]
 fn a_profile_names_functions_and_lines_and_a_fault_its_place() {
     let directory = folder("profile");
@@ -99,6 +140,7 @@ fn a_profile_names_functions_and_lines_and_a_fault_its_place() {
             .any(|r| r.name.contains("main.c:"))
     );
     let folded = profile::folded(&emulator);
+    assert_own_cycles(&folded, &functions);
     assert!(folded.lines().any(|l| l.contains("main;qsort")), "{folded}");
     assert!(profile::flame_graph(&folded, "test").contains("qsort"));
 

@@ -3,14 +3,12 @@
 use std::ops::Range;
 
 use object::read::elf::ProgramHeader;
-use object::{
-    Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SectionKind, SymbolKind,
-};
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SectionFlags, SectionKind};
 
 use super::attributes::BuiltFor;
 use super::{Image, Segment};
 use crate::fault::Error;
-use crate::symbols::{Symbol, Symbols};
+use crate::symbols::{Symbol, SymbolKind, Symbols};
 
 impl Image {
     /// An ELF file: its loadable segments at their physical addresses, which is where flash programmers and
@@ -53,19 +51,7 @@ impl Image {
         if segments.is_empty() {
             return Err(Error::Empty);
         }
-        let symbols = file.symbols().filter_map(|s| {
-            let name = s.name().ok()?;
-            let mapping = name.starts_with('$');
-            let code = s.kind() == SymbolKind::Text
-                || s.kind() == SymbolKind::Unknown && !s.is_undefined();
-            (!mapping && !name.is_empty() && !s.is_undefined()).then(|| Symbol {
-                name: crate::symbols::demangle(name),
-                address: (s.address() as u32) & if code { !1 } else { !0 },
-                size: s.size() as u32,
-                function: s.kind() == SymbolKind::Text,
-            })
-        });
-        let symbols = Symbols::new(symbols.collect());
+        let symbols = Symbols::new(file.symbols().filter_map(|s| symbol(&file, &s)).collect());
         let entry = (file.entry() != 0).then_some(file.entry() as u32);
         Ok(Image {
             segments,
@@ -80,6 +66,42 @@ impl Image {
             file: bytes.to_vec(),
         })
     }
+}
+
+/// A symbol that stands for an address.
+fn symbol<'d>(file: &object::File<'d>, symbol: &object::Symbol<'d, '_>) -> Option<Symbol> {
+    let name = symbol.name().ok()?;
+    // Names with a dollar tell code from data.
+    if name.is_empty() || name.starts_with('$') || symbol.is_undefined() {
+        return None;
+    }
+    let address = symbol.address() as u32;
+    let untyped = symbol.kind() == object::SymbolKind::Unknown;
+    let section = || file.section_by_index(symbol.section_index()?).ok();
+    let code = || section().filter(|section| section.kind() == SectionKind::Text);
+    let (kind, address, size) = match (symbol.kind(), untyped.then(code).flatten()) {
+        (object::SymbolKind::Text, _) => (SymbolKind::Function, address & !1, symbol.size() as u32),
+        (_, Some(section)) => {
+            let end = section.address().saturating_add(section.size());
+            let rest = u32::try_from(end)
+                .unwrap_or(u32::MAX)
+                .saturating_sub(address & !1);
+            (SymbolKind::Label, address & !1, rest)
+        }
+        _ if untyped => (SymbolKind::Other, address & !1, symbol.size() as u32),
+        _ => (SymbolKind::Other, address, symbol.size() as u32),
+    };
+    // A label at the very end of its section, as linker scripts define them, names no code.
+    let kind = match kind {
+        SymbolKind::Label if size == 0 => SymbolKind::Other,
+        kind => kind,
+    };
+    Some(Symbol {
+        name: crate::symbols::demangle(name),
+        address,
+        size,
+        kind,
+    })
 }
 
 /// Where in the file the sections lie that are loaded.

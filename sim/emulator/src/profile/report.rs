@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::collect::ROOT;
 use crate::emulator::Emulator;
 use crate::timing::{Counts, Timing};
 
@@ -14,10 +15,17 @@ pub struct Row {
     pub counts: Counts,
 }
 
-/// The function of an address, or the address where nothing is known.
+/// The function of an address; where nothing is known, where such code begins.
 fn function_name(emulator: &Emulator, address: u32) -> String {
-    let symbol = emulator.image.as_ref().and_then(|i| i.symbols.at(address));
-    symbol.map_or_else(|| format!("0x{address:08x}"), |s| s.name.clone())
+    let Some(symbols) = emulator.image.as_ref().map(|i| &i.symbols) else {
+        return format!("0x{address:08x}");
+    };
+    if symbols.is_empty() {
+        return format!("0x{address:08x}");
+    }
+    let span = symbols.span(address);
+    let symbol = symbols.symbol(span);
+    symbol.map_or_else(|| format!("0x{:08x}", span.start), |s| s.name.clone())
 }
 
 /// The costliest first; among equals by name.
@@ -95,10 +103,10 @@ pub fn folded(emulator: &Emulator) -> String {
     let mut lines: BTreeMap<String, u64> = BTreeMap::new();
     for node in profile.nodes.iter().filter(|n| n.counts.cycles > 0) {
         let mut names = vec![function_name(emulator, node.entry)];
-        let mut at = node;
-        while !std::ptr::eq(at, &profile.nodes[at.parent]) {
-            at = &profile.nodes[at.parent];
-            names.push(function_name(emulator, at.entry));
+        let mut at = node.parent;
+        while at != ROOT {
+            names.push(function_name(emulator, profile.nodes[at].entry));
+            at = profile.nodes[at].parent;
         }
         names.reverse();
         // A semicolon separates frames, so names must not hold one.

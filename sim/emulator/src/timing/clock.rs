@@ -8,7 +8,7 @@ use super::pipeline::Pipeline;
 use super::table::CoreTable;
 use super::traits::{ACCESSES, LOADS, Traits, UNALIGNED_WIDE};
 use crate::machine::Machine;
-use crate::observer::Retired;
+use crate::observer::{Exception, Retired};
 use crate::op::Op;
 
 /// Cycles under the three models.
@@ -255,8 +255,8 @@ impl Timing {
     }
 
     /// Accounts for taking an exception or returning from one.
-    pub(crate) fn exception(&mut self, entry: bool) -> u64 {
-        let cycles = self.exceptions[usize::from(entry)];
+    pub(crate) fn exception(&mut self, exception: Exception) -> u64 {
+        let cycles = self.exceptions[usize::from(matches!(exception, Exception::Taken(_)))];
         self.excepted += cycles;
         self.pipeline.refill(cycles);
         cycles

@@ -51,7 +51,7 @@ impl Shown<'_> {
         for (what, cycles) in [
             ("table", table),
             ("table + rules", rules),
-            ("table + rules + memory", memory),
+            ("table + rules + memory: the estimate", memory),
         ] {
             text.push_str(&format!(
                 "cycles {cycles:>20}  {:>12.3} ms  {what}\n",
