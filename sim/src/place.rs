@@ -73,6 +73,14 @@ fn assignment<'a>(text: &'a str, what: &str) -> Result<(&'a str, u32), String> {
     Ok((at, word(value)?))
 }
 
+/// Addresses: the first, and how many.
+pub fn space(text: &str) -> Result<(u32, u32), String> {
+    let (base, bytes) = text
+        .split_once(',')
+        .ok_or_else(|| format!("`{text}` is not of the form ADDR,BYTES"))?;
+    Ok((address(base)?, address(bytes)?))
+}
+
 /// A place, and perhaps a number of bytes.
 pub fn stretch(text: &str) -> Result<Stretch, String> {
     let (at, bytes) = match text.split_once(',') {

@@ -182,7 +182,7 @@ impl Emulator {
     /// The most bytes of stack that were in use below where the stack started.
     #[must_use]
     pub fn stack_high_water(&self) -> u32 {
-        self.stack.top.saturating_sub(self.stack.lowest)
+        self.stack.high_water()
     }
 
     /// Makes a main stack pointer below `limit` a fault. Without this, the stack may grow down to the
@@ -283,9 +283,7 @@ impl Emulator {
         if let Some(profile) = &mut self.profile {
             **profile = Profile::default();
         }
-        self.stack.top = self.core.r[13];
-        self.stack.lowest = self.core.r[13];
-        self.stack.refresh(&self.core);
+        self.stack.clear(&self.core);
     }
 
     /// Lets the timing model read flash as the program says that it is read.

@@ -19,6 +19,8 @@ pub struct Machine {
     pub peripherals: Vec<Peripheral>,
     /// What reading and writing other addresses of the peripheral space does.
     pub unmapped: Unmapped,
+    /// More such space, as first addresses and bytes: some chips have peripherals among their RAM.
+    pub peripheral_spaces: Vec<(u32, u32)>,
     /// Whether the program may program flash: a write clears bits, as in the array. Else it is a fault.
     pub programs_flash: bool,
     /// Bits of an interrupt's priority that the chip implements; 0 stands for the core's usual number.
@@ -83,9 +85,9 @@ pub enum Behaviour {
     Register(u32),
 }
 
-/// What an access does in the peripheral space (0x4000_0000 to 0x5fff_ffff, and from 0xd000_0000 on) where
+/// What an access does in the peripheral space (0x4000_0000 to 0x5fff_ffff, and from 0xa000_0000 on) where
 /// no peripheral is described. Unless it is a fault, tables of the chip's maker that are not described either
-/// (0x1000_0000 to 0x1fff_ffff) read as erased flash.
+/// (0x1000_0000 to 0x1fff_ffff, and 0x00ff_0000 to 0x00ff_ffff) read as erased flash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unmapped {
     /// It is a fault.
@@ -114,6 +116,7 @@ impl Machine {
             aliases: Vec::new(),
             peripherals: Vec::new(),
             unmapped: Unmapped::Fault,
+            peripheral_spaces: Vec::new(),
             programs_flash: false,
             priority_bits: 0,
             cycle_counter: true,

@@ -38,14 +38,17 @@ pub struct Touched {
 /// Reads in a row, without a write between them, after which a program is taken to wait for a change.
 const PATIENCE: u64 = 4;
 
-/// The peripheral address space of the architecture (ARMv7-M ARM table B3-1), and the addresses from
-/// 0xd000_0000 on that vendors use for registers of their own.
-const SPACES: [(u32, u32); 2] = [(0x4000_0000, 0x2000_0000), (0xd000_0000, 0x3000_0000)];
+/// The address spaces of the architecture for peripherals and devices (ARMv7-M ARM table B3-1), and those of vendors:
+/// first address and bytes.
+const SPACES: [(u32, u32); 2] = [(0x4000_0000, 0x2000_0000), (0xa000_0000, 0x6000_0000)];
 
-/// Where makers of chips keep tables and option bytes, beside memories. What no profile lists reads as
-/// erased flash, unless an access there is to be a fault.
-const INFORMATION: std::ops::Range<u32> = 0x1000_0000..0x2000_0000;
+/// Where makers of chips keep tables and option bytes, beside memories (those of the nRF53 first). What no profile
+/// lists reads as erased flash, unless an access there is to be a fault.
+const INFORMATION: [(u32, u32); 2] = [(0x00ff_0000, 0x1_0000), (0x1000_0000, 0x1000_0000)];
 const ERASED: u32 = u32::MAX;
+
+/// Words that nobody described and that are kept at most: a program must not make the host allocate at will.
+const MOST_KEPT: usize = 1 << 16;
 
 /// An undescribed register, with the reads since its last write.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,6 +64,8 @@ struct Unknown {
 pub(crate) struct Registers {
     ranges: Vec<(Peripheral, Vec<u32>)>,
     unknown: BTreeMap<u32, Unknown>,
+    /// Words beside the memories that the program has programmed.
+    information: BTreeMap<u32, u32>,
 }
 
 /// The peripherals of a machine.
@@ -68,6 +73,13 @@ pub(crate) struct Peripherals {
     pub registers: Registers,
     closures: Vec<(u32, u32, PeripheralFn)>,
     unmapped: Unmapped,
+    programs_flash: bool,
+    spaces: Vec<(u32, u32)>,
+}
+
+fn within(spaces: &[(u32, u32)], address: u32) -> bool {
+    let inside = |(base, size): &(u32, u32)| address.wrapping_sub(*base) < *size;
+    spaces.iter().any(inside)
 }
 
 impl Peripherals {
@@ -76,6 +88,8 @@ impl Peripherals {
             registers: Registers::default(),
             closures: Vec::new(),
             unmapped: machine.unmapped,
+            programs_flash: machine.programs_flash,
+            spaces: [&SPACES[..], &machine.peripheral_spaces].concat(),
         };
         if let Some(control) = &machine.timing.control {
             peripherals.add(Peripheral {
@@ -163,22 +177,21 @@ impl Peripherals {
     }
 
     fn is_unmapped_peripheral(&self, address: u32) -> bool {
-        self.unmapped != Unmapped::Fault
-            && SPACES
-                .iter()
-                .any(|(base, size)| address.wrapping_sub(*base) < *size)
+        self.unmapped != Unmapped::Fault && within(&self.spaces, address)
     }
 
     /// What a read gives where nothing is described; `None` is a fault.
     pub fn read_unmapped(&mut self, address: u32) -> Option<u32> {
         if !self.is_unmapped_peripheral(address) {
-            let erased = self.unmapped != Unmapped::Fault && INFORMATION.contains(&address);
-            return erased.then_some(ERASED);
+            let word = self.registers.information.get(&(address & !3));
+            let word = word.copied().unwrap_or(ERASED) >> (8 * (address & 3));
+            return self.is_information(address).then_some(word);
         }
-        let register = self.registers.unknown.entry(address & !3).or_default();
+        let policy = self.unmapped;
+        let register = self.unknown(address)?;
         register.reads += 1;
         register.unanswered += 1;
-        let word = match self.unmapped {
+        let word = match policy {
             Unmapped::Fault | Unmapped::Zero => 0,
             Unmapped::Register => register.value,
             Unmapped::Ready => register.answer(address & !3),
@@ -186,12 +199,37 @@ impl Peripherals {
         Some(word >> (8 * (address & 3)))
     }
 
+    fn is_information(&self, address: u32) -> bool {
+        self.unmapped != Unmapped::Fault && within(&INFORMATION, address)
+    }
+
+    /// The undescribed register of an address, unless there are too many.
+    fn unknown(&mut self, address: u32) -> Option<&mut Unknown> {
+        let unknown = &mut self.registers.unknown;
+        let known = unknown.len() < MOST_KEPT || unknown.contains_key(&(address & !3));
+        known.then(|| unknown.entry(address & !3).or_default())
+    }
+
+    /// Clears bits of a word beside the memories, as programming flash does; whether it is one.
+    fn program(&mut self, address: u32, bytes: u32, value: u32) -> bool {
+        let information = self.is_information(address);
+        let words = &mut self.registers.information;
+        let room = words.len() < MOST_KEPT || words.contains_key(&(address & !3));
+        if information && room {
+            let word = words.entry(address & !3).or_insert(ERASED);
+            *word &= merge(ERASED, address, bytes, value);
+        }
+        information && room
+    }
+
     /// A write where nothing is described; whether it is allowed.
     pub fn write_unmapped(&mut self, address: u32, bytes: u32, value: u32) -> bool {
         if !self.is_unmapped_peripheral(address) {
-            return false;
+            return self.programs_flash && self.program(address, bytes, value);
         }
-        let register = self.registers.unknown.entry(address & !3).or_default();
+        let Some(register) = self.unknown(address) else {
+            return false;
+        };
         register.writes += 1;
         register.unanswered = 0;
         register.value = merge(register.value, address, bytes, value);
@@ -269,6 +307,47 @@ mod tests {
         p.write_unmapped(rcc, 4, 7);
         assert_eq!(p.read_unmapped(rcc), Some(7), "a write ends the wait");
         assert_eq!(p.touched()[0].writes, 2);
+    }
+
+    #[test]
+    fn a_machine_may_have_peripherals_where_others_have_memory() {
+        let gpio = 0x2009_c000;
+        assert!(!peripherals(Unmapped::Register).write_unmapped(gpio, 4, 1));
+        let mut p = Peripherals::new(&Machine {
+            unmapped: Unmapped::Register,
+            peripheral_spaces: vec![(gpio, 0x4000)],
+            ..Machine::generic("cortex-m3")
+        });
+        assert!(p.write_unmapped(gpio + 0x20, 4, 7));
+        assert_eq!(p.read_unmapped(gpio + 0x20), Some(7));
+        assert_eq!(p.read_unmapped(gpio + 0x4000), None);
+    }
+
+    #[test]
+    fn what_lies_beside_the_memories_is_programmed_where_flash_may_be() {
+        let uicr = 0x1000_1200;
+        assert!(!peripherals(Unmapped::Ready).write_unmapped(uicr, 4, 18));
+        for unmapped in [Unmapped::Zero, Unmapped::Ready] {
+            let mut p = Peripherals::new(&Machine {
+                unmapped,
+                programs_flash: true,
+                ..Machine::generic("cortex-m4f")
+            });
+            assert_eq!(p.read_unmapped(uicr), Some(u32::MAX));
+            assert!(p.write_unmapped(uicr, 4, 0x1218));
+            assert!(p.write_unmapped(uicr + 1, 1, 0x34));
+            assert_eq!(p.read_unmapped(uicr), Some(0x1018), "bits are only cleared");
+            assert!(!p.write_unmapped(0x6000_0000, 4, 1));
+        }
+    }
+
+    #[test]
+    fn a_program_that_touches_everything_is_stopped() {
+        let mut p = peripherals(Unmapped::Register);
+        let kept = (0..).take_while(|i| p.write_unmapped(0x4000_0000 + 4 * i, 4, 1));
+        assert_eq!(kept.count(), MOST_KEPT);
+        assert!(p.write_unmapped(0x4000_0000, 4, 2));
+        assert_eq!(p.read_unmapped(0x5000_0000), None);
     }
 
     #[test]

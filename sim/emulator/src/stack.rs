@@ -13,9 +13,13 @@ pub(crate) struct Stack {
     /// Below this the run loop must ask [`Stack::moved`].
     pub watch: u32,
     /// Where the stack started.
-    pub top: u32,
+    top: u32,
     /// The lowest main stack pointer so far.
-    pub lowest: u32,
+    lowest: u32,
+    /// Where the memory of the stack begins; 0 where that is not known.
+    bottom: u32,
+    /// Bytes of stacks that the program left for another.
+    left: u32,
     /// What the caller does not want to see it below.
     pub limit: u32,
     /// The end of the program's variables below the stack, as far as its image says; else 0.
@@ -23,15 +27,28 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// Marks of a stack that starts at `top`.
-    pub fn new(top: u32, limit: u32, variables: u32) -> Self {
+    /// Marks of a stack that starts at `top`, in memory that begins at `bottom`.
+    pub fn new(top: u32, bottom: u32, limit: u32, variables: u32) -> Self {
         Stack {
             watch: top,
             top,
             lowest: top,
+            left: 0,
+            bottom,
             limit,
             variables,
         }
+    }
+
+    /// Measures from here on.
+    pub fn clear(&mut self, core: &Core) {
+        *self = Self::new(core.r[13], self.bottom, self.limit, self.variables);
+        self.refresh(core);
+    }
+
+    /// The most bytes that were in use.
+    pub fn high_water(&self) -> u32 {
+        self.left.max(self.top.saturating_sub(self.lowest))
     }
 
     /// What the stack in use must not fall below.
@@ -52,11 +69,15 @@ impl Stack {
         };
     }
 
-    /// The program chose another place for the main stack: below its variables they say nothing about it.
+    /// The program chose another place for the main stack, as a boot loader does for the program that it starts:
+    /// that is another stack, and below its variables they say nothing about it.
     pub fn main_was_set(&mut self, core: &Core) {
-        if core.stack_pointers().0 < self.variables {
+        let (sp, _) = core.stack_pointers();
+        if sp < self.variables {
             self.variables = 0;
         }
+        self.left = self.high_water();
+        (self.top, self.lowest, self.bottom) = (sp, sp, 0);
     }
 
     /// An instruction left the stack pointer below [`Stack::watch`]; a fault if that is too low.
@@ -64,16 +85,16 @@ impl Stack {
     pub fn moved(&mut self, core: &Core, op: &Op) -> Option<Cause> {
         let sp = core.r[13];
         let process = core.uses_psp();
+        if op.kind == Kind::Msr {
+            self.main_was_set(core);
+        }
         if !process {
-            self.lowest = self.lowest.min(sp);
             // A stack pointer that is set, rather than moved by pushing, belongs to another stack.
-            let set = matches!(
-                op.kind,
-                Kind::MovReg | Kind::LdrImm | Kind::LdrLit | Kind::Msr
-            );
-            if sp < self.variables && set && op.rd == 13 {
-                self.variables = 0;
+            let set = matches!(op.kind, Kind::MovShift | Kind::LdrImm | Kind::LdrLit);
+            if set && op.rd == 13 && sp < self.variables.max(self.bottom) {
+                self.main_was_set(core);
             }
+            self.lowest = self.lowest.min(sp);
         }
         self.refresh(core);
         (sp < self.floor(core)).then_some(Cause::StackOverflow(sp))

@@ -55,7 +55,9 @@ impl Emulator {
         self.core.r[14] = u32::MAX;
         self.core.pc = pc & !1;
         let variables = self.variables_below(sp);
-        self.stack = Stack::new(sp, self.stack.limit, variables);
+        let memory = self.bus.locate(sp.wrapping_sub(1));
+        let bottom = memory.map_or(0, |(region, _)| self.bus.regions[region].base);
+        self.stack = Stack::new(sp, bottom, self.stack.limit, variables);
         self.stopped_at = None;
         self.bus.events = 0;
         self.bus.reset_flash_control();

@@ -127,6 +127,30 @@ fn supervisor_calls_reach_their_handler_and_return() {
 }
 
 #[test]
+fn a_program_that_a_boot_loader_starts_has_a_stack_of_its_own() {
+    // push {r0-r3}; msr msp, r6; push {r0}; msr msp, r7; push {r0, r1}; bkpt: above the first stack, and below it.
+    let code = [
+        0xb40f, 0xf386, 0x8808, 0xb401, 0xf387, 0x8808, 0xb403, 0xbe00,
+    ];
+    for stacks in [[0x100, -0x100], [-0x100, 0x100]] {
+        let mut emulator = program("cortex-m4f", &code);
+        let at = |offset: i32| STACK.wrapping_add_signed(offset);
+        (emulator.core_mut().r[6], emulator.core_mut().r[7]) = (at(stacks[0]), at(stacks[1]));
+        assert!(matches!(emulator.run(20), Stop::Breakpoint { .. }));
+        assert_eq!(emulator.core().r[13], at(stacks[1]) - 8);
+        assert_eq!(emulator.stack_high_water(), 16, "of the first, the deepest");
+    }
+}
+
+#[test]
+fn a_stack_pointer_outside_the_stacks_memory_measures_nothing() {
+    // push {r0}; movs r5, #1; mov sp, r5; wfi.
+    let mut emulator = program("cortex-m4f", &[0xb401, 0x2501, 0x46ad, 0xbf30]);
+    assert!(matches!(emulator.run(20), Stop::Asleep { .. }));
+    assert_eq!((emulator.core().r[13], emulator.stack_high_water()), (0, 4));
+}
+
+#[test]
 fn exceptions_keep_flags_and_conditional_blocks() {
     // movs r0, #0; svc 0 inside an IT block: ite eq; svceq #0; movne r1, #9; bkpt. Handler: movs r4, #1; bx lr.
     let mut code = vec![0x2000, 0xbf0c, 0xdf00, 0x2109, 0xbe00];

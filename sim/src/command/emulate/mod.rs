@@ -72,11 +72,11 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
     }
     interrupt::listen();
     let ended = drive(&mut emulator, options, &places)?;
-    let failure = failure(&emulator, &ended);
+    let failure = failure(&emulator, &ended, options);
     let shown = Shown {
         emulator: &emulator,
         board: &board,
-        reason: reason(&emulator, &ended),
+        reason: reason(&emulator, &ended, options),
         stop: ended.stop.as_ref(),
         failed: failure.is_some(),
         options,
@@ -116,6 +116,7 @@ fn with_peripherals(mut machine: Machine, options: &Emulate) -> Machine {
         MmioDefault::Register => Unmapped::Register,
         MmioDefault::Ready => Unmapped::Ready,
     };
+    machine.peripheral_spaces = options.mmio_space.clone();
     machine.programs_flash = options.flash_writes;
     machine
 }
@@ -162,7 +163,7 @@ fn image(options: &Emulate, machine: &Machine) -> Result<Image, Failure> {
 }
 
 /// What the run failed of, if it did. Firmware that has done its work often sleeps for ever.
-fn failure(emulator: &Emulator, ended: &Ended) -> Option<Failure> {
+fn failure(emulator: &Emulator, ended: &Ended, options: &Emulate) -> Option<Failure> {
     let well = ended.missed.is_none()
         && matches!(
             ended.stop,
@@ -175,7 +176,7 @@ fn failure(emulator: &Emulator, ended: &Ended) -> Option<Failure> {
                     | Stop::Asleep { .. }
             )
         );
-    let why = reason(emulator, ended);
+    let why = reason(emulator, ended, options);
     match ended.stop {
         _ if well => None,
         None => Some(Failure::InterruptedFirmware(why)),
@@ -193,10 +194,13 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 /// Where Cortex-M has SRAM; registers, and tables of a chip's maker, lie elsewhere (ARMv7-M ARM table B3-1).
 const SRAM: std::ops::Range<u32> = 0x2000_0000..0x4000_0000;
 
+/// Where makers of chips keep option bytes and tables of their own, beside memories.
+const INFORMATION: std::ops::Range<u32> = 0x1000_0000..0x2000_0000;
+
 /// Why it stopped, with the place where that is not part of it, and the place that it did not come to.
-fn reason(emulator: &Emulator, ended: &Ended) -> String {
+fn reason(emulator: &Emulator, ended: &Ended, options: &Emulate) -> String {
     let why = match &ended.stop {
-        Some(stop) => why(emulator, stop),
+        Some(stop) => why(emulator, stop, options),
         None => format!("was{}", at(emulator, emulator.core().pc)),
     };
     match ended.missed {
@@ -205,13 +209,13 @@ fn reason(emulator: &Emulator, ended: &Ended) -> String {
     }
 }
 
-fn why(emulator: &Emulator, stop: &Stop) -> String {
+fn why(emulator: &Emulator, stop: &Stop, options: &Emulate) -> String {
     match stop {
         Stop::InstructionLimit => format!("{stop}; it was{}", at(emulator, emulator.core().pc)),
         Stop::Asleep { pc } | Stop::Breakpoint { pc, .. } => {
             format!("{stop}{}", inside(emulator, *pc))
         }
-        Stop::Fault(fault) => format!("{fault}{}", advice(&fault.cause)),
+        Stop::Fault(fault) => format!("{fault}{}", advice(&fault.cause, options)),
         _ => stop.to_string(),
     }
 }
@@ -241,14 +245,25 @@ fn inside(emulator: &Emulator, pc: u32) -> String {
 }
 
 /// What to do about a fault that the command line can help with.
-fn advice(cause: &Cause) -> String {
+fn advice(cause: &Cause, options: &Emulate) -> String {
     match cause {
+        Cause::UnmappedWrite(address)
+            if INFORMATION.contains(address) && !options.flash_writes =>
+        {
+            "; if that is what a chip keeps beside its flash, such as option bytes: --flash-writes --mmio-default ready"
+                .to_owned()
+        }
         Cause::UnmappedRead(address) | Cause::UnmappedWrite(address) if !SRAM.contains(address) => {
             let register = address & !3;
+            let all = match options.mmio_default {
+                MmioDefault::Fault => ", or --mmio-default ready for all",
+                _ => "",
+            };
             format!(
-                "; if that is a peripheral, say what it reads: --mmio {register:#010x}=VALUE, or --mmio-default ready for all"
+                "; if that is a peripheral, say what it reads: --mmio {register:#010x}=VALUE{all}"
             )
         }
+        Cause::WriteToFlash(_) => "; --flash-writes lets it, as programming does".to_owned(),
         _ => String::new(),
     }
 }
