@@ -238,11 +238,18 @@ pub enum Error {
         "the entry 0x{0:08x} is not in the board's flash or RAM: link the image for this board"
     )]
     Entry(u32),
-    /// The initial stack pointer is not in RAM.
+    /// What should be the vector table leads nowhere.
     #[error(
-        "the stack pointer 0x{0:08x} to start with is not in the board's RAM: link the image for this board, or name another with --sp"
+        "the vector table at 0x{address:08x} says to start at 0x{entry:08x} with the stack at 0x{stack_pointer:08x}, which the board does not have: is it an image for this board?"
     )]
-    StackPointer(u32),
+    VectorTable {
+        /// Where it should be.
+        address: u32,
+        /// Its first word.
+        stack_pointer: u32,
+        /// Its second word.
+        entry: u32,
+    },
     /// The machine names a core that has no table.
     #[error("there is no core `{0}`; known are {known}", known = crate::timing::CORE_NAMES.join(", "))]
     UnknownCore(String),

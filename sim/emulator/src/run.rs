@@ -229,7 +229,11 @@ impl Emulator {
             if let Err(Trap::Fault(cause)) =
                 exceptions::enter(&mut self.core, &mut self.bus, number)
             {
-                return Err(self.fault(pc, stack_overflow(cause)));
+                let cause = match self.stack_outside() {
+                    Some(_) => cause,
+                    None => stack_overflow(cause),
+                };
+                return Err(self.fault(pc, cause));
             }
             self.bus.clock += observer.exception(Exception::Taken(self.core.pc));
         }
@@ -355,7 +359,7 @@ impl Emulator {
             Some((op, encoding)) => (disassemble(&op, encoding), encoding, op.rn == 13),
             None => ("?".to_owned(), 0, false),
         };
-        let cause = if by_stack {
+        let cause = if by_stack && self.stack_outside().is_none() {
             stack_overflow(cause)
         } else {
             cause

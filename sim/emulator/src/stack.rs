@@ -12,6 +12,8 @@ use crate::op::{Kind, Op};
 pub(crate) struct Stack {
     /// Below this the run loop must ask [`Stack::moved`].
     pub watch: u32,
+    /// The stack pointer after reset.
+    pub start: u32,
     /// Where the stack started.
     top: u32,
     /// The lowest main stack pointer so far.
@@ -31,6 +33,7 @@ impl Stack {
     pub fn new(top: u32, bottom: u32, limit: u32, variables: u32) -> Self {
         Stack {
             watch: top,
+            start: top,
             top,
             lowest: top,
             left: 0,
@@ -42,7 +45,10 @@ impl Stack {
 
     /// Measures from here on.
     pub fn clear(&mut self, core: &Core) {
-        *self = Self::new(core.r[13], self.bottom, self.limit, self.variables);
+        *self = Stack {
+            start: self.start,
+            ..Self::new(core.r[13], self.bottom, self.limit, self.variables)
+        };
         self.refresh(core);
     }
 

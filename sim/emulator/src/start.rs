@@ -45,7 +45,7 @@ impl Emulator {
     /// Resets the core: stack pointer and entry from the vector table of the image, or from the start of flash.
     ///
     /// # Errors
-    /// [`Error::StackPointer`] or [`Error::Entry`] where the vector table does not fit the board.
+    /// [`Error::VectorTable`] or [`Error::Entry`] where there is nothing on the board to start at.
     pub fn reset(&mut self) -> Result<(), Error> {
         let (sp, pc, vectors) = self.start_state()?;
         self.core = Core::new();
@@ -92,40 +92,40 @@ impl Emulator {
             .unwrap_or_default();
         candidates.push(base);
         let tables: Vec<_> = candidates.iter().filter_map(|at| vectors(*at)).collect();
-        if let Some(table) = tables
-            .iter()
-            .find(|(sp, pc, _)| pc & 1 == 1 && runs(*pc) && self.holds_stack(*sp))
-        {
+        let entry = image.and_then(|i| i.entry);
+        let own = |at: u32| image.is_some_and(|i| i.holds(at));
+        let found = tables.iter().find(|&&(sp, pc, at)| {
+            // Code may set its stack pointer itself: a table at the start of flash, or one that leads to the image's
+            // entry, is what a board would take, whatever it says of the stack.
+            let certain = at == base && own(at) && own(pc & !1) || entry == Some(pc);
+            pc & 1 == 1 && runs(pc) && (certain || self.holds_stack(sp))
+        });
+        if let Some(table) = found {
             return Ok(*table);
         }
-        if let Some(entry) = image.and_then(|i| i.entry) {
-            if !runs(entry) {
-                return Err(Error::Entry(entry));
-            }
-            // A table that leads to the entry is the image's own: what it says of the stack is what the board would do.
-            if let Some((sp, ..)) = tables.iter().find(|(_, pc, _)| *pc == entry | 1) {
-                return Err(Error::StackPointer(*sp));
-            }
-            // Without a table, as for an image that a loader starts: the stack is at the end of the first RAM.
+        // Without a table, as for an image that a loader starts: the stack is at the end of the first RAM.
+        if let Some(entry) = entry {
             let end = self.machine.ram.first().map_or(0, |r| r.base + r.size);
-            let sp = own_sp.unwrap_or(end);
-            return if self.holds_stack(sp) {
-                Ok((sp, entry, base))
+            return if runs(entry) {
+                Ok((own_sp.unwrap_or(end), entry, base))
             } else {
-                Err(Error::StackPointer(sp))
+                Err(Error::Entry(entry))
             };
         }
-        let holds = |segment: &Segment, at: u32| {
-            (at.wrapping_sub(segment.address) as usize) < segment.bytes.len()
-        };
-        let own = tables
-            .iter()
-            .find(|(.., at)| image.is_some_and(|i| i.segments.iter().any(|s| holds(s, *at))));
-        match own.or(tables.first()) {
-            Some((sp, ..)) if !self.holds_stack(*sp) => Err(Error::StackPointer(*sp)),
-            Some((_, pc, _)) => Err(Error::Entry(*pc)),
+        match tables.iter().find(|(.., at)| own(*at)).or(tables.first()) {
+            Some(&(stack_pointer, entry, address)) => Err(Error::VectorTable {
+                address,
+                stack_pointer,
+                entry,
+            }),
             None => Err(Error::NoMemory(base)),
         }
+    }
+
+    /// The stack pointer with which execution started, where the board has no RAM for a stack there.
+    #[must_use]
+    pub fn stack_outside(&self) -> Option<u32> {
+        Some(self.stack.start).filter(|sp| !self.holds_stack(*sp))
     }
 
     /// Whether a stack may begin at an address: it grows down into RAM from there.

@@ -241,6 +241,34 @@ fn a_vector_table_behind_a_boot_loader_is_found() {
 }
 
 #[test]
+fn the_table_at_the_start_of_flash_counts_whatever_its_stack() {
+    // The first table's stack is in flash; its code sets another: movs r0, #1; lsls r0, #29; adds r0, #64; msr msp, r0;
+    // push {r0}; bkpt. The second table, behind 256 bytes, has a stack in RAM: bkpt 1.
+    let code = [0x2001, 0x0740, 0x3040, 0xf380, 0x8808, 0xb401, 0xbe00];
+    let mut image: Vec<u8> = [0x7c0u32, 9].map(u32::to_le_bytes).concat();
+    image.extend(code.iter().flat_map(|h: &u16| h.to_le_bytes()));
+    image.resize(256, 0);
+    let second = [0x2000_1000u32, 0x109, 0xbe01].map(u32::to_le_bytes);
+    image.extend(second.concat());
+    let (mut emulator, _) = load(Machine::generic("cortex-m0plus"), &image);
+    assert_eq!(emulator.stack_outside(), Some(0x7c0));
+    let stop = emulator.run(20);
+    assert!(matches!(stop, Stop::Breakpoint { number: 0, .. }), "{stop}");
+    assert_eq!(emulator.core().r[13], 0x2000_003c);
+
+    // Code that uses such a stack as it is writes where nothing is, and that is no overflow.
+    image[8..10].copy_from_slice(&0xb401u16.to_le_bytes());
+    let (mut emulator, _) = load(Machine::generic("cortex-m0plus"), &image);
+    assert_eq!(fault(emulator.run(20)).cause, Cause::WriteToFlash(0x7bc));
+    // What leads nowhere is refused.
+    image[4..8].copy_from_slice(&0x9000_0001u32.to_le_bytes());
+    image.truncate(256);
+    let mut emulator = Emulator::new(Machine::generic("cortex-m0plus")).unwrap();
+    let said = emulator.load(Image::raw(&image, 0).unwrap()).unwrap_err();
+    assert!(said.to_string().contains("0x90000001"), "{said}");
+}
+
+#[test]
 fn the_stack_limit_registers_hold() {
     // movw r0, #0xff0; movt r0, #0x2000; msr msplim, r0; push {r0-r3}; push {r0}; b .
     let code = [

@@ -171,6 +171,12 @@ impl Image {
         candidates
     }
 
+    /// Whether it has a byte for an address.
+    pub(crate) fn holds(&self, address: u32) -> bool {
+        let within = |s: &Segment| (address.wrapping_sub(s.address) as usize) < s.bytes.len();
+        self.segments.iter().any(within)
+    }
+
     /// The same image, tried on any core: an instruction that the core does not know stops it.
     #[must_use]
     pub fn for_any_core(self) -> Self {

@@ -215,7 +215,12 @@ fn why(emulator: &Emulator, stop: &Stop, options: &Emulate) -> String {
         Stop::Asleep { pc } | Stop::Breakpoint { pc, .. } => {
             format!("{stop}{}", inside(emulator, *pc))
         }
-        Stop::Fault(fault) => format!("{fault}{}", advice(&fault.cause, options)),
+        Stop::Fault(fault) => match emulator.stack_outside() {
+            Some(sp) => format!(
+                "{fault}; its stack began at {sp:#010x}, which is not in the board's RAM: link it for this board, or give it another with --sp"
+            ),
+            None => format!("{fault}{}", advice(&fault.cause, options)),
+        },
         _ => stop.to_string(),
     }
 }
