@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use crate::place::{Place, Stretch, address, place, register, space, stretch, variable};
+use crate::place::{Place, Stretch, address, place, register, rom, space, stretch, variable};
 use clap::{Args, Parser, Subcommand};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -223,6 +223,9 @@ pub struct Emulate {
     /// What peripherals do that --mmio does not name.
     #[arg(long, value_enum, value_name = "POLICY", default_value_t = MmioDefault::Fault)]
     pub mmio_default: MmioDefault,
+    /// A memory that nobody writes, such as the chip's boot ROM, from a file of its bytes.
+    #[arg(long, value_name = "ADDR=FILE", value_parser = rom)]
+    pub rom: Vec<(u32, PathBuf)>,
     /// More addresses where peripherals are, as first address and bytes: some chips have them among their RAM.
     #[arg(long, value_name = "ADDR,BYTES", value_parser = space)]
     pub mmio_space: Vec<(u32, u32)>,

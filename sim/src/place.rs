@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use sim_emulator::{Emulator, Symbol, SymbolKind};
+use std::path::PathBuf;
 
 /// Names that are offered where one is not found.
 const OFFERED: usize = 5;
@@ -58,6 +59,14 @@ fn word(text: &str) -> Result<u32, String> {
 pub fn register(text: &str) -> Result<(u32, u32), String> {
     let (at, value) = assignment(text, "ADDR")?;
     Ok((address(at)?, value))
+}
+
+/// An address and the file of what lies there.
+pub fn rom(text: &str) -> Result<(u32, PathBuf), String> {
+    let (at, file) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` is not of the form ADDR=FILE"))?;
+    Ok((address(at)?, PathBuf::from(file)))
 }
 
 /// A place and the word there.

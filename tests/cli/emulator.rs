@@ -119,3 +119,25 @@ fn a_call_after_start_up_finds_its_variables_and_is_counted_alone() {
     let ram = ram.expect("the board has RAM");
     assert_eq!((&ram["loads"], &ram["stores"]), (&1.into(), &0.into()));
 }
+
+#[test]
+fn a_boot_rom_is_read_from_a_file() {
+    let place = Place::new();
+    // movs r3, #8; ldr r3, [r3]; movs r0, #37; blx r3; bkpt 1.
+    let code = [0x2308u16, 0x681b, 0x2025, 0x4798, 0xbe01];
+    let mut image: Vec<u8> = [0x2000_1000u32, 0x1000_0009].map(u32::to_le_bytes).concat();
+    image.extend(code.iter().flat_map(|half| half.to_le_bytes()));
+    // At 8, where its function lies: adds r0, #5; bx lr.
+    let rom = [0u32, 0, 13, 0x4770_3005].map(u32::to_le_bytes).concat();
+    for (name, bytes) in [("image.bin", &image), ("rom.bin", &rom)] {
+        std::fs::write(place.path(name), bytes).expect("the folder can be written to");
+    }
+    let here = ["emulate", "image.bin", "--board", "rpi_pico"];
+    let said = place.fail(&here, 1);
+    assert!(said.contains("--rom"), "{said}");
+    let said = place.succeed(&[&here[..], &["--rom", "0=rom.bin"]].concat());
+    assert!(said.contains("r0 0x0000002a"), "{said}");
+    for wrong in ["0", "0=nowhere.bin", "x=rom.bin", "0x10000004=rom.bin"] {
+        place.fail(&[&here[..], &["--rom", wrong]].concat(), 2);
+    }
+}

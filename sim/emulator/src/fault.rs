@@ -263,7 +263,7 @@ pub enum Error {
     },
     /// Two memories of the machine overlap, or one is empty or too large.
     #[error(
-        "memory `{name}` at 0x{base:08x} is empty, wraps around or overlaps another; correct the board's profile"
+        "memory `{name}` at 0x{base:08x} is empty, wraps around or overlaps another: correct the board's profile, or where --rom puts it"
     )]
     MemoryMap {
         /// Name of the bank.

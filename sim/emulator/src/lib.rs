@@ -62,7 +62,7 @@ pub use features::{Features, Fpu};
 pub use hook::{Hook, HookAction, HookContext};
 pub use lines::Lines;
 pub use loader::{Image, Segment};
-pub use machine::{Alias, Bank, Behaviour, Machine, Peripheral, Unmapped};
+pub use machine::{Alias, Bank, Behaviour, Machine, Peripheral, Rom, Unmapped};
 pub use memory::Region;
 pub use memory_timing::{Cache, DataStall, FlashControl, MemoryTiming, Replacement};
 pub use peripherals::{Access, PeripheralFn, Touched};

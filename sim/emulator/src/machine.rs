@@ -13,6 +13,8 @@ pub struct Machine {
     pub flash: Vec<Bank>,
     /// RAM banks, core-coupled memories included. The first is where raw images expect RAM.
     pub ram: Vec<Bank>,
+    /// Memories that nobody writes, such as a chip's boot ROM, without wait states.
+    pub roms: Vec<Rom>,
     /// Addresses at which a memory appears a second time.
     pub aliases: Vec<Alias>,
     /// Peripheral ranges that read a fixed value or what was written.
@@ -52,6 +54,15 @@ impl Bank {
             size,
         }
     }
+}
+
+/// A memory with what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rom {
+    /// First address.
+    pub base: u32,
+    /// Contents.
+    pub bytes: Vec<u8>,
 }
 
 /// A second view of a memory.
@@ -98,8 +109,8 @@ pub enum Unmapped {
     /// A register keeps what is written, and is zero before.
     Register,
     /// As `Register`, but whoever reads a register again and again without writing it waits for something:
-    /// from the fifth read on it gives all ones, then zero, and then ever other words, so that every
-    /// ready bit comes and every busy bit goes. The values are the same in every run.
+    /// from the fifth read on it gives all ones, then zero, then each bit alone, and then ever other words, so
+    /// that every ready bit comes and every busy bit goes. The values are the same in every run.
     Ready,
 }
 
@@ -113,6 +124,7 @@ impl Machine {
             clock_hz: 25_000_000,
             flash: vec![Bank::new("flash", 0, 4 << 20)],
             ram: vec![Bank::new("ram", 0x2000_0000, 4 << 20)],
+            roms: Vec::new(),
             aliases: Vec::new(),
             peripherals: Vec::new(),
             unmapped: Unmapped::Fault,

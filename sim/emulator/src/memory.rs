@@ -1,7 +1,7 @@
 //! The address space: memories, their aliases, peripherals, and the system's private bus.
 
 use crate::fault::{Cause, Error, Trap};
-use crate::machine::Machine;
+use crate::machine::{Bank, Machine};
 use crate::peripherals::Peripherals;
 use crate::system::System;
 use crate::word::Word;
@@ -86,13 +86,14 @@ impl std::fmt::Debug for Bus {
 impl Bus {
     /// Lays out a machine's memories: RAM is zero, flash erased.
     pub(crate) fn new(machine: &Machine, features: &crate::Features) -> Result<Self, Error> {
-        let banks = machine
-            .ram
-            .iter()
-            .map(|b| (b, true))
-            .chain(machine.flash.iter().map(|b| (b, false)));
+        let ram = machine.ram.iter().map(|b| (b.clone(), true, None));
+        let flash = machine.flash.iter().map(|b| (b.clone(), false, None));
+        let roms = machine.roms.iter().map(|rom| {
+            let size = u32::try_from(rom.bytes.len()).unwrap_or(u32::MAX);
+            (Bank::new("ROM", rom.base, size), false, Some(&rom.bytes))
+        });
         let mut regions: Vec<Region> = Vec::new();
-        for (bank, writable) in banks {
+        for (bank, writable, held) in ram.chain(flash).chain(roms) {
             let end = u64::from(bank.base) + u64::from(bank.size);
             let overlaps = regions.iter().any(|r| {
                 u64::from(r.base) < end
@@ -100,14 +101,17 @@ impl Bus {
             });
             if bank.size == 0 || end > 0xe000_0000 || overlaps {
                 return Err(Error::MemoryMap {
-                    name: bank.name.clone(),
+                    name: bank.name,
                     base: bank.base,
                 });
             }
             regions.push(Region {
-                name: bank.name.clone(),
+                name: bank.name,
                 base: bank.base,
-                data: vec![if writable { 0 } else { 0xff }; bank.size as usize],
+                data: match held {
+                    Some(bytes) => bytes.clone(),
+                    None => vec![if writable { 0 } else { 0xff }; bank.size as usize],
+                },
                 writable,
                 loads: 0,
                 stores: 0,
@@ -227,7 +231,7 @@ impl Bus {
             let word = self.system.read(address & !3, self.clock);
             return Ok(W::from_u32(word >> (8 * (address & 3))).to_u32());
         }
-        if let Some(word) = self.peripherals.read(address, bytes) {
+        if let Some(word) = self.peripherals.read(address, bytes, self.clock) {
             return Ok(W::from_u32(word).to_u32());
         }
         if let Some(target) = self
@@ -346,7 +350,7 @@ impl Bus {
             self.events |= self.system.write(address, value, bytes, self.clock);
             return Ok(());
         }
-        if self.peripherals.write(address, bytes, value) {
+        if self.peripherals.write(address, bytes, value, self.clock) {
             if let Some((register, reset)) = self.flash_control
                 && register == address & !3
             {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::machine::{Behaviour, Machine, Peripheral, Unmapped};
 
-/// What a peripheral closure is asked: address, bytes (1, 2 or 4), and the value of a write.
+/// What a peripheral closure is asked: address, bytes (1, 2 or 4), the value of a write, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     /// The address.
@@ -17,6 +17,8 @@ pub struct Access {
     pub bytes: u32,
     /// The value written; `None` for a read.
     pub write: Option<u32>,
+    /// Cycles so far (instructions, where no timing model runs).
+    pub clock: u64,
 }
 
 /// A peripheral as a closure: reads return its value.
@@ -119,13 +121,14 @@ impl Peripherals {
     }
 
     /// The word that a read of a described address gives, in the place of its bytes.
-    pub fn read(&mut self, address: u32, bytes: u32) -> Option<u32> {
+    pub fn read(&mut self, address: u32, bytes: u32, clock: u64) -> Option<u32> {
         for (base, size, closure) in &mut self.closures {
             if address.wrapping_sub(*base) < *size {
                 return Some(closure(Access {
                     address,
                     bytes,
                     write: None,
+                    clock,
                 }));
             }
         }
@@ -143,13 +146,14 @@ impl Peripherals {
     }
 
     /// A write to a described address; whether it is one.
-    pub fn write(&mut self, address: u32, bytes: u32, value: u32) -> bool {
+    pub fn write(&mut self, address: u32, bytes: u32, value: u32, clock: u64) -> bool {
         for (base, size, closure) in &mut self.closures {
             if address.wrapping_sub(*base) < *size {
                 closure(Access {
                     address,
                     bytes,
                     write: Some(value),
+                    clock,
                 });
                 return true;
             }
@@ -249,13 +253,14 @@ impl Peripherals {
 }
 
 impl Unknown {
-    /// What was written; a program that keeps asking gets everything set, then everything clear, and then
-    /// other words, until one is what it waits for.
+    /// What was written; a program that keeps asking gets everything set, then everything clear, each bit alone, and
+    /// then other words, until one is what it waits for.
     fn answer(&self, address: u32) -> u32 {
         match self.unanswered.checked_sub(PATIENCE + 1) {
             None => self.value,
             Some(0) => u32::MAX,
             Some(1) => 0,
+            Some(asked @ 2..34) => 1 << (asked - 2),
             Some(asked) => mix(u64::from(address) << 32 ^ asked),
         }
     }
@@ -304,6 +309,8 @@ mod tests {
         poll(&mut p, rcc, |v| v >> 25 & 1 == 0);
         // A field of several bits that is neither clear nor full, as a clock switch's status.
         poll(&mut p, rcc + 8, |v| v >> 2 & 3 == 2);
+        // A word of which one bit is to be set, as the RP2040's selected clock.
+        poll(&mut p, rcc + 12, |v| v == 1 << 7);
         p.write_unmapped(rcc, 4, 7);
         assert_eq!(p.read_unmapped(rcc), Some(7), "a write ends the wait");
         assert_eq!(p.touched()[0].writes, 2);

@@ -3,6 +3,7 @@
 mod board;
 mod console;
 mod drive;
+mod rp2040;
 mod shown;
 
 pub use board::{generic, machine};
@@ -15,7 +16,9 @@ use drive::{Ended, Places, drive};
 use shown::Shown;
 use sim_emulator::profile::{flame_graph, folded};
 use sim_emulator::timing::CORE_NAMES;
-use sim_emulator::{Behaviour, Cause, Emulator, Image, Machine, Mode, Peripheral, Stop, Unmapped};
+use sim_emulator::{
+    Behaviour, Cause, Emulator, Image, Machine, Mode, Peripheral, Rom, Stop, Unmapped,
+};
 use std::io::Write;
 use std::path::Path;
 
@@ -36,10 +39,14 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         path: options.image.clone(),
         message: e.to_string(),
     };
-    let machine = with_peripherals(machine(&board), options);
+    let machine = with_options(machine(&board), options)?;
     let image = image(options, &machine)?;
     let mut emulator = Emulator::new(machine).map_err(refused)?;
     check_registers(&emulator, options)?;
+    let chip = board.probe_chip.as_ref().map(|chip| chip.value.as_str());
+    if chip == Some("RP2040") {
+        rp2040::attach(&mut emulator, board.clock_hz.value);
+    }
     let output = Output::default();
     emulator.set_host(Box::new(Console {
         output: common.json.then(|| output.clone()),
@@ -100,8 +107,12 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
     failure.map_or(Ok(()), Err)
 }
 
-/// The machine with what the options say of peripherals.
-fn with_peripherals(mut machine: Machine, options: &Emulate) -> Machine {
+/// The machine with what the options say of memories and peripherals.
+fn with_options(mut machine: Machine, options: &Emulate) -> Result<Machine, Failure> {
+    for (base, file) in &options.rom {
+        let bytes = read(file)?;
+        machine.roms.push(Rom { base: *base, bytes });
+    }
     for (base, value) in &options.mmio {
         let behaviour = Behaviour::Fixed(*value);
         machine.peripherals.push(Peripheral {
@@ -118,7 +129,7 @@ fn with_peripherals(mut machine: Machine, options: &Emulate) -> Machine {
     };
     machine.peripheral_spaces = options.mmio_space.clone();
     machine.programs_flash = options.flash_writes;
-    machine
+    Ok(machine)
 }
 
 /// Refuses registers that would never be asked: memory comes before them, and of two the first.
@@ -257,6 +268,9 @@ fn advice(cause: &Cause, options: &Emulate) -> String {
         {
             "; if that is what a chip keeps beside its flash, such as option bytes: --flash-writes --mmio-default ready"
                 .to_owned()
+        }
+        Cause::UnmappedRead(address) | Cause::UnmappedFetch(address) if *address < INFORMATION.start => {
+            "; if that is a ROM of the chip, give it: --rom FIRST=FILE".to_owned()
         }
         Cause::UnmappedRead(address) | Cause::UnmappedWrite(address) if !SRAM.contains(address) => {
             let register = address & !3;
