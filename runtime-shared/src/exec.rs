@@ -21,6 +21,8 @@ pub trait Probe {
     fn operands(&mut self, _list: List, _index: usize, _call: &Call, _operands: &Operands<'_>) {}
     /// A call has run. `active` counts the inputs that were not skipped, where the kernel skips zeros.
     fn after(&mut self, _list: List, _index: usize, _call: &Call, _active: u32) {}
+    /// What a call left in the arena, right after it.
+    fn left(&mut self, _list: List, _index: usize, _call: &Call, _work: &[u8]) {}
 }
 
 /// Sees nothing.
@@ -77,6 +79,7 @@ pub(crate) fn run<P: Probe>(
         probe.operands(list, index, &call, &operands);
         let active = execute(&call, &mut operands, context);
         probe.after(list, index, &call, active);
+        probe.left(list, index, &call, work);
         let learning = context.loss <= EXPLODED;
         if call.kernel == Kernel::Loss && !learning {
             return Err(Fault::Diverged { call: index as u32 });

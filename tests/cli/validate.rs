@@ -33,8 +33,12 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
+        Self::with(TINY)
+    }
+
+    fn with(config: &str) -> Self {
         let place = Place::new();
-        let config = place.file("tiny.toml", TINY).display().to_string();
+        let config = place.file("tiny.toml", config).display().to_string();
         Self { place, config }
     }
 
@@ -112,6 +116,29 @@ fn an_emulated_core_gives_the_same_bits_and_counts() {
     let compared = desk.compared(&["--device", "emulated", "--steps", "3"]);
     check_counted(&compared, 3, 0.02);
     assert_eq!(compared[0]["board"], serde_json::Value::Null);
+}
+
+#[test]
+fn activations_behind_convolutions_are_priced_by_what_came_out() {
+    for activation in ["tanh", "sigmoid"] {
+        let layers = format!(
+            r#"{{ conv2d = {{ filters = 4, kernel = 5, activation = "{activation}" }} }}, {{ depthwise_conv2d = {{ kernel = 3, activation = "{activation}" }} }}"#
+        );
+        let desk = Desk::with(&TINY.replace(
+            r#"{ dense = { units = 6, activation = "relu" } }"#,
+            &format!("{layers}, {{ max_pool = {{ size = 4 }} }}"),
+        ));
+        let compared = desk.compared(&["--device", "emulated", "--steps", "2"]);
+        let kernels = compared[0]["kernels"].as_array().expect("a list");
+        for name in ["conv2d", "depthwise"] {
+            let kernel = kernels.iter().find(|k| k["kernel"] == name);
+            let kernel = kernel.expect("the network has it");
+            let [counted, predicted] =
+                ["counted", "predicted"].map(|key| kernel[key].as_f64().expect("a number"));
+            let error = predicted / counted - 1.0;
+            assert!(error.abs() < 0.02, "{activation}, {name}: {error:+.4}");
+        }
+    }
 }
 
 #[test]

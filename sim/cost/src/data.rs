@@ -18,7 +18,8 @@ pub struct Data {
     pub zeros: [f64; 2],
     /// How many products behind a convolution's gradient are zero.
     pub zero_products: f64,
-    /// Shares of the elements of a softmax, loss or activation whose exponential takes the short cut, and the shorter way.
+    /// Shares of the elements of a softmax, loss or activation, be it fused behind another kernel, whose exponential takes the short
+    /// cut, and the shorter way.
     pub near: [f64; 2],
     /// Logarithms of a loss: of one, which is what is left where a class is as good as certain, and of other numbers up to √2, which are
     /// not scaled.
@@ -92,9 +93,7 @@ impl Data {
         for (mine, theirs) in self.zeros.iter_mut().zip(other.zeros) {
             *mine += theirs;
         }
-        for (mine, theirs) in self.near.iter_mut().zip(other.near) {
-            *mine += theirs;
-        }
+        self.add_near(other.near);
         for (mine, theirs) in self.logarithms.iter_mut().zip(other.logarithms) {
             *mine += theirs;
         }
@@ -105,6 +104,13 @@ impl Data {
         self.gradients.add(&other.gradients);
         self.surprises += other.surprises;
         self.winners.add(&other.winners);
+    }
+
+    /// Adds what [`near_of_outputs`] found.
+    pub(crate) fn add_near(&mut self, near: [f64; 2]) {
+        for (mine, theirs) in self.near.iter_mut().zip(near) {
+            *mine += theirs;
+        }
     }
 
     /// These figures times `factor`.
@@ -157,6 +163,26 @@ fn near(call: &Call, bytes: &[u8]) -> [f64; 2] {
         },
         _ => [0.0; 2],
     }
+}
+
+/// As [`near`], from what an activation left in `outputs`: what went into it is gone, but its inverse is known.
+pub(crate) fn near_of_outputs(activation: Activation, outputs: &[u8]) -> [f64; 2] {
+    // Distances from what it gives for zero.
+    let (middle, bounds) = match activation {
+        Activation::Sigmoid => {
+            let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
+            (0.5, [REDUCED, ONCE].map(|x| sigmoid(x) - 0.5))
+        }
+        Activation::Tanh => (0.0, [SERIES, ONCE / 2.0].map(f32::tanh)),
+        _ => return [0.0; 2],
+    };
+    let share = |count: usize| count as f64 / (outputs.len() / 4).max(1) as f64;
+    let [near, both] = bounds.map(|bound| {
+        floats(outputs)
+            .filter(|y| (y - middle).abs() < bound)
+            .count()
+    });
+    [share(near), share(both - near)]
 }
 
 /// What is smaller adds nothing to one: half a unit in the last place.
@@ -320,6 +346,23 @@ mod tests {
         assert_eq!(of(&call, &[17.0, -17.0, 16.0, 0.5]), [2.0, 1.0]);
         call.dims[2] = 1;
         assert_eq!(of(&call, &[99.0, 0.0]), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn outputs_tell_what_went_into_an_activation() {
+        let inputs: Vec<f32> = (-300..300).map(|i| i as f32 / 100.0).collect();
+        for activation in [Activation::Tanh, Activation::Sigmoid, Activation::Relu] {
+            let mut call = Call::new(Kernel::Activation);
+            call.activation = activation;
+            let bytes = |x: &[f32]| -> Vec<u8> { x.iter().flat_map(|x| x.to_le_bytes()).collect() };
+            let mut outputs = inputs.clone();
+            activation.forward(&mut outputs);
+            assert_eq!(
+                near_of_outputs(activation, &bytes(&outputs)),
+                near(&call, &bytes(&inputs)),
+                "{activation:?}"
+            );
+        }
     }
 
     #[test]

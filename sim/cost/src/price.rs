@@ -103,14 +103,16 @@ pub fn call_cycles(
     let name = call.kernel.name();
     let trips = trips::of(call, update, activity);
     let place = placement(call);
-    let known = &table.kernel(name, place)?.cycles;
-    let trips = trips
-        .iter()
-        .filter(|(name, _)| !is_optional(name) || known.contains_key(*name));
-    let mut parts = vec![(name, table.cycles(name, place, trips)?)];
-    if let Some(trips) = trips::fused_activation(call) {
-        let cycles = table.cycles("activation", Placement::Ram, trips.iter())?;
-        parts.push(("activation", cycles));
+    let priced = |kernel: &'static str, place: Placement, trips: &Trips| {
+        let known = &table.kernel(kernel, place)?.cycles;
+        let trips = trips
+            .iter()
+            .filter(|(name, _)| !is_optional(name) || known.contains_key(*name));
+        table.cycles(kernel, place, trips)
+    };
+    let mut parts = vec![(name, priced(name, place, &trips)?)];
+    if let Some(trips) = trips::fused_activation(call, activity) {
+        parts.push(("activation", priced("activation", Placement::Ram, &trips)?));
     }
     Ok(parts)
 }

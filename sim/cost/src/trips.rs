@@ -309,18 +309,24 @@ pub fn of(call: &Call, update: Update, activity: &Activity) -> Trips {
 }
 
 /// The trips of the activation that is fused behind a forward kernel, if there is one: those of an activation of its own without the
-/// executor's work. What goes into it is never seen, so no exponential is taken to be [`NEAR`].
-pub fn fused_activation(call: &Call) -> Option<Trips> {
+/// executor's work.
+pub fn fused_activation(call: &Call, activity: &Activity) -> Option<Trips> {
+    let (outputs, name) = fused(call)?;
+    let mut trips = Trips::default();
+    trips.add(name, outputs);
+    layers::exponentials(&mut trips, call.activation, outputs, activity);
+    Some(trips)
+}
+
+/// How many outputs an activation was fused behind, and its loop.
+pub(crate) fn fused(call: &Call) -> Option<(usize, &'static str)> {
     let outputs = match call.kernel {
         Kernel::Dense => call.dim(1),
         Kernel::Conv2d => call.conv2d().pooled().len(),
         Kernel::Depthwise => call.conv2d().output.len(),
         _ => return None,
     };
-    let name = activation(call.activation)?;
-    let mut trips = Trips::default();
-    trips.add(name, outputs);
-    Some(trips)
+    Some((outputs, activation(call.activation)?))
 }
 
 /// What the learner itself does for one prediction.

@@ -182,6 +182,24 @@ fn meetings(trips: &mut Trips, activity: &Activity, additions: usize) {
     trips.add_mean("place", meetings.places);
 }
 
+/// Counts those of so many exponentials, of `activation` where there is one, that take less time than most.
+pub(super) fn exponentials(
+    trips: &mut Trips,
+    activation: Activation,
+    exponentials: usize,
+    activity: &Activity,
+) {
+    let near = activity.data.map_or([0.0; 2], |data| data.near);
+    let names = if activation == Activation::Tanh {
+        [SERIES, TANH_ONCE]
+    } else {
+        [NEAR, ONCE]
+    };
+    for (name, share) in names.into_iter().zip(near) {
+        trips.add_mean(name, share * exponentials as f64);
+    }
+}
+
 /// Kernels whose dimension is a length.
 pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> Trips {
     let mut trips = Trips::call(call);
@@ -236,18 +254,14 @@ pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> T
         Kernel::Softmax => trips.add("element", n.saturating_sub(1)),
         _ => trips.add("element", n),
     }
-    let near = activity.data.map_or([0.0; 2], |data| data.near);
-    let names = if call.activation == Activation::Tanh {
-        [SERIES, TANH_ONCE]
-    } else {
-        [NEAR, ONCE]
-    };
     // The binary loss takes one exponential for itself and one for its gradient.
     let twice = call.kernel == Kernel::Loss && call.dim(2) == 2;
-    let exponentials = if twice { 2 * n } else { n };
-    for (name, share) in names.into_iter().zip(near) {
-        trips.add_mean(name, share * exponentials as f64);
-    }
+    exponentials(
+        &mut trips,
+        call.activation,
+        if twice { 2 * n } else { n },
+        activity,
+    );
     if matches!(
         call.kernel,
         Kernel::Add
