@@ -17,8 +17,17 @@ use core::ops::Range;
 pub trait Probe {
     /// A call is about to run.
     fn before(&mut self, _list: List, _index: usize, _call: &Call) {}
-    /// A call has been given its operands, and starts.
-    fn operands(&mut self, _list: List, _index: usize, _call: &Call, _operands: &Operands<'_>) {}
+    /// A call has been given its operands, and starts; `rate` is what a gradient that has no other effect than
+    /// `target += rate · gradient` is worth.
+    fn operands(
+        &mut self,
+        _list: List,
+        _index: usize,
+        _call: &Call,
+        _operands: &Operands<'_>,
+        _rate: f32,
+    ) {
+    }
     /// A call has run. `active` counts the inputs that were not skipped, where the kernel skips zeros.
     fn after(&mut self, _list: List, _index: usize, _call: &Call, _active: u32) {}
     /// What a call left in the arena, right after it.
@@ -76,7 +85,11 @@ pub(crate) fn run<P: Probe>(
         operands
             .fetch(program, &call, work, sample)
             .ok_or(corrupt)?;
-        probe.operands(list, index, &call, &operands);
+        let rate = match call.rule {
+            RuleKind::Accumulate => 1.0,
+            _ => -context.hyper.learning_rate * context.hyper.scale,
+        };
+        probe.operands(list, index, &call, &operands, rate);
         let active = execute(&call, &mut operands, context);
         probe.after(list, index, &call, active);
         probe.left(list, index, &call, work);

@@ -6,11 +6,14 @@
 use crate::data::Data;
 use crate::operands::{Home, Operand, operands};
 use crate::trips::{Step, Update};
-use runtime_shared::program::{Call, Field, Place};
+use runtime_shared::program::{Call, Field, Place, RuleKind};
 use runtime_shared::rng::Rng;
 use runtime_shared::state::STATE_BYTES;
 use sim_compiler::Image;
 use sim_mcu::Placement;
+
+/// Of every update.
+const LEARNING_RATE: f32 = 1e-3;
 
 /// A call to measure.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,7 +171,11 @@ impl Packing {
     fn add(&mut self, index: usize, call: &Call, operands: Vec<Operand>) {
         let mut call = call.clone();
         let contents: Vec<Vec<u8>> = operands.iter().map(Operand::contents).collect();
-        let data = Data::of(&call, |i| contents.get(i).map_or(&[], Vec::as_slice));
+        let rate = match call.rule {
+            RuleKind::Accumulate => 1.0,
+            _ => -LEARNING_RATE,
+        };
+        let data = Data::of(&call, rate, |i| contents.get(i).map_or(&[], Vec::as_slice));
         for (place, operand) in call.operands.iter_mut().zip(operands) {
             let at = 4 * self.words.len();
             let len = operand.words.len();
@@ -214,7 +221,7 @@ impl Packing {
         image.set_size(Field::OutputCount, OUTPUTS);
         image.set_size(Field::WorkAt, STATE_BYTES);
         image.set_size(Field::WorkBytes, self.ram - STATE_BYTES);
-        image.set_float(Field::LearningRate, 1e-3);
+        image.set_float(Field::LearningRate, LEARNING_RATE);
         image.set_float(Field::WeightDecay, self.hyper.weight_decay);
         image.set_float(Field::ClipValue, self.hyper.clip_value);
         image.set_float(Field::Beta1, 0.9);

@@ -103,8 +103,15 @@ impl Counters {
 }
 
 impl Probe for Counters {
-    fn operands(&mut self, list: List, index: usize, call: &Call, operands: &Operands<'_>) {
-        let data = Data::of(call, |i| operands.bytes(i));
+    fn operands(
+        &mut self,
+        list: List,
+        index: usize,
+        call: &Call,
+        operands: &Operands<'_>,
+        rate: f32,
+    ) {
+        let data = Data::of(call, rate, |i| operands.bytes(i));
         self.tally_mut(list, index).data.add(&data);
     }
 

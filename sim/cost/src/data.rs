@@ -19,7 +19,7 @@ pub struct Data {
     /// How many products behind a convolution's gradient are zero.
     pub zero_products: f64,
     /// Shares of the elements of a softmax, loss or activation, be it fused behind another kernel, whose exponential takes the short
-    /// cut, and the shorter way.
+    /// cut, and the shorter way; of an activation's backward pass, the share where its derivative is zero.
     pub near: [f64; 2],
     /// Logarithms of a loss: of one, which is what is left where a class is as good as certain, and of other numbers up to √2, which are
     /// not scaled.
@@ -39,8 +39,8 @@ pub struct Data {
 }
 
 impl Data {
-    /// Looks at the operands of one run of `call`.
-    pub fn of<'o>(call: &Call, operand: impl Fn(usize) -> &'o [u8]) -> Self {
+    /// Looks at the operands of one run of `call`, whose gradients are worth `rate` each.
+    pub fn of<'o>(call: &Call, rate: f32, operand: impl Fn(usize) -> &'o [u8]) -> Self {
         let (winners, zero_products) = match call.kernel {
             Kernel::Conv2dBackwardInput if call.conv2d().pool != (1, 1) => {
                 let (deltas, _) = operand(0).as_chunks::<4>();
@@ -80,7 +80,7 @@ impl Data {
             near: near(call, operand(0)),
             logarithms: logarithms(call, operand(0)),
             rises: rises as f64,
-            meetings: Meetings::of(call, &operand),
+            meetings: Meetings::of(call, rate, &operand),
             silent,
             gradients: Gradients::of(call, &operand),
             surprises: surprises as f64,
@@ -155,6 +155,7 @@ fn near(call: &Call, bytes: &[u8]) -> [f64; 2] {
     match (call.kernel, call.dim(2)) {
         (Kernel::Softmax, _) | (Kernel::Loss, 0 | 3) => beside_largest(),
         (Kernel::Loss, 2) => below([REDUCED, ONCE]),
+        (Kernel::ActivationBackward, _) => [share(saturated(call.activation, bytes)), 0.0],
         (Kernel::Activation, _) => match call.activation {
             Activation::Sigmoid => below([REDUCED, ONCE]),
             // Its exponential is one of twice the magnitude.
@@ -163,6 +164,16 @@ fn near(call: &Call, bytes: &[u8]) -> [f64; 2] {
         },
         _ => [0.0; 2],
     }
+}
+
+/// How many outputs of a smooth activation are where its derivative is zero.
+fn saturated(activation: Activation, outputs: &[u8]) -> usize {
+    let derivative = |y: f32| match activation {
+        Activation::Sigmoid => y * (1.0 - y),
+        Activation::Tanh => 1.0 - y * y,
+        _ => 1.0,
+    };
+    floats(outputs).filter(|y| derivative(*y) == 0.0).count()
 }
 
 /// As [`near`], from what an activation left in `outputs`: what went into it is gone, but its inverse is known.
@@ -282,7 +293,7 @@ mod tests {
         let deltas: Vec<f32> = (0..pooled.len()).map(|i| (i % 3) as f32).collect();
         let argmax: Vec<u8> = (0..pooled.len()).map(|i| (i * 5 % 6) as u8).collect();
         let bytes: Vec<u8> = deltas.iter().flat_map(|d| d.to_le_bytes()).collect();
-        let data = Data::of(&call, |i| match i {
+        let data = Data::of(&call, 1.0, |i| match i {
             0 => &bytes,
             1 => &argmax,
             _ => &[],
@@ -311,7 +322,7 @@ mod tests {
         call.kernel = Kernel::Conv2dBackwardWeights;
         let x = (0..g.input.len()).flat_map(|i| ((i % 4) as f32).to_le_bytes());
         let x: Vec<u8> = x.collect();
-        let data = Data::of(&call, |i| match i {
+        let data = Data::of(&call, 1.0, |i| match i {
             0 => x.as_slice(),
             1 => &bytes,
             2 => &argmax,
@@ -389,6 +400,7 @@ mod tests {
                 opposite: 3.0,
                 shrunk: 4.0,
                 places: 5.0,
+                far: 6.0,
             },
             gradients: Gradients {
                 resting: 1.0,

@@ -1,7 +1,7 @@
-//! Additions of one element to another, where no product of weights is near: how long a software float takes with them.
+//! Additions of one element to another: how long a software float takes with them.
 
 use runtime_shared::kernels::conv2d::Conv2d;
-use runtime_shared::program::{Call, Kernel};
+use runtime_shared::program::{Call, Kernel, RuleKind};
 use serde::{Deserialize, Serialize};
 
 /// How many additions are of which kind. What adds zero to something is counted elsewhere.
@@ -17,11 +17,13 @@ pub struct Meetings {
     pub shrunk: f64,
     /// By how many places more than one.
     pub places: f64,
+    /// Of what is too small to matter.
+    pub far: f64,
 }
 
 impl Meetings {
     /// Those of `call`.
-    pub fn of<'o>(call: &Call, operand: &impl Fn(usize) -> &'o [u8]) -> Self {
+    pub fn of<'o>(call: &Call, rate: f32, operand: &impl Fn(usize) -> &'o [u8]) -> Self {
         match call.kernel {
             Kernel::Normalise => bytes(call, operand),
             Kernel::ChannelAffine => {
@@ -34,6 +36,15 @@ impl Meetings {
             }
             Kernel::BiasBackward if call.dim(0) > 1 => sums(call.dim(1), operand(0)),
             Kernel::SoftmaxBackward => softmax(operand(0), operand(1)),
+            Kernel::DenseBackwardWeights => {
+                let target = match call.rule {
+                    RuleKind::Accumulate => 4,
+                    RuleKind::Sgd => 2,
+                    _ => return Self::default(),
+                };
+                steps(rate, operand(0), operand(1), operand(target))
+            }
+            Kernel::Dense => products(call, operand(0), operand(1), operand(2)),
             Kernel::MaxPoolBackward => Self {
                 fresh: first_hits(&call.conv2d(), operand(0), operand(1)) as f64,
                 ..Self::default()
@@ -52,16 +63,20 @@ impl Meetings {
     /// Counts an addition of `x` that is done so `often`.
     fn meet(&mut self, x: f32, to: f32, often: usize) {
         let often = often as f64;
-        if x == 0.0 {
-            if to == 0.0 {
+        if x == 0.0 || to == 0.0 {
+            if x != 0.0 {
+                self.fresh += often;
+            } else if to == 0.0 {
                 self.empty += often;
             }
-        } else if to == 0.0 {
-            self.fresh += often;
+            return;
+        }
+        let exponent = |x: f32| (x.to_bits() >> 23) & 255;
+        let larger = exponent(x.abs().max(to.abs()));
+        if larger - exponent(x.abs().min(to.abs())) > FARTHEST {
+            self.far += often;
         } else if (x < 0.0) != (to < 0.0) {
             self.opposite += often;
-            let exponent = |x: f32| (x.to_bits() >> 23) & 255;
-            let larger = exponent(x.abs().max(to.abs()));
             let sum = x + to;
             let places = larger.saturating_sub(exponent(sum.abs()));
             if sum != 0.0 && places > 0 {
@@ -78,6 +93,7 @@ impl Meetings {
         self.opposite += other.opposite;
         self.shrunk += other.shrunk;
         self.places += other.places;
+        self.far += other.far;
     }
 
     /// These figures times `factor`.
@@ -88,9 +104,16 @@ impl Meetings {
             opposite: self.opposite * factor,
             shrunk: self.shrunk * factor,
             places: self.places * factor,
+            far: self.far * factor,
         }
     }
 }
+
+/// Exponents of an addition may differ by so much for the smaller to matter, as where floats are software.
+const FARTHEST: u32 = 24;
+
+/// Products of a call that are looked at, at most: the others are taken to be as these.
+const LOOKED_AT: usize = 1 << 14;
 
 /// The floats that `bytes` are.
 pub(crate) fn floats<'b>(bytes: &'b [u8]) -> impl Iterator<Item = f32> + Clone + 'b {
@@ -142,6 +165,46 @@ fn softmax(outputs: &[u8], deltas: &[u8]) -> Meetings {
     all
 }
 
+/// The meetings of a dense layer's products with the sums of their outputs so far.
+fn products(call: &Call, x: &[u8], weights: &[u8], biases: &[u8]) -> Meetings {
+    let (inputs, outputs) = (call.dim(0), call.dim(1));
+    let word = |bytes: &[u8], i: usize| {
+        let (words, _) = bytes.as_chunks::<4>();
+        words.get(i).map_or(0.0, |word| f32::from_le_bytes(*word))
+    };
+    let columns = (LOOKED_AT / inputs.max(1)).clamp(1, outputs.max(1));
+    let mut all = Meetings::default();
+    for column in (0..columns).map(|i| i * outputs / columns) {
+        let mut sum = word(biases, column);
+        for (i, x) in floats(x).enumerate().filter(|(_, x)| *x != 0.0) {
+            let product = x * word(weights, i * outputs + column);
+            all.meet(product, sum, 1);
+            sum += product;
+        }
+    }
+    all.times(outputs as f64 / columns as f64)
+}
+
+/// The meetings of a dense layer's gradients, each worth `rate`, with what they are added to.
+fn steps(rate: f32, x: &[u8], deltas: &[u8], target: &[u8]) -> Meetings {
+    let deltas: Vec<f32> = floats(deltas).collect();
+    let (words, _) = target.as_chunks::<4>();
+    let width = deltas.len().max(1);
+    let rows: Vec<_> = floats(x)
+        .zip(words.chunks_exact(width))
+        .filter(|(x, _)| *x != 0.0)
+        .collect();
+    let looked_at = (LOOKED_AT / width).clamp(1, rows.len().max(1));
+    let mut all = Meetings::default();
+    for i in 0..looked_at.min(rows.len()) {
+        let (x, row) = rows[i * rows.len() / looked_at];
+        for (delta, word) in deltas.iter().zip(row) {
+            all.meet(rate * x * delta, f32::from_le_bytes(*word), 1);
+        }
+    }
+    all.times(rows.len() as f64 / looked_at as f64)
+}
+
 /// How many elements of the input of the pool `g` get a delta that is not zero.
 fn first_hits(g: &Conv2d, deltas: &[u8], argmax: &[u8]) -> usize {
     let mut hit = vec![false; g.input.len()];
@@ -175,6 +238,9 @@ mod tests {
             (-1.0, 8.0),
             (1.0, -0.875),
             (1.0, -1.0),
+            // A half of the last place is still seen, a quarter is not, whatever the signs.
+            (1.0, (1 << 24) as f32),
+            (1.0, -(1 << 25) as f32),
         ];
         let found = Meetings::among(additions.into_iter());
         let expected = Meetings {
@@ -183,11 +249,58 @@ mod tests {
             opposite: 4.0,
             shrunk: 2.0,
             places: 2.0,
+            far: 1.0,
         };
         assert_eq!(found, expected);
         let mut twice = found;
         twice.add(&found);
         assert_eq!(twice, expected.times(2.0));
+    }
+
+    #[test]
+    fn steps_meet_what_they_change() {
+        let bytes =
+            |floats: &[f32]| -> Vec<u8> { floats.iter().flat_map(|x| x.to_le_bytes()).collect() };
+        let (x, deltas) = (bytes(&[0.0, 1.0, 2.0]), bytes(&[1.0, 1e-9, 0.0]));
+        let target = bytes(&[9.0, 9.0, 9.0, 1.0, -1.0, 1.0, 0.0, 2.0, 1.0]);
+        let found = steps(-0.5, &x, &deltas, &target);
+        let expected = Meetings {
+            fresh: 1.0,
+            opposite: 1.0,
+            shrunk: 1.0,
+            far: 2.0,
+            ..Meetings::default()
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn products_meet_the_sums_of_their_outputs() {
+        let bytes =
+            |floats: &[f32]| -> Vec<u8> { floats.iter().flat_map(|x| x.to_le_bytes()).collect() };
+        let mut call = Call::new(Kernel::Dense);
+        call.dims[..2].copy_from_slice(&[3, 2]);
+        // Sums of the first output: 1, 1, -2, 0; of the second: 0, 0, 3, 5.
+        let (x, biases) = (bytes(&[0.0, 1.0, 2.0]), bytes(&[1.0, 0.0]));
+        let weights = bytes(&[9.0, 9.0, -3.0, 3.0, 1.0, 1.0]);
+        let found = products(&call, &x, &weights, &biases);
+        let expected = Meetings {
+            fresh: 1.0,
+            opposite: 2.0,
+            shrunk: 0.0,
+            ..Meetings::default()
+        };
+        assert_eq!(found, expected);
+
+        // Of many outputs only some are looked at.
+        call.dims[..2].copy_from_slice(&[LOOKED_AT as u16, 10]);
+        let found = products(
+            &call,
+            &bytes(&[1.0; LOOKED_AT]),
+            &bytes(&vec![-1.0; 10 * LOOKED_AT]),
+            &[],
+        );
+        assert_eq!(found.fresh, 10.0);
     }
 
     #[test]

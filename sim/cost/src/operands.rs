@@ -3,6 +3,7 @@
 use crate::bench::{Case, Past};
 use crate::gradients::kept;
 use crate::price::is_constant;
+use crate::trips::Step;
 use runtime_shared::kernels::conv2d::Conv2d;
 use runtime_shared::program::kernel::Access;
 use runtime_shared::program::{Call, Kernel};
@@ -112,7 +113,13 @@ fn floats(
     use Kernel::*;
     use runtime_shared::kernels::activation::Activation::{Sigmoid, Tanh};
     let (call, zeros) = (&case.call, case.zeros);
+    let linear = matches!(case.update.step, Step::Linear | Step::Sum);
     let (spread, thinned) = match (call.kernel, operand) {
+        // Down to where nothing is left to learn, and a step is too small to matter.
+        (DenseBackwardWeights, 1) if linear => (
+            Some([0.05, 0.05, 0.05, 1e-3, 1e-5, 1e-7][rng.below(6) as usize]),
+            true,
+        ),
         (
             Dense
             | DenseBackwardWeights
@@ -183,6 +190,14 @@ fn floats(
         (MaxPool | AveragePool, 0) => (None, true),
         _ => (Some(0.1), false),
     };
+    // What was learnt leans to one side, so that sums grow rather than change their sign, and reaches further than what was drawn.
+    let lean = match (call.kernel, operand) {
+        (Dense, 1) => [0.0, 0.0, 0.3, 1.0, 3.0][rng.below(5) as usize],
+        _ => 0.0,
+    };
+    let saturates = call.kernel == ActivationBackward
+        && operand == 0
+        && matches!(call.activation, Sigmoid | Tanh);
     let channels = match (call.kernel, operand) {
         (BiasBackward, 0) => Some(call.dim(1)),
         (Conv2dBackwardInput, 0) | (Conv2dBackwardWeights | DepthwiseBackwardWeights, 1) => {
@@ -196,7 +211,9 @@ fn floats(
     (0..len)
         .map(|i| {
             let value = match spread {
-                Some(spread) => spread * rng.normal(),
+                // As far as it goes.
+                None if saturates && rng.unit() < zeros => 1.0,
+                Some(spread) => spread * (rng.normal() + lean),
                 None => rng.unit(),
             };
             let zero = thinned && rng.unit() < zeros;

@@ -193,6 +193,9 @@ impl Update {
     }
 }
 
+/// Additions by the signs of what is added, and by what becomes of the sum.
+pub const SIGNS: [&str; 3] = ["opposite", "shrunk", "place"];
+
 /// The loop whose trips give time back: products of which a factor is zero, where floats are software.
 pub const ZERO: &str = "zero";
 
@@ -226,6 +229,15 @@ pub const SERIES: &str = "series";
 /// As [`ONCE`], of a hyperbolic tangent.
 pub const TANH_ONCE: &str = "tanh_once";
 
+/// As [`ZERO`]: additions of what is too small to matter.
+pub const FAR: &str = "far";
+
+/// As [`ZERO`]: derivatives of a hyperbolic tangent that are zero.
+pub const SATURATED_TANH: &str = "saturated_tanh";
+
+/// As [`ZERO`]: derivatives of a sigmoid that are zero.
+pub const SATURATED_SIGMOID: &str = "saturated_sigmoid";
+
 /// As [`ZERO`]: products of which the second factor is zero, which is found out later.
 pub const ZERO_DELTA: &str = "zero_delta";
 
@@ -234,11 +246,14 @@ pub const ZERO_FACTOR: &str = "zero_factor";
 
 /// Loops whose trips give time back, as [`ZERO`]. Those of an update rule are gradients that are zero; parameters that rest, since their
 /// gradient is zero and always was, so that their state is zero too; and gradients that are the first of their parameter.
-pub const GIVE_BACK: [&str; 25] = [
+pub const GIVE_BACK: [&str; 28] = [
     ZERO,
     ZERO_DELTA,
     APART,
     ZERO_FACTOR,
+    FAR,
+    SATURATED_TANH,
+    SATURATED_SIGMOID,
     FRESH,
     EMPTY,
     NEAR,

@@ -12,7 +12,7 @@ pub fn share(call: &Call, i: usize, bytes: &[u8]) -> f64 {
     match (call.kernel, i) {
         // Bytes that are no numbers.
         (Kernel::Conv2dBackwardInput | Kernel::Dropout, 1) | (Kernel::DropoutBackward, 0) => 0.0,
-        (Kernel::Normalise, 0) => plain(bytes),
+        (Kernel::Normalise, 0) => plain(bytes, |byte| *byte == 0),
         (Kernel::Conv2d, 0) => covered(&pooled_axes(&call.conv2d()), words),
         (Kernel::Depthwise | Kernel::AveragePool, 0) => covered(&axes(&call.conv2d()), words),
         (Kernel::Conv2dBackwardInput, 0) if call.conv2d().pool == (1, 1) => {
@@ -21,8 +21,13 @@ pub fn share(call: &Call, i: usize, bytes: &[u8]) -> f64 {
         (Kernel::DepthwiseBackwardInput | Kernel::AveragePoolBackward, 0) => {
             spread(&axes(&call.conv2d()), words)
         }
-        _ => plain(words),
+        _ => plain(words, is_zero),
     }
+}
+
+/// Whether a float is zero, of either sign.
+pub(crate) fn is_zero(word: &[u8; 4]) -> bool {
+    f32::from_le_bytes(*word) == 0.0
 }
 
 /// Of how many products behind a convolution's gradient a factor is zero, where there is no pool; none for other kernels.
@@ -57,7 +62,7 @@ impl Zeros {
             let (pixel, group) = (i / groups, i % groups);
             let (row, column) = (pixel / shape.w + 1, pixel % shape.w + 1);
             let at = |row: usize, column: usize| (row * columns + column) * groups + group;
-            let zeros = channels.iter().filter(|word| **word == [0; 4]).count();
+            let zeros = channels.iter().filter(|word| is_zero(word)).count();
             let before = sums[at(row, column - 1)] + sums[at(row - 1, column)];
             sums[at(row, column)] = zeros + before - sums[at(row - 1, column - 1)];
         }
@@ -85,8 +90,8 @@ impl Zeros {
 }
 
 /// The share of `elements` that are zero.
-fn plain<E: Default + PartialEq>(elements: &[E]) -> f64 {
-    let zeros = elements.iter().filter(|e| **e == E::default()).count();
+fn plain<E>(elements: &[E], is_zero: impl Fn(&E) -> bool) -> f64 {
+    let zeros = elements.iter().filter(|e| is_zero(e)).count();
     zeros as f64 / elements.len().max(1) as f64
 }
 
@@ -111,7 +116,7 @@ fn weighted(rows: &[usize], columns: &[usize], words: &[[u8; 4]]) -> f64 {
     let weights = rows.iter().flat_map(|r| columns.iter().map(move |c| r * c));
     let (mut zeros, mut all) = (0, 0);
     for (weight, pixel) in weights.zip(words.chunks_exact(channels)) {
-        zeros += weight * pixel.iter().filter(|word| **word == [0; 4]).count();
+        zeros += weight * pixel.iter().filter(|word| is_zero(word)).count();
         all += weight * channels;
     }
     zeros as f64 / all.max(1) as f64
@@ -131,7 +136,7 @@ fn gradient(g: &Conv2d, x: &[u8], deltas: &[[u8; 4]], groups: usize) -> usize {
                 continue;
             };
             all += taps * deltas.len();
-            for (i, _) in deltas.iter().enumerate().filter(|(_, d)| **d != [0; 4]) {
+            for (i, _) in deltas.iter().enumerate().filter(|(_, d)| !is_zero(d)) {
                 used += taps - zeros.within(&row, &column, i % groups).min(taps);
             }
         }

@@ -1,8 +1,9 @@
 //! Dense layers, and kernels that walk their elements one after the other.
 
 use super::{
-    Activity, EMPTY, FRESH, NEAR, OF_ONE, ONCE, SERIES, SURPRISE, Step, TANH_ONCE, Trips, UNSCALED,
-    Update, ZERO, ZERO_DELTA, ZERO_FACTOR, activation, leading, spared,
+    Activity, EMPTY, FAR, FRESH, NEAR, OF_ONE, ONCE, SATURATED_SIGMOID, SATURATED_TANH, SERIES,
+    SIGNS, SURPRISE, Step, TANH_ONCE, Trips, UNSCALED, Update, ZERO, ZERO_DELTA, ZERO_FACTOR,
+    activation, leading, spared,
 };
 use crate::meetings::Meetings;
 use runtime_shared::kernels::activation::Activation;
@@ -74,6 +75,17 @@ pub(super) fn dense(call: &Call, activity: &Activity) -> Trips {
             trips.add_mean(EMPTY, before * call.dim(1) as f64);
         }
     }
+    // Unknown, products are taken to have either sign, as those of weights that were just drawn.
+    let products = (used(call, activity) - zero_rows) * call.dim(1) as f64;
+    let unknown = Meetings {
+        opposite: products / 2.0,
+        shrunk: products / 8.0,
+        ..Meetings::default()
+    };
+    signs(
+        &mut trips,
+        &activity.data.map_or(unknown, |data| data.meetings),
+    );
     trips
 }
 
@@ -90,8 +102,17 @@ pub(super) fn dense_backward_weights(call: &Call, update: Update, activity: &Act
         trips.add_mean(ZERO_DELTA, without_delta * outputs as f64);
         let first = activity.data.map_or(0.0, |data| data.gradients.first);
         trips.add_mean("first_linear", first);
-        let used = (used - zero_rows) * (1.0 - activity.zeros(1));
-        alike(&mut trips, update, used * outputs as f64 - first);
+        let some = (used - zero_rows) * (1.0 - activity.zeros(1)) * outputs as f64;
+        alike(&mut trips, update, some - first);
+        // Unknown, half of the steps go the other way.
+        let unknown = Meetings {
+            opposite: some / 2.0,
+            ..Meetings::default()
+        };
+        signs(
+            &mut trips,
+            &activity.data.map_or(unknown, |data| data.meetings),
+        );
     } else {
         let all = inputs * outputs;
         trips.add("product", all);
@@ -177,9 +198,16 @@ fn meetings(trips: &mut Trips, activity: &Activity, additions: usize) {
     let meetings = activity.data.map_or(unknown, |data| data.meetings);
     trips.add_mean(FRESH, meetings.fresh);
     trips.add_mean(EMPTY, meetings.empty);
-    trips.add_mean("opposite", meetings.opposite);
-    trips.add_mean("shrunk", meetings.shrunk);
-    trips.add_mean("place", meetings.places);
+    signs(trips, &meetings);
+}
+
+/// Counts additions of something to something that take another time than most.
+fn signs(trips: &mut Trips, meetings: &Meetings) {
+    let counts = [meetings.opposite, meetings.shrunk, meetings.places];
+    for (name, count) in SIGNS.into_iter().zip(counts) {
+        trips.add_mean(name, count);
+    }
+    trips.add_mean(FAR, meetings.far);
 }
 
 /// Counts those of so many exponentials, of `activation` where there is one, that take less time than most.
@@ -190,10 +218,9 @@ pub(super) fn exponentials(
     activity: &Activity,
 ) {
     let near = activity.data.map_or([0.0; 2], |data| data.near);
-    let names = if activation == Activation::Tanh {
-        [SERIES, TANH_ONCE]
-    } else {
-        [NEAR, ONCE]
+    let names = match activation {
+        Activation::Tanh => [SERIES, TANH_ONCE],
+        _ => [NEAR, ONCE],
     };
     for (name, share) in names.into_iter().zip(near) {
         trips.add_mean(name, share * exponentials as f64);
@@ -254,14 +281,22 @@ pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> T
         Kernel::Softmax => trips.add("element", n.saturating_sub(1)),
         _ => trips.add("element", n),
     }
-    // The binary loss takes one exponential for itself and one for its gradient.
-    let twice = call.kernel == Kernel::Loss && call.dim(2) == 2;
-    exponentials(
-        &mut trips,
-        call.activation,
-        if twice { 2 * n } else { n },
-        activity,
-    );
+    let saturated = match call.kernel {
+        Kernel::ActivationBackward => activity.data.map_or(0.0, |data| data.near[0]),
+        _ => 0.0,
+    };
+    if call.kernel == Kernel::ActivationBackward {
+        let name = match call.activation {
+            Activation::Tanh => SATURATED_TANH,
+            _ => SATURATED_SIGMOID,
+        };
+        trips.add_mean(name, saturated * n as f64);
+    } else {
+        // The binary loss takes one exponential for itself and one for its gradient.
+        let twice = call.kernel == Kernel::Loss && call.dim(2) == 2;
+        let all = if twice { 2 * n } else { n };
+        exponentials(&mut trips, call.activation, all, activity);
+    }
     if matches!(
         call.kernel,
         Kernel::Add
@@ -283,7 +318,7 @@ pub(super) fn elementwise(call: &Call, update: Update, activity: &Activity) -> T
         (Kernel::ActivationBackward, Activation::Relu | Activation::Relu6) => {
             (ZERO, activity.zeros(0))
         }
-        (Kernel::ActivationBackward, _) => (ZERO_DELTA, activity.zeros(1)),
+        (Kernel::ActivationBackward, _) => (ZERO_DELTA, activity.zeros(1) * (1.0 - saturated)),
         // It is scaled before the mask is looked at.
         (Kernel::DropoutBackward, _) => (ZERO, activity.zeros(1)),
         _ => (ZERO, activity.either()),
