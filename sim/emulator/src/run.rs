@@ -297,7 +297,15 @@ impl Emulator {
     fn faulted(&mut self, pc: u32, cause: Cause) -> Result<Outcome, Stop> {
         if self.vector_faults {
             let masked = self.core.primask || self.core.faultmask || self.core.ipsr != 0;
-            if self.bus.system.raise(&cause, masked).is_some() {
+            let raised = self.bus.system.raise(&cause, masked).is_some();
+            // What cannot be taken now would come again and again: the core locks up (ARMv7-M ARM B1.5.15).
+            let core = &self.core;
+            let next = self
+                .bus
+                .system
+                .nvic
+                .next(core.primask, core.faultmask, core.basepri);
+            if raised && next.is_some() {
                 self.bus.events |= events::EXCEPTIONS;
                 return Ok(Outcome::Vectored);
             }

@@ -269,6 +269,16 @@ fn the_table_at_the_start_of_flash_counts_whatever_its_stack() {
 }
 
 #[test]
+fn a_fault_that_no_handler_can_take_ends_the_run() {
+    // cpsid f; udf #1.
+    let mut image: Vec<u8> = [0x2000_1000u32, 9].map(u32::to_le_bytes).concat();
+    image.extend([0xb671u16, 0xde01].iter().flat_map(|h| h.to_le_bytes()));
+    let (mut emulator, _) = load(Machine::generic("cortex-m4f"), &image);
+    emulator.set_vector_faults(true);
+    assert_eq!(fault(emulator.run(100)).cause, Cause::Undefined);
+}
+
+#[test]
 fn the_stack_limit_registers_hold() {
     // movw r0, #0xff0; movt r0, #0x2000; msr msplim, r0; push {r0-r3}; push {r0}; b .
     let code = [
