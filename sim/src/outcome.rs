@@ -71,7 +71,7 @@ pub fn assemble(
                 .iter()
                 .for_each(|(_, part)| counters.add(&part.counters));
             let model = CostModel::for_core(offer.board.core.value.name())?;
-            let table = model.on(&offer.board.name);
+            let table = model.on(&offer.board);
             let cost = price(&offer.compiled.program(), &counters, table)?;
             run.summary.strategies.push(summarise(
                 strategy,
@@ -224,6 +224,7 @@ fn summarise(
         .compiled
         .program()
         .get(runtime_shared::program::Field::BufferSlots);
+    let calibrated = model.calibrated() && model.covers(board);
     Ok(StrategySummary {
         name: strategy.name.clone(),
         board: board.name.clone(),
@@ -243,10 +244,8 @@ fn summarise(
         infer_uj_per_step: infer_uj,
         infer_uj_low: infer_low,
         infer_uj_high: infer_high,
-        calibrated: model.calibrated(),
-        cycles_error_percent: model
-            .calibrated()
-            .then_some(100.0 * model.on(&board.name).steps.mean),
+        calibrated,
+        cycles_error_percent: calibrated.then_some(100.0 * model.on(board).steps.mean),
         accuracy: (!metrics.is_empty()).then(|| AccuracySummary {
             before_drift: over(|m| m.drift.map(|d| d.before)),
             at_drift: over(|m| m.drift.map(|d| d.at)),
@@ -394,7 +393,7 @@ pub fn table(run: &Run) -> String {
     }
     let mut text = columns(&rows);
     if run.summary.strategies.iter().any(|s| !s.calibrated) {
-        text.push_str("Cycles, and what follows from them, are uncalibrated.\n");
+        text.push_str("Cycles, and what follows from them, are uncalibrated: no table was fitted with this core and memory.\n");
     }
     for s in &run.summary.strategies {
         if let Some(stop) = &s.stopped {

@@ -27,7 +27,7 @@ fn models() -> Vec<(CostModel, Vec<String>)> {
 /// A call costs something on every core and board, whether its data are known or not.
 fn check(models: &[(CostModel, Vec<String>)], call: &Call, update: Update, activity: &Activity) {
     for (model, boards) in models {
-        let tables = boards.iter().map(|board| model.on(board));
+        let tables = boards.iter().map(|board| model.named(board));
         for table in tables.chain([model.bare()]) {
             let parts = call_cycles(call, update, activity, table);
             let parts = parts.unwrap_or_else(|e| panic!("{:?}: {e}: {call:?}", model.core()));

@@ -54,7 +54,7 @@ fn whole_steps_are_predicted_within_two_per_cent() {
         assert!(steps.samples >= 6 && steps.max <= 0.02, "{core}: {steps:?}");
     }
     for board in ["nucleo_g0b1re", "rpi_pico"] {
-        let steps = model("cortex-m0plus").on(board).steps;
+        let steps = model("cortex-m0plus").named(board).steps;
         assert!(
             steps.samples >= 4 && steps.max <= 0.02,
             "{board}: {steps:?}"
@@ -88,6 +88,29 @@ fn every_board_of_a_calibrated_core_has_its_own_table() {
             board.name
         );
     }
+}
+
+/// A copy of a built-in board under another name is priced as it; one with other memory is not calibrated, whatever its name.
+#[test]
+fn boards_of_ones_own_are_priced_by_their_memory() {
+    let model = model("cortex-m4f");
+    let known = boards().expect("they parse");
+    let known = known.iter().find(|board| board.name == "nano33ble");
+    let known = known.expect("it is built in");
+    assert_ne!(model.on(known), model.bare());
+    let mut copy = known.clone();
+    copy.name = "mine".to_owned();
+    assert!(model.covers(&copy) && model.on(&copy) == model.on(known));
+
+    let timing = copy.flash.timing.as_mut().expect("it has wait states");
+    timing.wait_states = 9;
+    for name in ["mine", "nano33ble"] {
+        copy.name = name.to_owned();
+        assert!(!model.covers(&copy) && model.on(&copy) == model.bare());
+    }
+    copy.flash.timing = None;
+    copy.flash.stall = None;
+    assert!(model.covers(&copy) && model.on(&copy) == model.bare());
 }
 
 #[test]
@@ -188,9 +211,9 @@ fn board_and_placement_choose_the_table() {
     let of = |table: &Table, placement| table.cycles("copy", placement, trips).expect("priced");
     assert_eq!(of(model.bare(), Placement::Ram), 22.0);
     assert_eq!(of(model.bare(), Placement::Flash), 22.0);
-    assert_eq!(of(model.on("own"), Placement::Ram), 27.0);
-    assert_eq!(of(model.on("own"), Placement::Flash), 35.0);
-    assert_eq!(of(model.on("another"), Placement::Flash), 22.0);
+    assert_eq!(of(model.named("own"), Placement::Ram), 27.0);
+    assert_eq!(of(model.named("own"), Placement::Flash), 35.0);
+    assert_eq!(of(model.named("another"), Placement::Flash), 22.0);
 }
 
 #[test]

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The version of `summary.json` that this crate writes and reads.
 pub const SCHEMA: u32 = 1;
 
+/// What a figure that is not calibrated means, for a person.
+pub(crate) const UNCALIBRATED: &str = "Uncalibrated: no cost table was fitted with this core and memory. Of a core without a timing table, each instruction counts as a cycle; on a board of your own, memory counts as if it never stalled.";
+
 /// The figures of one run: an experiment, its data set and every strategy on every board.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -48,7 +51,7 @@ pub struct StrategySummary {
     pub train_ms_per_step: f64,
     /// Energy of one learning step, µJ; the middle of the band where only a band is known.
     pub train_uj_per_step: f64,
-    /// Whether the cycles come from a cost model that was calibrated on machine code.
+    /// Whether the cycles come from a cost model that was calibrated on machine code, with memory like the board's.
     pub calibrated: bool,
     /// Accuracy on held-out samples; `None` where the strategy never ran.
     pub accuracy: Option<AccuracySummary>,

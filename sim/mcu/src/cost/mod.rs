@@ -17,7 +17,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::board::Core;
+use crate::board::{Board, Core, boards};
 use crate::error::Error;
 use crate::suggest;
 
@@ -220,10 +220,33 @@ impl CostModel {
         &self.bare
     }
 
-    /// The costs on the board of this name; those with memory that never stalls where its memory was not calibrated.
+    /// The costs that were fitted on the board of this name; those with memory that never stalls where none were.
     #[must_use]
-    pub fn on(&self, board: &str) -> &Table {
+    pub fn named(&self, board: &str) -> &Table {
         self.boards.get(board).unwrap_or(&self.bare)
+    }
+
+    /// The costs on a board; those with memory that never stalls where its memory was not [calibrated](Self::covers).
+    #[must_use]
+    pub fn on(&self, board: &Board) -> &Table {
+        self.fitted(board).unwrap_or(&self.bare)
+    }
+
+    /// Whether the costs on a board were fitted with memory like its own. A board of a user's own need not be: its cycles are then
+    /// those of memory that never stalls, and have to be shown as uncalibrated.
+    #[must_use]
+    pub fn covers(&self, board: &Board) -> bool {
+        self.fitted(board).is_some()
+    }
+
+    /// The costs fitted with the memory of `board`, or with that of a built-in board whose flash is read alike.
+    fn fitted(&self, board: &Board) -> Option<&Table> {
+        let built_in = boards().unwrap_or_default();
+        let alike = |other: &&Board| other.flash.reads_as(&board.flash);
+        let mut alike = built_in.iter().filter(alike).collect::<Vec<_>>();
+        alike.sort_by_key(|other| other.name != board.name);
+        let table = alike.iter().find_map(|other| self.boards.get(&other.name));
+        table.or((!board.flash.stalls()).then_some(&self.bare))
     }
 
     /// Whether a board's memory was part of the calibration.

@@ -1,5 +1,6 @@
 //! Stacked bars, a panel per board: RAM by its use against the budget, cycles by kernel.
 
+use crate::summary;
 use plotters::prelude::DrawingBackend;
 
 use super::axis::{Axis, Spread};
@@ -106,9 +107,8 @@ impl Bars {
         )?;
         let mut caption = "Cycles of one learning step of each strategy by kernel.".to_owned();
         if run.summary.strategies.iter().any(|entry| !entry.calibrated) {
-            caption.push_str(
-                " Uncalibrated: instructions of a core without a timing table, a cycle each.",
-            );
+            caption.push(' ');
+            caption.push_str(summary::UNCALIBRATED);
         }
         Some((caption, bars))
     }

@@ -1,6 +1,7 @@
 //! What the strategies cost, item by item: bills of memory and cycles by kernel, a column per strategy.
 
 use super::{Cell, Column, Table, Tone};
+use crate::summary;
 use crate::{Bill, Memory, Phase, Run, format};
 
 /// The part of a step by which its kernels' sum may differ without being remarked on.
@@ -162,10 +163,7 @@ pub(crate) fn kernels(run: &Run) -> Vec<Table> {
                 .iter()
                 .any(|entry| entry.board == board && !entry.calibrated)
             {
-                notes.push(
-                    "Uncalibrated: instructions of a core without a timing table, a cycle each."
-                        .to_owned(),
-                );
+                notes.push(summary::UNCALIBRATED.to_owned());
             }
             tables.push(Table {
                 title: format!("{name} on {board}"),

@@ -2,6 +2,7 @@
 
 use super::{Cell, Column, Table, Tone};
 use crate::curve::{Measure, curves};
+use crate::summary;
 use crate::{Estimate, Run, StrategySummary, format};
 
 /// Marks a figure whose cost model was not calibrated.
@@ -110,10 +111,7 @@ fn notes(runs: &[(&str, &Run)]) -> Vec<String> {
         notes.push("From a single seed no confidence interval can be given. A step is one learning step with all its passes over the buffer.".to_owned());
     }
     if entries().any(|entry| !entry.calibrated) {
-        notes.push(
-            "Uncalibrated: cycles, milliseconds and µJ follow from instructions of a core that has no timing table, a cycle each."
-                .to_owned(),
-        );
+        notes.push(summary::UNCALIBRATED.to_owned());
     }
     if entries().any(|entry| entry.calibrated && entry.cycles_error_percent.is_some()) {
         notes.push(

@@ -163,7 +163,7 @@ impl Bench {
     /// so its constants lie in RAM everywhere.
     pub fn costs(&self, model: &CostModel) -> Table {
         let table = match &self.board {
-            Some(board) => model.on(&board.name),
+            Some(board) => model.on(board),
             None => model.bare(),
         };
         Table {

@@ -194,7 +194,9 @@ impl Case<'_> {
             used: remote.stack_used()?,
             bytes: remote.greeting().stack_bytes,
         };
-        let calibrated = model.as_ref().map(CostModel::calibrated);
+        let board = self.bench.board.as_ref();
+        let fitted = |m: &CostModel| m.calibrated() && board.is_none_or(|board| m.covers(board));
+        let calibrated = model.as_ref().map(fitted);
         let both = per_step.iter().filter(|s| s.counted.is_some());
         let predicted_of_counted: Option<f64> = both.map(|s| s.predicted).sum();
         let counted: Vec<u64> = per_step.iter().filter_map(|s| s.counted).collect();

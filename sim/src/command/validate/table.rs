@@ -51,7 +51,7 @@ pub fn text(comparisons: &[Comparison]) -> String {
     );
     if comparisons.iter().any(|c| c.calibrated == Some(false)) {
         text.push_str(
-            "Predicted by a cost model that is not fitted to machine code for every kernel.\n",
+            "Predicted by a cost model that was not fitted with this core and memory: of a board of your own, as if its memory never stalled.\n",
         );
     }
     text
