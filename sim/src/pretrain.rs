@@ -9,7 +9,9 @@ use crate::native::Native;
 use experiments::scratch::{self, FromScratch};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
-use sim_compiler::{Graph, LossSpec, Online, Options, Part, Scheme, compile, network::NetworkSpec};
+use sim_compiler::{
+    Graph, LossSpec, Online, Options, Part, Scheme, Store, compile, network::NetworkSpec,
+};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -106,7 +108,11 @@ fn train(
         scheme: Scheme::Full,
         loss: strategy.pretrain_loss,
         training: with_period(&plan.training, updates),
-        online: Online::default(),
+        // It learns from samples: what its first layers without weights make of them is not kept.
+        online: Online {
+            store: Store::Raw,
+            ..Online::default()
+        },
         normalisation: data.normalisation.clone(),
         seed,
     };

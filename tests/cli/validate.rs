@@ -141,6 +141,26 @@ fn activations_behind_convolutions_are_priced_by_what_came_out() {
     }
 }
 
+/// What a layer without weights makes of a sample is not kept where learning is from scratch.
+#[test]
+fn a_network_may_begin_with_a_layer_without_weights() {
+    let pretrained = "[pretrain]\nepochs = 1\nlimit = 100\ntraining = { learning_rate = 0.01 }\n\n[experiment.concept_drift]\nlength = 60\ndrift_at = 20\ntest_images = 20";
+    let scratch = "[experiment.from_scratch]\nepochs = 1\nlimit = 100";
+    for experiment in [scratch, pretrained] {
+        let config = TINY
+            .replace(
+                r#"{ dense = { units = 6, activation = "relu" } }"#,
+                "{ max_pool = { size = 2 } }",
+            )
+            .replace(scratch, experiment);
+        let compared = Desk::with(&config).compared(&["--device", "emulated", "--steps", "2"]);
+        // 14 x 14 x 10 weights, and their biases.
+        assert_eq!(compared[0]["weights"]["read"], 1970, "{compared}");
+        assert_eq!(compared[0]["same_bits"], true, "{compared}");
+        assert!(compared[0]["cycles_predicted"].as_f64() > Some(0.0));
+    }
+}
+
 #[test]
 fn a_board_is_rehearsed_with_its_own_memory_map() {
     let desk = Desk::new();

@@ -10,7 +10,7 @@ use runtime_shared::kernels::Shape;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sim_compiler::network::NetworkSpec;
-use sim_compiler::{Graph, LossSpec, Online, Scheme, Training};
+use sim_compiler::{Graph, LossSpec, Online, Scheme, Store, Training};
 use sim_mcu::parse::Document;
 use sim_mcu::{Board, suggest};
 use std::ops::Range;
@@ -355,7 +355,14 @@ impl Resolver<'_> {
             data: raw.data.map_or_else(|| data.clone(), data_plan),
             train: raw.train,
             training,
-            online: raw.online,
+            online: match experiment {
+                // Learning from scratch is from samples, with whatever layers before those that are trained.
+                Protocol::FromScratch(_) => Online {
+                    store: Store::Raw,
+                    ..raw.online
+                },
+                _ => raw.online,
+            },
             name,
         };
         self.check_strategy(&strategy, span)?;
