@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use crate::place::{Place, Stretch, address, place, register, rom, space, stretch, variable};
+use crate::place::{MemoryRange, Place, address, place, range, register, rom, space, variable};
 use clap::{Args, Parser, Subcommand};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -215,8 +215,8 @@ pub struct Emulate {
     #[arg(long, value_name = "PLACE=VALUE", value_parser = variable)]
     pub poke: Vec<(Place, u32)>,
     /// Show memory as it was left: so many bytes, or else a variable, or a word.
-    #[arg(long, value_name = "PLACE[,BYTES]", value_parser = stretch)]
-    pub dump: Vec<Stretch>,
+    #[arg(long, value_name = "PLACE[,BYTES]", value_parser = range)]
+    pub dump: Vec<MemoryRange>,
     /// A peripheral register that reads this value.
     #[arg(long, value_name = "ADDR=VALUE", value_parser = register)]
     pub mmio: Vec<(u32, u32)>,

@@ -4,7 +4,7 @@ use experiments::device::{Device, Stop};
 use runtime_shared::exec::Fault;
 use runtime_shared::learner::{Error, Learner, Step, Update};
 use runtime_shared::machine;
-use runtime_shared::program::{List, Place, Program};
+use runtime_shared::program::{List, Program};
 use sim_cost::Counters;
 
 /// Names the layer of a call, for messages.
@@ -70,13 +70,7 @@ impl<'a> Native<'a> {
     fn first_bad(&self, last: usize) -> usize {
         let bad = |index: usize| {
             let call = self.learner.program().call(List::Learn, index)?;
-            let output = call.kernel.output()?;
-            let need = call.kernel.needs(&call).ok()?[output];
-            let Place::Ram(at) = call.operands[output] else {
-                return None;
-            };
-            let at = at as usize;
-            let floats = machine::floats(self.learner.arena().get(at..at + need.bytes)?);
+            let floats = machine::floats(call.computed(self.learner.arena())?);
             floats.iter().any(|x| !x.is_finite()).then_some(index)
         };
         (0..last).find_map(bad).unwrap_or(last)

@@ -20,7 +20,7 @@ pub enum Place {
 
 /// Memory to show: where, and how many bytes; as many as a variable has where that is not said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub struct MemoryRange {
     place: Place,
     bytes: Option<u32>,
 }
@@ -91,7 +91,7 @@ pub fn space(text: &str) -> Result<(u32, u32), String> {
 }
 
 /// A place, and perhaps a number of bytes.
-pub fn stretch(text: &str) -> Result<Stretch, String> {
+pub fn range(text: &str) -> Result<MemoryRange, String> {
     let (at, bytes) = match text.split_once(',') {
         Some((at, bytes)) => (at, Some(address(bytes)?)),
         None => (text, None),
@@ -99,7 +99,7 @@ pub fn stretch(text: &str) -> Result<Stretch, String> {
     if bytes.is_some_and(|bytes| !(1..=LONGEST).contains(&bytes)) {
         return Err(format!("from 1 to {LONGEST} bytes can be shown"));
     }
-    Ok(Stretch {
+    Ok(MemoryRange {
         place: place(at)?,
         bytes,
     })
@@ -144,7 +144,7 @@ impl Place {
     }
 }
 
-impl Stretch {
+impl MemoryRange {
     /// Its address, and what it holds now.
     ///
     /// # Errors
@@ -216,7 +216,7 @@ mod tests {
             assert!(variable(wrong).is_err(), "{wrong}");
         }
         for wrong in ["main,0", "main,", ",4", "main,0x10000001"] {
-            assert!(stretch(wrong).is_err(), "{wrong}");
+            assert!(range(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -159,6 +159,16 @@ impl Call {
         Some(())
     }
 
+    /// What a forward kernel computed, where that lies in the arena `work`.
+    pub fn computed<'w>(&self, work: &'w [u8]) -> Option<&'w [u8]> {
+        let output = self.kernel.output()?;
+        let Place::Ram(at) = self.operands[output] else {
+            return None;
+        };
+        let need = self.kernel.needs(self).ok()?[output];
+        work.get(at as usize..)?.get(..need.bytes)
+    }
+
     /// The call as it lies in the image.
     pub fn encode(&self) -> [u32; CALL_WORDS] {
         let (activation, scalar) = match self.activation {

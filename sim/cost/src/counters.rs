@@ -3,7 +3,7 @@
 use crate::data::{self, Data};
 use crate::trips::{self, Activity};
 use runtime_shared::exec::{Operands, Probe};
-use runtime_shared::program::{Call, Kernel, List, Place, Program};
+use runtime_shared::program::{Call, Kernel, List, Program};
 use serde::{Deserialize, Serialize};
 
 /// Sums over the runs of one call.
@@ -35,17 +35,6 @@ impl Tally {
         self.active += other.active;
         self.data.add(&other.data);
     }
-}
-
-/// The outputs of a call that an activation was fused behind.
-fn fused_outputs<'w>(call: &Call, work: &'w [u8]) -> Option<&'w [u8]> {
-    trips::fused(call)?;
-    let output = call.kernel.output()?;
-    let Place::Ram(at) = call.operands[output] else {
-        return None;
-    };
-    let need = call.kernel.needs(call).ok()?[output];
-    work.get(at as usize..)?.get(..need.bytes)
 }
 
 /// Kernels that skip zeros, and so report how many inputs they used.
@@ -122,7 +111,8 @@ impl Probe for Counters {
     }
 
     fn left(&mut self, list: List, index: usize, call: &Call, work: &[u8]) {
-        if let Some(outputs) = fused_outputs(call, work) {
+        let outputs = trips::fused(call).and_then(|_| call.computed(work));
+        if let Some(outputs) = outputs {
             let near = data::near_of_outputs(call.activation, outputs);
             self.tally_mut(list, index).data.add_near(near);
         }

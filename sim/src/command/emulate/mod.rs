@@ -71,8 +71,8 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
     }
     emulator.set_vector_faults(options.vector_faults);
     let places = Places::of(&emulator, options)?;
-    for stretch in &options.dump {
-        stretch.read(&emulator)?;
+    for range in &options.dump {
+        range.read(&emulator)?;
     }
     if let Some(entry) = places.entry {
         emulator.set_entry(entry).map_err(refused)?;

@@ -73,8 +73,8 @@ impl Shown<'_> {
             text.push_str(&rows("function", &by_function(emulator)));
             text.push_str(&rows("line", &by_line(emulator)));
         }
-        for stretch in &self.options.dump {
-            let (address, bytes) = stretch.read(emulator)?;
+        for range in &self.options.dump {
+            let (address, bytes) = range.read(emulator)?;
             text.push_str(&dump(address, &bytes));
         }
         Ok(text)
@@ -165,8 +165,8 @@ impl Shown<'_> {
                 "address": t.address, "value": t.value, "reads": t.reads, "writes": t.writes,
             })
         });
-        let dumps = self.options.dump.iter().map(|stretch| {
-            let (address, bytes) = stretch.read(emulator)?;
+        let dumps = self.options.dump.iter().map(|range| {
+            let (address, bytes) = range.read(emulator)?;
             Ok(serde_json::json!({ "address": address, "bytes": bytes }))
         });
         let value = serde_json::json!({
