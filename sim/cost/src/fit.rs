@@ -1,6 +1,6 @@
 //! Least squares for coefficients that are not negative.
 
-use crate::trips::{GIVE_BACK, SIGNS, SURPRISE, Trips};
+use crate::trips::{GIVE_BACK, SURPRISE, Trips};
 use std::collections::BTreeMap;
 
 /// Cycles of a trip, by the loop's name.
@@ -18,9 +18,9 @@ pub struct Point {
 /// Sweeps of coordinate descent: enough for some forty coefficients that depend on each other.
 pub(crate) const SWEEPS: usize = 50_000;
 
-/// Whether a loop costs nothing where a core's fit does not know it: signs of what is added matter to software floats alone.
+/// Whether a loop costs nothing where a core's fit does not know it.
 pub fn is_optional(name: &str) -> bool {
-    gives_back(name) || name == SURPRISE || SIGNS.contains(&name)
+    gives_back(name) || name == SURPRISE
 }
 
 /// Whether a loop's trips take no time but give some back.
