@@ -21,6 +21,8 @@ pub struct Data {
     /// Shares of the elements of a softmax, loss or activation, be it fused behind another kernel, whose exponential takes the short
     /// cut, and the shorter way; of an activation's backward pass, the share where its derivative is zero.
     pub near: [f64; 2],
+    /// Of a softmax or loss, how many exponentials are subnormal, and how many too small to be a number at all.
+    pub tiny: [f64; 2],
     /// Logarithms of a loss: of one, which is what is left where a class is as good as certain, and of other numbers up to √2, which are
     /// not scaled.
     pub logarithms: [f64; 2],
@@ -78,6 +80,7 @@ impl Data {
             zeros: [0, 1].map(|i| zeros::share(call, i, operand(i))),
             zero_products: zero_products as f64,
             near: near(call, operand(0)),
+            tiny: tiny(call, operand(0)),
             logarithms: logarithms(call, operand(0)),
             rises: rises as f64,
             meetings: Meetings::of(call, rate, &operand),
@@ -94,6 +97,9 @@ impl Data {
             *mine += theirs;
         }
         self.add_near(other.near);
+        for (mine, theirs) in self.tiny.iter_mut().zip(other.tiny) {
+            *mine += theirs;
+        }
         for (mine, theirs) in self.logarithms.iter_mut().zip(other.logarithms) {
             *mine += theirs;
         }
@@ -119,6 +125,7 @@ impl Data {
             zeros: self.zeros.map(|zeros| zeros * factor),
             zero_products: self.zero_products * factor,
             near: self.near.map(|share| share * factor),
+            tiny: self.tiny.map(|count| count * factor),
             logarithms: self.logarithms.map(|count| count * factor),
             rises: self.rises * factor,
             meetings: self.meetings.times(factor),
@@ -164,6 +171,25 @@ fn near(call: &Call, bytes: &[u8]) -> [f64; 2] {
         },
         _ => [0.0; 2],
     }
+}
+
+/// Exponentials of less are subnormal, and zero: 126 ln 2 and 150 ln 2, below zero.
+const TINY: f32 = -87.336_54;
+const NONE: f32 = -103.972_08;
+
+/// How many exponentials of a softmax, or of a loss with one, are subnormal, and zero.
+fn tiny(call: &Call, outputs: &[u8]) -> [f64; 2] {
+    let softmax = matches!(
+        (call.kernel, call.dim(2)),
+        (Kernel::Softmax, _) | (Kernel::Loss, 0 | 3)
+    );
+    if !softmax {
+        return [0.0; 2];
+    }
+    let largest = floats(outputs).fold(f32::NEG_INFINITY, f32::max);
+    let below = |bound: f32| floats(outputs).filter(|x| x - largest <= bound).count() as f64;
+    let zero = below(NONE);
+    [below(TINY) - zero, zero]
 }
 
 /// How many outputs of a smooth activation are where its derivative is zero.
@@ -377,6 +403,20 @@ mod tests {
     }
 
     #[test]
+    fn exponentials_become_subnormal_and_then_zero() {
+        let mut call = Call::new(Kernel::Softmax);
+        let outputs = [5.0f32, 0.0, -80.0, -85.0, -90.0, -98.0, -100.0, -200.0];
+        let bytes: Vec<u8> = outputs.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let by_value = outputs.map(|x| (x - 5.0).exp());
+        let zero = by_value.iter().filter(|y| **y == 0.0).count();
+        let subnormal = by_value.iter().filter(|y| y.is_subnormal()).count();
+        assert!(zero > 0 && subnormal > 0);
+        assert_eq!(tiny(&call, &bytes), [subnormal as f64, zero as f64]);
+        call.kernel = Kernel::Activation;
+        assert_eq!(tiny(&call, &bytes), [0.0; 2]);
+    }
+
+    #[test]
     fn a_channel_is_silent_without_any_delta() {
         let deltas = [0.0f32, 1.0, 0.0, 0.0, 0.0, 2.0];
         let bytes: Vec<u8> = deltas.iter().flat_map(|d| d.to_le_bytes()).collect();
@@ -391,6 +431,7 @@ mod tests {
             zeros: [0.5, 0.25],
             zero_products: 0.125,
             near: [1.0, 0.5],
+            tiny: [2.0, 1.0],
             logarithms: [1.0, 2.0],
             rises: 3.0,
             surprises: 4.0,

@@ -1,6 +1,6 @@
 //! Least squares for coefficients that are not negative.
 
-use crate::trips::{GIVE_BACK, SURPRISE, Trips};
+use crate::trips::{GIVE_BACK, SUBNORMAL, SURPRISE, Trips};
 use std::collections::BTreeMap;
 
 /// Cycles of a trip, by the loop's name.
@@ -20,7 +20,7 @@ pub(crate) const SWEEPS: usize = 50_000;
 
 /// Whether a loop costs nothing where a core's fit does not know it.
 pub fn is_optional(name: &str) -> bool {
-    gives_back(name) || name == SURPRISE
+    gives_back(name) || name == SURPRISE || name == SUBNORMAL
 }
 
 /// Whether a loop's trips take no time but give some back.

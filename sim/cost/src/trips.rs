@@ -223,6 +223,12 @@ pub const UNSCALED: &str = "unscaled";
 /// As [`ZERO`]: exponentials whose argument is reduced the shorter way.
 pub const ONCE: &str = "once";
 
+/// Exponentials that are subnormal, which take more time. Few are: it may be that none was fitted.
+pub const SUBNORMAL: &str = "subnormal";
+
+/// As [`ZERO`]: exponentials that are zero.
+pub const UNDERFLOW: &str = "underflow";
+
 /// As [`ZERO`]: hyperbolic tangents that are a series, without any exponential.
 pub const SERIES: &str = "series";
 
@@ -246,12 +252,13 @@ pub const ZERO_FACTOR: &str = "zero_factor";
 
 /// Loops whose trips give time back, as [`ZERO`]. Those of an update rule are gradients that are zero; parameters that rest, since their
 /// gradient is zero and always was, so that their state is zero too; and gradients that are the first of their parameter.
-pub const GIVE_BACK: [&str; 28] = [
+pub const GIVE_BACK: [&str; 29] = [
     ZERO,
     ZERO_DELTA,
     APART,
     ZERO_FACTOR,
     FAR,
+    UNDERFLOW,
     SATURATED_TANH,
     SATURATED_SIGMOID,
     FRESH,

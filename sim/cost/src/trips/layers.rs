@@ -2,8 +2,8 @@
 
 use super::{
     Activity, EMPTY, FAR, FRESH, NEAR, OF_ONE, ONCE, SATURATED_SIGMOID, SATURATED_TANH, SERIES,
-    SIGNS, SURPRISE, Step, TANH_ONCE, Trips, UNSCALED, Update, ZERO, ZERO_DELTA, ZERO_FACTOR,
-    activation, leading, spared,
+    SIGNS, SUBNORMAL, SURPRISE, Step, TANH_ONCE, Trips, UNDERFLOW, UNSCALED, Update, ZERO,
+    ZERO_DELTA, ZERO_FACTOR, activation, leading, spared,
 };
 use crate::meetings::Meetings;
 use runtime_shared::kernels::activation::Activation;
@@ -225,6 +225,9 @@ pub(super) fn exponentials(
     for (name, share) in names.into_iter().zip(near) {
         trips.add_mean(name, share * exponentials as f64);
     }
+    let [subnormal, underflow] = activity.data.map_or([0.0; 2], |data| data.tiny);
+    trips.add_mean(SUBNORMAL, subnormal);
+    trips.add_mean(UNDERFLOW, underflow);
 }
 
 /// Kernels whose dimension is a length.
