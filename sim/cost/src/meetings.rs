@@ -62,28 +62,9 @@ impl Meetings {
 
     /// Counts an addition of `x` that is done so `often`.
     fn meet(&mut self, x: f32, to: f32, often: usize) {
-        let often = often as f64;
-        if x == 0.0 || to == 0.0 {
-            if x != 0.0 {
-                self.fresh += often;
-            } else if to == 0.0 {
-                self.empty += often;
-            }
-            return;
-        }
-        let exponent = |x: f32| (x.to_bits() >> 23) & 255;
-        let larger = exponent(x.abs().max(to.abs()));
-        if larger - exponent(x.abs().min(to.abs())) > FARTHEST {
-            self.far += often;
-        } else if (x < 0.0) != (to < 0.0) {
-            self.opposite += often;
-            let sum = x + to;
-            let places = larger.saturating_sub(exponent(sum.abs()));
-            if sum != 0.0 && places > 0 {
-                self.shrunk += often;
-                self.places += often * f64::from(places - 1);
-            }
-        }
+        let mut once = Counts::default();
+        once.meet(x, to);
+        self.add(&Self::from(once).times(often as f64));
     }
 
     /// Adds another's figures to these.
@@ -105,6 +86,55 @@ impl Meetings {
             shrunk: self.shrunk * factor,
             places: self.places * factor,
             far: self.far * factor,
+        }
+    }
+}
+
+/// The same as whole numbers. Products are many, so that none of them takes a branch that the host cannot foresee.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    empty: u32,
+    fresh: u32,
+    opposite: u32,
+    shrunk: u32,
+    places: u32,
+    far: u32,
+}
+
+impl Counts {
+    /// Counts an addition of `x`.
+    #[inline(always)]
+    fn meet(&mut self, x: f32, to: f32) {
+        // Of magnitudes, bits are ordered as values are.
+        let magnitude = |x: f32| x.to_bits() & (u32::MAX >> 1);
+        let (x_bits, to_bits) = (magnitude(x), magnitude(to));
+        if x_bits == 0 || to_bits == 0 {
+            self.fresh += u32::from(x_bits != 0);
+            self.empty += u32::from(x_bits == 0 && to_bits == 0);
+            return;
+        }
+        let exponent = |magnitude: u32| magnitude >> 23;
+        let larger = exponent(x_bits.max(to_bits));
+        let far = u32::from(larger - exponent(x_bits.min(to_bits)) > FARTHEST);
+        let opposite = (x.to_bits() ^ to.to_bits()) >> 31 & (1 - far);
+        let sum = magnitude(x + to);
+        let places = larger.saturating_sub(exponent(sum)) * opposite * u32::from(sum != 0);
+        self.far += far;
+        self.opposite += opposite;
+        self.shrunk += u32::from(places > 0);
+        self.places += places.saturating_sub(1);
+    }
+}
+
+impl From<Counts> for Meetings {
+    fn from(counts: Counts) -> Self {
+        Self {
+            empty: counts.empty.into(),
+            fresh: counts.fresh.into(),
+            opposite: counts.opposite.into(),
+            shrunk: counts.shrunk.into(),
+            places: counts.places.into(),
+            far: counts.far.into(),
         }
     }
 }
@@ -168,21 +198,23 @@ fn softmax(outputs: &[u8], deltas: &[u8]) -> Meetings {
 /// The meetings of a dense layer's products with the sums of their outputs so far.
 fn products(call: &Call, x: &[u8], weights: &[u8], biases: &[u8]) -> Meetings {
     let (inputs, outputs) = (call.dim(0), call.dim(1));
-    let word = |bytes: &[u8], i: usize| {
-        let (words, _) = bytes.as_chunks::<4>();
-        words.get(i).map_or(0.0, |word| f32::from_le_bytes(*word))
-    };
+    let (weights, _) = weights.as_chunks::<4>();
     let columns = (LOOKED_AT / inputs.max(1)).clamp(1, outputs.max(1));
-    let mut all = Meetings::default();
-    for column in (0..columns).map(|i| i * outputs / columns) {
-        let mut sum = word(biases, column);
-        for (i, x) in floats(x).enumerate().filter(|(_, x)| *x != 0.0) {
-            let product = x * word(weights, i * outputs + column);
-            all.meet(product, sum, 1);
-            sum += product;
+    let looked_at: Vec<usize> = (0..columns).map(|i| i * outputs / columns).collect();
+    let bias = |column: &usize| floats(biases).nth(*column).unwrap_or(0.0);
+    let mut sums: Vec<f32> = looked_at.iter().map(bias).collect();
+    let mut all = Counts::default();
+    for (x, row) in floats(x).zip(weights.chunks_exact(outputs.max(1))) {
+        if x == 0.0 {
+            continue;
+        }
+        for (sum, &column) in sums.iter_mut().zip(&looked_at) {
+            let product = x * f32::from_le_bytes(row[column]);
+            all.meet(product, *sum);
+            *sum += product;
         }
     }
-    all.times(outputs as f64 / columns as f64)
+    Meetings::from(all).times(outputs as f64 / columns as f64)
 }
 
 /// The meetings of a dense layer's gradients, each worth `rate`, with what they are added to.
@@ -195,14 +227,14 @@ fn steps(rate: f32, x: &[u8], deltas: &[u8], target: &[u8]) -> Meetings {
         .filter(|(x, _)| *x != 0.0)
         .collect();
     let looked_at = (LOOKED_AT / width).clamp(1, rows.len().max(1));
-    let mut all = Meetings::default();
+    let mut all = Counts::default();
     for i in 0..looked_at.min(rows.len()) {
         let (x, row) = rows[i * rows.len() / looked_at];
         for (delta, word) in deltas.iter().zip(row) {
-            all.meet(rate * x * delta, f32::from_le_bytes(*word), 1);
+            all.meet(rate * x * delta, f32::from_le_bytes(*word));
         }
     }
-    all.times(rows.len() as f64 / looked_at as f64)
+    Meetings::from(all).times(rows.len() as f64 / looked_at as f64)
 }
 
 /// How many elements of the input of the pool `g` get a delta that is not zero.
