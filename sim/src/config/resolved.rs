@@ -369,11 +369,11 @@ impl Resolver<'_> {
         Ok(strategy)
     }
 
-    /// Compiles the strategy once with whatever weights, to find what does not fit together.
+    /// Plans the strategy once, to find what does not fit together.
     fn check_strategy(&self, strategy: &Strategy, span: Range<usize>) -> Result<(), Failure> {
         let name = &strategy.name;
         let checked = strategy.graph(0).and_then(|graph| {
-            sim_compiler::compile(&graph, &super::options(strategy, &[(1.0, 0.0)], 1, 0))
+            sim_compiler::account(&graph, &super::options(strategy, &[(1.0, 0.0)], 1, 0))
                 .map(|_| graph)
         });
         let graph = match checked {
