@@ -1,6 +1,6 @@
 //! What can go wrong with a device, each with the way out.
 
-use runtime_shared::protocol::Refused;
+use runtime_protocol::Refused;
 use std::path::PathBuf;
 use std::time::Duration;
 

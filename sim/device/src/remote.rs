@@ -3,12 +3,12 @@
 use crate::error::Error;
 use crate::link::{Link, Patience, Trouble};
 use crate::transport::Transport;
-use runtime_shared::program::{List, Program};
-use runtime_shared::protocol::message::Flaw;
-use runtime_shared::protocol::profile::{self, ENTRY_BYTES, Entry};
-use runtime_shared::protocol::{
+use runtime_protocol::message::Flaw;
+use runtime_protocol::profile::{self, ENTRY_BYTES, Entry};
+use runtime_protocol::{
     Area, Clock, DATA_BYTES, Hello, Job, Request, Response, Source, Started, Summary, VERSION,
 };
+use runtime_shared::program::{List, Program};
 use runtime_shared::state::{STATE_BYTES, State};
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! What counts cycles: the DWT's counter where there is one, SysTick otherwise, `mcycle` on RISC-V.
 
-use crate::protocol::Clock;
+use runtime_protocol::Clock;
 
 #[cfg(target_arch = "arm")]
 mod arm {
-    use super::super::machine::Register;
     use super::Clock;
+    use crate::machine::Register;
     use core::sync::atomic::{AtomicU32, Ordering};
 
     /// SysTick counts down from here.
@@ -80,11 +80,11 @@ pub fn start() -> Clock {
 pub fn cycles(clock: Clock) -> u32 {
     match clock {
         #[cfg(target_arch = "arm")]
-        Clock::Dwt => super::machine::Register::DwtCycles.read(),
+        Clock::Dwt => crate::machine::Register::DwtCycles.read(),
         #[cfg(target_arch = "arm")]
         Clock::SysTick => arm::systick(),
         #[cfg(target_arch = "riscv32")]
-        Clock::Mcycle => super::machine::mcycle(),
+        Clock::Mcycle => crate::machine::mcycle(),
         _ => 0,
     }
 }

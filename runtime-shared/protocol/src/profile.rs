@@ -4,8 +4,8 @@
 //! switched on.
 
 use super::server::Board;
-use crate::exec::Probe;
-use crate::program::{Call, List, Program};
+use runtime_shared::exec::Probe;
+use runtime_shared::program::{Call, List, Program};
 
 /// Bytes of an entry.
 pub const ENTRY_BYTES: usize = 20;

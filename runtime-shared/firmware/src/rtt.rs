@@ -5,8 +5,8 @@
 //! `SEGGER RTT`, the numbers of rings up and down, and a descriptor for each. Every field is an atomic,
 //! because the probe is another reader and writer of the same memory.
 
-use crate::protocol::Port;
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering};
+use runtime_protocol::Port;
 
 /// Bytes of each ring; one of them stays free, to tell full from empty.
 const RING_BYTES: usize = 1024;
@@ -84,7 +84,7 @@ pub struct Rtt {
 impl Rtt {
     /// Sets up the control block; its name comes last, so that no probe finds half a block.
     pub fn start() -> Self {
-        let block = super::machine::rtt_block();
+        let block = crate::machine::rtt_block();
         block.up.start(b"sim\0", &UP);
         block.down.start(b"sim\0", &DOWN);
         block.up_count.store(1, Ordering::Relaxed);

@@ -233,19 +233,19 @@ pub fn exit_console(well: bool) {
 #[cfg(target_arch = "arm")]
 #[unsafe(no_mangle)]
 extern "C" fn tick() {
-    super::clock::tick();
+    crate::clock::tick();
 }
 
 /// Every fault and every exception that nobody expects.
 #[unsafe(no_mangle)]
 extern "C" fn fault() -> ! {
-    super::stop(false)
+    crate::stop(false)
 }
 
 /// The RTT control block, under the name by which probes look it up.
 #[cfg(feature = "rtt")]
-pub fn rtt_block() -> &'static super::rtt::ControlBlock {
+pub fn rtt_block() -> &'static crate::rtt::ControlBlock {
     #[unsafe(no_mangle)]
-    static _SEGGER_RTT: super::rtt::ControlBlock = super::rtt::ControlBlock::new();
+    static _SEGGER_RTT: crate::rtt::ControlBlock = crate::rtt::ControlBlock::new();
     &_SEGGER_RTT
 }

@@ -1,7 +1,7 @@
 //! The console of a debugger or emulator as a stream of bytes.
 
-use super::machine;
-use crate::protocol::Port;
+use crate::machine;
+use runtime_protocol::Port;
 
 /// Standard input and output of whoever runs the firmware.
 pub struct Console {

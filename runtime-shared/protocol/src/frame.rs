@@ -1,7 +1,7 @@
 //! A message in its envelope: `COBS(sequence number, message, CRC-32) 0`.
 
 use super::{DATA_BYTES, cobs};
-use crate::program::crc32;
+use runtime_shared::program::crc32;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a message besides its data: tags, numbers, lengths; as postcard writes them, with room.

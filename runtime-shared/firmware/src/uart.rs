@@ -5,8 +5,8 @@
 //! build brings along. While the learner works nobody listens, and nobody speaks: the host waits for its
 //! answer.
 
-use super::machine::Peripheral;
-use crate::protocol::Port;
+use crate::machine::Peripheral;
+use runtime_protocol::Port;
 
 /// A flag in a register.
 struct Flag {

@@ -2,7 +2,7 @@
 //!
 //! They mean nothing; they look like images with much background, as handwritten digits do.
 
-use crate::rng::Rng;
+use runtime_shared::rng::Rng;
 
 /// The generator's purpose, which keeps this stream apart from the learner's own draws.
 const PURPOSE: u64 = u64::from_le_bytes(*b"samples\0");

@@ -1,7 +1,7 @@
 //! Requests and responses, as postcard writes them. Numbers of variants are positions: append only.
 
-use crate::learner::{Error, Step};
-use crate::program::{List, Refusal};
+use runtime_shared::learner::{Error, Step};
+use runtime_shared::program::{List, Refusal};
 use serde::{Deserialize, Serialize};
 
 /// What a host asks.
@@ -343,7 +343,9 @@ impl From<Error> for Refused {
                 classes: classes as u32,
             },
             Error::NotTrainable => Refused::NotTrainable,
-            Error::Fault(crate::exec::Fault::Diverged { call }) => Refused::Diverged { call },
+            Error::Fault(runtime_shared::exec::Fault::Diverged { call }) => {
+                Refused::Diverged { call }
+            }
             Error::ForeignArena => Refused::Arena,
             _ => Refused::Corrupt,
         }

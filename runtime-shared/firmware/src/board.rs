@@ -1,7 +1,7 @@
 //! The machine that the firmware runs on, as the protocol's server wants it.
 
-use super::{clock, machine};
-use crate::protocol::{Board, Clock};
+use crate::{clock, machine};
+use runtime_protocol::{Board, Clock};
 
 /// This machine.
 pub struct ThisBoard {

@@ -10,7 +10,6 @@
 //! - [`buffer`], [`detector`], [`schedule`], [`state`] — replay, drift, learning rate, and what is
 //!   remembered between two samples.
 //! - [`learner`] — all of it together: a Program, one `&mut [u8]`, one sample at a time.
-//! - `protocol`, `embedded` (features) — a learner served over a link; the firmware around it.
 //!
 //! Nothing here allocates, and nothing is written but the arena that the caller gave. Arithmetic on
 //! floats is `*` and `+`, each rounded, in an order that every kernel states, so that weights are the
@@ -20,13 +19,9 @@
 
 pub mod buffer;
 pub mod detector;
-#[cfg(all(feature = "embedded", target_os = "none"))]
-pub mod embedded;
 pub mod exec;
 pub mod learner;
 pub mod program;
-#[cfg(feature = "protocol")]
-pub mod protocol;
 pub mod schedule;
 pub mod state;
 

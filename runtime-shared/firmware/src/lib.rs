@@ -7,6 +7,10 @@
 //! - [`board`] — all of it as the protocol's server wants it.
 //!
 //! One binary serves every model: a Program comes over the link, or lies in flash behind the firmware.
+//! On a host there is nothing here.
+#![cfg(target_os = "none")]
+#![no_std]
+#![deny(missing_docs)]
 
 pub mod board;
 pub mod clock;
@@ -32,7 +36,7 @@ pub fn run() {
     let Some(port) = semihosting::Console::open() else {
         return;
     };
-    crate::protocol::serve(port, &mut board, pool, machine::program_flash());
+    runtime_protocol::serve(port, &mut board, pool, machine::program_flash());
 }
 
 /// The end of the firmware. With semihosting the host is told; otherwise it finds the device silent.

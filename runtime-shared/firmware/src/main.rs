@@ -1,4 +1,4 @@
-//! The firmware: serves a learner to a host. See `embedded` and `protocol` in the library.
+//! The firmware: serves a learner to a host. The library of this package starts the machine.
 //!
 //! For microcontrollers only; built for anything else it says so.
 #![cfg_attr(target_os = "none", no_std, no_main)]
@@ -9,15 +9,15 @@
 // SAFETY: no other symbol of this program is called `main`.
 #[unsafe(no_mangle)]
 extern "C" fn main() -> ! {
-    runtime_shared::embedded::run();
-    runtime_shared::embedded::stop(true)
+    runtime_firmware::run();
+    runtime_firmware::stop(true)
 }
 
 /// Says nothing: text would cost 20 KB of flash, and a panic is a fault like any other.
 #[cfg(target_os = "none")]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    runtime_shared::embedded::stop(false)
+    runtime_firmware::stop(false)
 }
 
 #[cfg(not(target_os = "none"))]

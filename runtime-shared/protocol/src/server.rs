@@ -11,9 +11,9 @@ use super::message::{
 use super::profile::{self, Counter};
 use super::synthetic::Samples;
 use super::{DATA_BYTES, VERSION};
-use crate::learner::Learner;
-use crate::machine;
-use crate::program::{Field, Program, crc32};
+use runtime_shared::learner::Learner;
+use runtime_shared::machine;
+use runtime_shared::program::{Field, Program, crc32};
 
 /// Bytes of the pool that the link takes.
 pub const LINK_BYTES: usize = (2 * FRAME_BYTES).next_multiple_of(4);

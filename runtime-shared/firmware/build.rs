@@ -22,7 +22,7 @@ const VARIABLES: [(&str, &str); 5] = [
     ("SIM_STACK_LENGTH", "8K"),
 ];
 
-/// Families of serial ports, in the order of the table in src/embedded/uart.rs.
+/// Families of serial ports, in the order of the table in src/uart.rs.
 const UARTS: [&str; 4] = ["cmsdk", "stm32v1", "stm32v2", "nrf"];
 
 fn main() {
@@ -59,7 +59,7 @@ fn main() {
                 }
             }
             None => println!(
-                "cargo::error=SIM_UART or SIM_SETUP is not of the form that runtime-shared/build.rs tells of."
+                "cargo::error=SIM_UART or SIM_SETUP is not of the form that runtime-shared/firmware/build.rs describes."
             ),
         }
     }

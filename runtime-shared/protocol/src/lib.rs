@@ -14,6 +14,8 @@
 //!   not carried out twice, so a sample is learnt exactly once however bad the link is.
 //!
 //! The [`server`] is generic over the link and the board: firmware, emulator and host tests run the same.
+#![cfg_attr(not(test), no_std)]
+#![deny(missing_docs)]
 
 pub mod cobs;
 pub mod frame;
