@@ -163,7 +163,7 @@ fn contradictions_are_refused() {
         }),
         ("not list", |run| run.kernels[0].board = "elsewhere".into()),
         ("train_ms_per_step", |run| {
-            run.summary.strategies[0].train_ms_per_step = f64::NAN
+            run.summary.strategies[0].train_ms_per_step = Some(f64::NAN)
         }),
         ("not a fraction", |run| {
             run.summary.strategies[0].accuracy = Some(AccuracySummary {
