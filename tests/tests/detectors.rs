@@ -128,6 +128,11 @@ fn compare(name: &str, extra: &[(&str, f32)]) -> usize {
 }
 
 #[test]
+fn ddm_says_what_river_says() {
+    assert!(compare("ddm", &[]) > 400);
+}
+
+#[test]
 fn eddm_says_what_river_says() {
     assert!(compare("eddm", &[]) > 400);
 }
@@ -245,6 +250,8 @@ fn published_defaults_do_on_short_streams_what_they_do_in_river() {
             "{share} is not {known}"
         );
     };
+    let (early, _, _) = rates("ddm", &[]);
+    near(early, 0.47);
     let (_, detected, _) = rates("adwin", &[]);
     near(detected, 0.01);
     let (_, detected, _) = rates("page_hinkley", &[("threshold", 50.0)]);

@@ -14,6 +14,7 @@
 
 mod adwin;
 mod cusum;
+mod ddm;
 mod eddm;
 mod hddm_a;
 mod hddm_w;
@@ -22,6 +23,7 @@ mod page_hinkley;
 
 pub use adwin::Adwin;
 pub use cusum::Cusum;
+pub use ddm::Ddm;
 pub use eddm::Eddm;
 pub use hddm_a::HddmA;
 pub use hddm_w::HddmW;
@@ -184,6 +186,7 @@ macro_rules! detectors {
 
 detectors! {
     1 PageHinkley(PageHinkleyTest) "page_hinkley" "Page–Hinkley, river's statistic, one-sided.";
+    2 Ddm(Ddm) "ddm" "DDM: the error rate above its lowest.";
     3 Eddm(Eddm) "eddm" "EDDM: errors closer together than they were at most.";
     4 Cusum(Cusum) "cusum" "CUSUM: what is above the mean, summed up.";
     5 Adwin(Adwin) "adwin" "ADWIN: a window of two parts whose means differ.";
