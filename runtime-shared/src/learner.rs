@@ -99,18 +99,31 @@ impl<'a> Learner<'a> {
     /// # Errors
     /// As [`Learner::new`], and [`Error::ForeignArena`] where the arena was not left by this Program.
     pub fn resume(program: Program<'a>, arena: &'a mut [u8]) -> Result<Self, Error> {
-        let learner = Self::attach(program, arena)?;
-        let state = learner.state();
-        let slots = match learner.policy() {
+        let mut learner = Self::attach(program, arena)?;
+        learner.check_arena()?;
+        Ok(learner)
+    }
+
+    /// Whether the arena is one that this Program left: its state belongs to the Program, and what is stored can be learnt from.
+    ///
+    /// # Errors
+    /// [`Error::ForeignArena`].
+    pub fn check_arena(&mut self) -> Result<(), Error> {
+        let program = self.program;
+        let state = self.state();
+        let slots = match self.policy() {
             Policy::None => 0,
             _ => program.get(Field::BufferSlots),
         };
+        let end = work_end(&program);
+        let buffer = Buffer::new(&program, &mut self.arena[end..], end);
         let sound = state.program == program.get(Field::Checksum)
             && state.stored <= slots
             && (state.head < slots.max(1))
-            && state.accumulated < program.get(Field::Batch);
+            && state.accumulated < program.get(Field::Batch)
+            && (0..state.stored as usize).all(|slot| buffer.get(slot).1 < program.classes());
         if sound {
-            Ok(learner)
+            Ok(())
         } else {
             Err(Error::ForeignArena)
         }
@@ -156,6 +169,11 @@ impl<'a> Learner<'a> {
 
     /// The whole arena, for snapshots.
     pub fn arena(&self) -> &[u8] {
+        self.arena
+    }
+
+    /// The whole arena, to replace it by a snapshot. Call [`check_arena`](Self::check_arena) before anything else afterwards.
+    pub fn arena_mut(&mut self) -> &mut [u8] {
         self.arena
     }
 

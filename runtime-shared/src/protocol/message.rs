@@ -14,9 +14,9 @@ pub enum Request<'a> {
         /// Bytes of the image.
         bytes: u32,
     },
-    /// Part of the image or of the sample.
+    /// Part of the image, of the sample or of the arena.
     Write {
-        /// [`Area::Image`] or [`Area::Sample`].
+        /// [`Area::Image`], [`Area::Sample`] or [`Area::Arena`]; behind the last, [`Request::Resume`] must come.
         area: Area,
         /// First byte.
         at: u32,
@@ -71,6 +71,8 @@ pub enum Request<'a> {
     Reset,
     /// End the firmware, where it runs in something that it can leave.
     Exit,
+    /// Go on from the arena that was written, if it is one that this Program left.
+    Resume,
 }
 
 /// A stretch of bytes in the device.
@@ -267,6 +269,8 @@ pub enum Refused {
     /// The learner stopped for a reason that a validated Program does not give: flash or RAM was changed
     /// under it.
     Corrupt,
+    /// The arena that was written is not one that this Program left.
+    Arena,
 }
 
 /// Why an image was refused, in numbers: see [`Flaw::sentence`].
@@ -340,6 +344,7 @@ impl From<Error> for Refused {
             },
             Error::NotTrainable => Refused::NotTrainable,
             Error::Fault(crate::exec::Fault::Diverged { call }) => Refused::Diverged { call },
+            Error::ForeignArena => Refused::Arena,
             _ => Refused::Corrupt,
         }
     }

@@ -181,6 +181,7 @@ fn start<P: Port, B: Board>(
         sample: &mut sample_bytes[..sample],
         entries,
         counting: false,
+        restoring: false,
         board,
     };
     link.respond(
@@ -209,6 +210,8 @@ struct Session<'a, 'b, B> {
     sample: &'a mut [u8],
     entries: &'a mut [u8],
     counting: bool,
+    /// Whether the arena is being written, so that nothing may work on it yet.
+    restoring: bool,
     board: &'b mut B,
 }
 
@@ -240,7 +243,30 @@ impl<'a, B: Board> Session<'a, '_, B> {
     }
 
     fn answer(&mut self, request: Request<'_>) -> Result<Response<'_>, Refused> {
+        let works = matches!(
+            request,
+            Request::Infer
+                | Request::Learn { .. }
+                | Request::Train { .. }
+                | Request::Synthetic { .. }
+        );
+        if self.restoring && works {
+            return Err(Refused::Arena);
+        }
         Ok(match request {
+            Request::Write {
+                area: Area::Arena,
+                at,
+                bytes,
+            } => {
+                self.restoring = true;
+                store(self.learner.arena_mut(), at, bytes)
+            }
+            Request::Resume => {
+                self.learner.check_arena()?;
+                self.restoring = false;
+                Response::Done
+            }
             Request::Write {
                 area: Area::Sample,
                 at,
@@ -272,6 +298,7 @@ impl<'a, B: Board> Session<'a, '_, B> {
             },
             Request::Reset => {
                 self.learner.reset();
+                self.restoring = false;
                 Response::Done
             }
             Request::Write { .. } | Request::Start(_) => {

@@ -258,6 +258,15 @@ impl<T: Transport> RemoteLearner<T> {
         self.read(Area::Arena, bytes)
     }
 
+    /// Replaces the whole arena by one that this Program left, here or elsewhere, and goes on from there.
+    ///
+    /// # Errors
+    /// What device and link say: [`Error::Refused`] where the arena is not one of this Program.
+    pub fn restore(&mut self, arena: &[u8]) -> Result<(), Error> {
+        self.write(Area::Arena, arena)?;
+        self.done(&Request::Resume)
+    }
+
     /// CRC-32 of the whole arena.
     ///
     /// # Errors

@@ -270,3 +270,55 @@ fn a_device_that_is_unplugged_or_stuck_is_reported() {
     device.transport().unplug();
     assert!(matches!(device.stack_used(), Err(Error::Gone { .. })));
 }
+
+#[test]
+fn an_arena_that_was_saved_goes_on_where_it_was() {
+    let compiled = program();
+    let connect = || {
+        let mut device = RemoteLearner::connect(Loopback::start(POOL, Vec::new()), impatient())
+            .expect("it answers");
+        device.load(compiled.image.bytes()).expect("it loads");
+        device
+    };
+    let mut samples = Samples::new(3, 128);
+    let mut sample = vec![0; compiled.program().size(Field::SampleBytes)];
+    let mut learn = |device: &mut RemoteLearner<Loopback>| {
+        let label = samples.draw(&mut sample, 3) as usize;
+        device.learn(&sample, label).expect("a step");
+        (sample.clone(), label)
+    };
+    let mut device = connect();
+    for _ in 0..8 {
+        learn(&mut device);
+    }
+    let saved = device.arena().expect("it is read");
+    let later: Vec<_> = (0..4).map(|_| learn(&mut device)).collect();
+    let end = device.arena().expect("it is read");
+    // Another device, which learnt something else.
+    let mut other = connect();
+    learn(&mut other);
+    other.restore(&saved).expect("it is ours");
+    for (sample, label) in &later {
+        other.learn(sample, *label).expect("a step");
+    }
+    assert_eq!(other.arena().expect("it is read"), end);
+    // A state that this Program never has: six samples in five slots; a label that has no output.
+    let slots = compiled.program().size(Field::BufferAt);
+    for (at, byte) in [(16, 6), (0, !saved[0]), (slots + 16, 3)] {
+        let mut damaged = saved.clone();
+        damaged[at] = byte;
+        let refused = other.restore(&damaged).expect_err("it is damaged");
+        assert!(
+            matches!(refused, Error::Refused(Refused::Arena)),
+            "{refused}"
+        );
+        // Nothing works on it until it is whole.
+        let refused = other.learn(&later[0].0, 0).expect_err("it is damaged");
+        assert!(
+            matches!(refused, Error::Refused(Refused::Arena)),
+            "{refused}"
+        );
+    }
+    other.reset().expect("it starts from the image");
+    assert!(other.learn(&later[0].0, 0).is_ok());
+}
