@@ -2,7 +2,7 @@
 
 use runtime_shared::learner::Learner;
 use runtime_shared::program::{Field, List};
-use runtime_shared::protocol::synthetic::Samples;
+use runtime_protocol::synthetic::Samples;
 use sim_compiler::{Compiled, NetworkSpec, Options, compile};
 use sim_device::firmware::Talk;
 use sim_device::{Firmware, Machine};
