@@ -60,7 +60,7 @@ pub fn pretrain(
         plan,
         seed,
     });
-    let mut graph = strategy.graph(seed)?;
+    let mut graph = crate::job::prepared(strategy, data, seed)?;
     let path = path(&key);
     if let Some(accuracy) = std::fs::read(&path).ok().and_then(|b| read(&b, &mut graph)) {
         return Ok(Some(Pretrained {

@@ -2,7 +2,7 @@
 
 use crate::account::Account;
 use crate::error::Error;
-use crate::graph::{Graph, Op};
+use crate::graph::{Graph, NodeId, Op, dimension};
 use crate::image::Image;
 use crate::link::{Draft, Linker, Lists};
 use crate::listing::{Listing, Part};
@@ -83,6 +83,17 @@ pub fn account(graph: &Graph, options: &Options) -> Result<Account, Error> {
 fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
     options.training.check()?;
     options.online.check()?;
+    let names = |ids: &[NodeId]| {
+        let names = ids.iter().map(|&id| graph.nodes()[id].name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let (inputs, outputs) = (graph.inputs().collect::<Vec<_>>(), graph.outputs());
+    if inputs.len() != 1 {
+        return Err(Error::Inputs(names(&inputs)));
+    }
+    if outputs.len() != 1 {
+        return Err(Error::Outputs(names(&outputs)));
+    }
     let trained = options.scheme.trained(graph)?;
     let stages = stages(graph, &trained);
     check_loss(&stages, options.loss)?;
@@ -119,7 +130,7 @@ fn check_loss(stages: &[Stage], loss: LossSpec) -> Result<(), Error> {
     let Some(last) = stages.last() else {
         return Err(Error::Empty);
     };
-    let outputs = last.shape.len();
+    let outputs = dimension(&last.name, "the number of outputs", last.shape.len())?;
     let fail = |why: &str| {
         Err(Error::Loss {
             loss: loss.name(),

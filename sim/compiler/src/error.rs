@@ -110,6 +110,24 @@ pub enum Error {
         "Layer `{0}` has no statistics. Give its mean and variance, or have them estimated from training data before the network is compiled."
     )]
     Statistics(String),
+    /// Samples from which no statistics can be had.
+    #[error(
+        "The statistics of layer `{layer}` cannot be estimated: {why}. Give its mean and variance instead."
+    )]
+    Samples {
+        /// The layer.
+        layer: String,
+        /// What is in the way.
+        why: String,
+    },
+    /// Several inputs, of which a sample has one.
+    #[error("The network has several inputs ({0}); only one is supported.")]
+    Inputs(String),
+    /// Several outputs, of which a device learns one.
+    #[error(
+        "The network has several outputs ({0}). Choose one of them, or join them with `concat`."
+    )]
+    Outputs(String),
     /// Batch normalisation with a mean or a variance only.
     #[error(
         "Layer `{0}` has only one of mean and variance. Give both, or none, to have them estimated."

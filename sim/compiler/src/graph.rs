@@ -43,7 +43,10 @@ pub struct Node {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     nodes: Vec<Node>,
+    /// What each name stands for: those of the nodes, and others that a file had for what they compute.
     names: HashMap<String, NodeId>,
+    /// None where it is the last node.
+    outputs: Vec<NodeId>,
 }
 
 impl Graph {
@@ -52,11 +55,25 @@ impl Graph {
     /// # Errors
     /// [`Error::Dimension`].
     pub fn new(input: Shape) -> Result<Self, Error> {
+        Self::with_inputs(&[("input", input)])
+    }
+
+    /// A graph of nothing but these inputs. A sample is all of them, one behind the other; others may be pushed later.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`], [`Error::DuplicateName`], and [`Error::Empty`] where there is none.
+    pub fn with_inputs(inputs: &[(&str, Shape)]) -> Result<Self, Error> {
         let mut graph = Self {
             nodes: Vec::new(),
             names: HashMap::new(),
+            outputs: Vec::new(),
         };
-        graph.push("input", Input { shape: input }, &[])?;
+        for &(name, shape) in inputs {
+            graph.push(name, Input { shape }, &[])?;
+        }
+        if inputs.is_empty() {
+            return Err(Error::Empty);
+        }
         Ok(graph)
     }
 
@@ -88,14 +105,60 @@ impl Graph {
         }
     }
 
-    /// The last node.
+    /// The nodes that are inputs, in the order in which a sample holds them.
+    pub fn inputs(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let inputs = self.nodes.iter().enumerate();
+        inputs.filter_map(|(id, n)| matches!(n.op, Op::Input(_)).then_some(id))
+    }
+
+    /// What the network computes: the last node, unless [`set_outputs`](Self::set_outputs) chose others.
+    pub fn outputs(&self) -> Vec<NodeId> {
+        match self.outputs.is_empty() {
+            true => vec![self.nodes.len() - 1],
+            false => self.outputs.clone(),
+        }
+    }
+
+    /// The first of the outputs.
     pub fn output(&self) -> NodeId {
-        self.nodes.len() - 1
+        let first = self.outputs.first().copied();
+        first.unwrap_or(self.nodes.len() - 1)
+    }
+
+    /// Says what the network computes. A network is compiled for one output; nodes that it does not need are left
+    /// out.
+    ///
+    /// # Errors
+    /// [`Error::UnknownNode`].
+    pub fn set_outputs(&mut self, outputs: &[NodeId]) -> Result<(), Error> {
+        match outputs.iter().find(|&&id| id >= self.nodes.len()) {
+            Some(&id) => Err(self.no_node("output", id)),
+            None => {
+                self.outputs = outputs.to_vec();
+                Ok(())
+            }
+        }
     }
 
     /// The node called `name`.
     pub fn find(&self, name: &str) -> Option<NodeId> {
         self.names.get(name).copied()
+    }
+
+    /// Gives what a node computes another name, by which [`find`](Self::find) knows it as well: that of a tensor in
+    /// a file, where nodes have names of their own.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateName`], [`Error::UnknownNode`].
+    pub fn name_tensor(&mut self, id: NodeId, name: &str) -> Result<(), Error> {
+        if id >= self.nodes.len() {
+            return Err(self.no_node(name, id));
+        }
+        if self.names.contains_key(name) {
+            return Err(Error::DuplicateName(name.to_owned()));
+        }
+        self.names.insert(name.to_owned(), id);
+        Ok(())
     }
 
     /// The nodes that have weights, in order.
@@ -131,7 +194,7 @@ impl Graph {
             inputs: inputs.to_vec(),
             shape,
         });
-        Ok(self.output())
+        Ok(self.nodes.len() - 1)
     }
 
     /// Puts another operation in the place of a node's, whose output has the same shape.

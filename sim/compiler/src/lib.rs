@@ -25,6 +25,7 @@ pub mod options;
 pub mod plan;
 pub mod settings;
 pub mod stage;
+pub mod statistics;
 pub mod tensor;
 pub mod window;
 

@@ -36,12 +36,18 @@ pub struct Stage {
     pub trained: Trained,
 }
 
-/// The stages of `graph`: stage 0 is the input, the last is the output.
+/// The stages of what `graph` needs for its output: stage 0 is the input, the last is the output.
 pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
-    let consumers = consumers(graph);
+    let needed = needed(graph);
+    let consumers = consumers(graph, &needed);
     let mut stages: Vec<Stage> = Vec::new();
     let mut stage_of: Vec<StageId> = Vec::new();
     for (id, node) in graph.nodes().iter().enumerate() {
+        if !needed[id] {
+            // No other node that is needed reads it.
+            stage_of.push(StageId::MAX);
+            continue;
+        }
         let inputs: Vec<StageId> = node.inputs.iter().map(|&i| stage_of[i]).collect();
         let seen = node.inputs.first().map(|&i| graph.nodes()[i].shape);
         let operator = node.op.operator();
@@ -75,10 +81,26 @@ pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
     stages
 }
 
-/// How many nodes read each.
-fn consumers(graph: &Graph) -> Vec<usize> {
+/// Which nodes the output needs; the inputs always.
+fn needed(graph: &Graph) -> Vec<bool> {
+    let mut needed = vec![false; graph.nodes().len()];
+    graph.inputs().for_each(|id| needed[id] = true);
+    needed[graph.output()] = true;
+    for (id, node) in graph.nodes().iter().enumerate().rev() {
+        if needed[id] {
+            node.inputs.iter().for_each(|&i| needed[i] = true);
+        }
+    }
+    needed
+}
+
+/// How many of the `needed` nodes read each.
+fn consumers(graph: &Graph, needed: &[bool]) -> Vec<usize> {
     let mut consumers = vec![0; graph.nodes().len()];
-    let inputs = graph.nodes().iter().flat_map(|n| &n.inputs);
+    let nodes = graph.nodes().iter().zip(needed);
+    let inputs = nodes
+        .filter(|(_, needed)| **needed)
+        .flat_map(|(n, _)| &n.inputs);
     inputs.for_each(|&i| consumers[i] += 1);
     consumers
 }

@@ -223,7 +223,7 @@ impl<'a> Prepare<'a> {
     fn graph(&self, seed: u64) -> Result<Graph, Failure> {
         match self.pretrained {
             Some(graph) => Ok(graph.clone()),
-            None => Ok(self.strategy.graph(seed)?),
+            None => job::prepared(self.strategy, self.data, seed),
         }
     }
 }

@@ -109,7 +109,8 @@ pub struct Strategy {
 }
 
 impl Strategy {
-    /// The network with weights drawn from `seed`.
+    /// The network with weights drawn from `seed`; statistics that it lacks are [`prepared`](crate::job::prepared)
+    /// from data.
     ///
     /// # Errors
     /// The compiler's; a config that was resolved has none.

@@ -8,7 +8,7 @@ use super::{Layer, Operator, Rectifies, Site};
 use crate::backward::Backward;
 use crate::error::Error;
 use crate::forward::Forward;
-use crate::graph::NodeId;
+use crate::graph::{NodeId, dimension};
 use crate::listing::{Symbol, flat};
 use crate::stage::{Stage, StageId};
 use crate::tensor::Tensor;
@@ -111,7 +111,10 @@ impl BatchNorm {
 
 impl Operator for BatchNorm {
     fn shape(&self, layer: &str, inputs: &[Shape]) -> Result<Shape, Error> {
-        self.check(layer, inputs[0].c)?;
+        self.check(
+            layer,
+            dimension(layer, "the number of channels", inputs[0].c)?,
+        )?;
         Ok(inputs[0])
     }
 
