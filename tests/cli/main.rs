@@ -4,6 +4,7 @@ mod bad_input;
 mod calibrate;
 mod emulator;
 mod experiments;
+mod parts;
 mod places;
 mod support;
 mod validate;

@@ -133,9 +133,10 @@ impl Case<'_> {
         let counts = self.bench.counts_cycles();
 
         let images = &self.data.loaded.data.train;
+        let split = self.data.split(self.seed)?;
         let order = match self.protocol {
-            Protocol::ConceptDrift(drift) => drift.draw(&self.data.split.validation, self.seed),
-            Protocol::FromScratch(_) => self.data.split.train.clone(),
+            Protocol::ConceptDrift(drift) => drift.draw(&split.validation, self.seed),
+            Protocol::FromScratch(_) => split.train,
         };
         let streams = matches!(self.protocol, Protocol::ConceptDrift(_));
         let model = self.bench.cost_model();
