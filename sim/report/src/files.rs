@@ -32,39 +32,72 @@ impl Claim {
         fs::create_dir_all(dir).map_err(|cause| write_error(dir, &cause))?;
         let path = dir.join(LOCK);
         let fail = |cause: std::io::Error| write_error(&path, &cause);
-        let mut lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(fail)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::Error(cause)) => return Err(fail(cause)),
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // What cannot be read stays unsaid: that somebody holds it is known.
-                let _ = lock.read_to_string(&mut holder);
-                return Err(Error::Claimed {
-                    dir: dir.to_owned(),
-                    holder: holder.trim().to_owned(),
-                });
+        loop {
+            let mut lock = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .read(true)
+                .write(true)
+                .open(&path)
+                .map_err(fail)?;
+            match lock.try_lock() {
+                Ok(()) if is_at(&lock, &path) => {
+                    let holder = format!("process {}", std::process::id());
+                    lock.set_len(0)
+                        .and_then(|()| lock.write_all(holder.as_bytes()))
+                        .map_err(fail)?;
+                    return Ok(Self {
+                        dir: dir.to_owned(),
+                        _lock: lock,
+                    });
+                }
+                // The one before removed the file between our opening and our locking it.
+                Ok(()) => {}
+                Err(TryLockError::Error(cause)) => return Err(fail(cause)),
+                Err(TryLockError::WouldBlock) => {
+                    let mut holder = String::new();
+                    // What cannot be read stays unsaid: that another process holds it is known.
+                    let _ = lock.read_to_string(&mut holder);
+                    return Err(Error::Claimed {
+                        dir: dir.to_owned(),
+                        holder: holder.trim().to_owned(),
+                    });
+                }
             }
         }
-        lock.set_len(0)
-            .and_then(|()| lock.write_all(format!("process {}", std::process::id()).as_bytes()))
-            .map_err(fail)?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            _lock: lock,
-        })
     }
 
     /// The folder.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Removed while it is still locked, and only where the next one notices (see `is_at`). A file that stays is locked
+        // again.
+        if cfg!(unix) {
+            let _ = fs::remove_file(self.dir.join(LOCK));
+        }
+    }
+}
+
+/// Whether `file` is the one at `path` still.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let number = |m: fs::Metadata| (m.dev(), m.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(file), Ok(path)) => number(file) == number(path),
+        _ => false,
+    }
+}
+
+/// Elsewhere the file is never removed.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
 }
 
 /// Files that wait to take their places in `dir`.
