@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Folders with the sources that decide results, from this package's folder.
-const SOURCES: [&str; 4] = [
-    "../runtime-shared",
+const SOURCES: [&str; 5] = [
+    "../runtime-shared/core/src",
+    "../runtime-shared/kernels/src",
     "compiler/src",
     "../experiments/src",
     "src",

@@ -7,7 +7,6 @@ use crate::native::Native;
 use experiments::online::{self, Course, Record};
 use experiments::scratch;
 use sim_compiler::{Compiled, Graph, compile};
-use sim_cost::Counters;
 use std::ops::ControlFlow;
 
 /// The updates that a strategy will make, as far as that is known before it runs.
@@ -58,7 +57,7 @@ pub fn run(
     data: &Prepared,
     (seed, split_seed): (u64, u64),
     tick: impl FnMut() -> ControlFlow<()>,
-) -> Result<Option<(Record, Counters)>, Failure> {
+) -> Result<Option<Record>, Failure> {
     let compiled = compiled(graph, protocol, strategy, data, seed)?;
     let mut arena = vec![0u32; compiled.arena_bytes().div_ceil(4)];
     let layer = |list, call| compiled.layer(list, call).to_owned();
@@ -66,7 +65,7 @@ pub fn run(
         .map_err(|e| Failure::Core(format!("{e:?}")))?;
     let sets = &data.loaded.data;
     let split = data.split(split_seed)?;
-    let record = match protocol {
+    Ok(match protocol {
         Protocol::ConceptDrift(drift) => {
             let pool = &split.validation;
             let course = Course {
@@ -81,6 +80,5 @@ pub fn run(
             let train = (&sets.train, split.train.as_slice());
             scratch::run(&mut device, protocol, train, Some(&sets.test), seed, tick)
         }
-    };
-    Ok(record.map(|record| (record, device.counters().clone())))
+    })
 }

@@ -8,7 +8,6 @@ use crate::cache::{self, CODE};
 use crate::failure::Failure;
 use experiments::online::Record;
 use serde::{Deserialize, Serialize};
-use sim_cost::Counters;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,8 +24,6 @@ pub struct Part {
     pub record: Record,
     /// The pre-trained network that it began with, where there is one.
     pub pretrained: Option<Origin>,
-    /// What a board would have had to do.
-    pub counters: Counters,
 }
 
 /// A pre-trained network, as far as a report needs it.

@@ -364,18 +364,14 @@ impl Shared<'_> {
             };
             let seeds = (job.seed, run.config.network_seed(job.seed));
             let record = job::run(&graph, &run.config.experiment, strategy, data, seeds, tick)?;
-            let Some((record, counters)) = record else {
+            let Some(record) = record else {
                 return Ok(None);
             };
             let pretrained = network.map(|network| Origin {
                 key: network.key.clone(),
                 accuracy: network.accuracy,
             });
-            let part = Part {
-                record,
-                pretrained,
-                counters,
-            };
+            let part = Part { record, pretrained };
             self.parts.write(&run.identity(job), part).map(Some)
         };
         if self.keep(record()).is_some() {
