@@ -61,6 +61,8 @@ pub struct Account {
     pub flash: Vec<Block>,
     /// What is trained.
     pub parameters: Vec<ParameterInfo>,
+    /// Slots of the replay buffer.
+    pub slots: usize,
     /// Bytes of a slot of the replay buffer; what it would be, where there is none.
     pub slot_bytes: usize,
     /// Floats of features; 0 where learning starts at raw samples.

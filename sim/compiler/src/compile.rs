@@ -8,7 +8,7 @@ use crate::link::{Draft, Linker, Lists};
 use crate::listing::{Listing, Part};
 use crate::lower::Lowering;
 use crate::options::{LossSpec, Online, Scheme, Store, Training};
-use crate::stage::{Stage, StageId, boundary, stages};
+use crate::stage::{Stage, StageId, boundary, needed, stages};
 use runtime_shared::kernels::activation::Activation;
 use runtime_shared::program::{Program, RuleKind};
 use std::ops::Deref;
@@ -63,8 +63,10 @@ impl Deref for Compiled {
 /// [`Error`]: what does not fit together, and where.
 pub fn compile(graph: &Graph, options: &Options) -> Result<Compiled, Error> {
     let draft = draft(graph, options)?;
-    for node in graph.nodes() {
-        node.op.operator().ready(&node.name)?;
+    for (node, needed) in graph.nodes().iter().zip(needed(graph)) {
+        if needed {
+            node.op.operator().ready(&node.name)?;
+        }
     }
     Ok(Compiled {
         image: draft.image()?,

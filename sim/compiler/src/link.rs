@@ -174,7 +174,7 @@ impl<'a> Linker<'a> {
             0 => 0,
             cut => self.stages[*cut].shape.len(),
         };
-        let slot_bytes = self.buffer(&mut header, sample_bytes, features);
+        let (slots, slot_bytes) = self.buffer(&mut header, sample_bytes, features);
         within(
             "the memory that the network and its buffer ask for",
             self.cursor,
@@ -247,6 +247,7 @@ impl<'a> Linker<'a> {
                 parameters: parameters.collect(),
                 arena: self.arena,
                 flash: self.flash,
+                slots,
                 slot_bytes,
                 features,
             },
@@ -256,8 +257,13 @@ impl<'a> Linker<'a> {
         })
     }
 
-    /// Places the replay buffer; gives the bytes of a slot.
-    fn buffer(&mut self, header: &mut Image, sample_bytes: usize, features: usize) -> usize {
+    /// Places the replay buffer; gives its slots, and the bytes of each.
+    fn buffer(
+        &mut self,
+        header: &mut Image,
+        sample_bytes: usize,
+        features: usize,
+    ) -> (usize, usize) {
         let payload = if features > 0 {
             features * 4
         } else {
@@ -285,7 +291,7 @@ impl<'a> Linker<'a> {
                 header.set_size(Field::ClassCountsAt, at);
             }
         }
-        slot_bytes
+        (slots, slot_bytes)
     }
 
     /// Lists the temporaries as they are at the fullest moment.

@@ -82,7 +82,7 @@ pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
 }
 
 /// Which nodes the output needs; the inputs always.
-fn needed(graph: &Graph) -> Vec<bool> {
+pub fn needed(graph: &Graph) -> Vec<bool> {
     let mut needed = vec![false; graph.nodes().len()];
     graph.inputs().for_each(|id| needed[id] = true);
     needed[graph.output()] = true;
