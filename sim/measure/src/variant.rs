@@ -8,6 +8,7 @@ use runtime_shared::buffer::{CLASS_COUNT_BYTES, Policy};
 use runtime_shared::program::{Field, Program, checksum};
 use runtime_shared::rng::Rng;
 use runtime_shared::state::{STATE_BYTES, State};
+use std::ops::Range;
 
 /// A Program whose steps replay what the arena holds, once.
 #[derive(Clone, Debug)]
@@ -58,6 +59,8 @@ impl Variant {
         state.waiting = 1;
         let mut stored = Stored::default();
         if policy(program) != Policy::None {
+            // A batch begins with the step.
+            state.accumulated = 0;
             stored = shrink(program, &mut arena, &mut state, chosen);
         }
         store(&state, &mut arena);
@@ -121,6 +124,18 @@ fn shrink(program: &Program<'_>, arena: &mut [u8], state: &mut State, chosen: Ch
     state.head = state.stored % program.get(Field::BufferSlots).max(1);
     state.offered = state.stored;
     stored
+}
+
+/// The bytes of `arena` that hold nothing: slots of the buffer that are not in use.
+pub(crate) fn unused(program: &Program<'_>, arena: &[u8]) -> Range<usize> {
+    if policy(program) == Policy::None {
+        return 0..0;
+    }
+    let (at, slot) = (
+        program.size(Field::BufferAt),
+        program.size(Field::SlotBytes),
+    );
+    at + load(arena).stored as usize * slot..at + program.size(Field::BufferSlots) * slot
 }
 
 /// The state at the start of `arena`, wherever that lies in memory.
