@@ -358,11 +358,11 @@ impl Shared<'_> {
             self.tick()
         };
         let record = || {
+            let seeds = (job.seed, run.config.network_seed(job.seed));
             let graph = match network {
                 Some(network) => network.graph.clone(),
-                None => strategy.graph(job.seed)?,
+                None => job::prepared(strategy, data, seeds)?,
             };
-            let seeds = (job.seed, run.config.network_seed(job.seed));
             let record = job::run(&graph, &run.config.experiment, strategy, data, seeds, tick)?;
             let Some(record) = record else {
                 return Ok(None);
