@@ -118,24 +118,28 @@ impl PaddingSpec {
         kernel: Size,
         stride: Size,
     ) -> Result<Window, Error> {
-        let padding = match self {
+        let (kernel, stride) = (kernel.into(), stride.into());
+        Window::new(site.name, site.input(), kernel, stride, self.resolve())
+    }
+
+    /// The same without words.
+    pub(crate) fn resolve(self) -> Padding {
+        match self {
             PaddingSpec::Valid => Padding::Valid,
             PaddingSpec::Same => Padding::Same,
             PaddingSpec::Explicit(p) => Padding::Explicit(p),
-        };
-        Window::new(
-            site.name,
-            site.input(),
-            kernel.into(),
-            stride.into(),
-            padding,
-        )
+        }
     }
 }
 
 /// A step of one.
 pub(crate) fn one() -> Size {
     Size(1, 1)
+}
+
+/// One of something.
+pub(crate) fn single() -> usize {
+    1
 }
 
 /// What is so unless it is said not to be.
