@@ -115,6 +115,26 @@ impl<'g> Oracle<'g> {
                         .map(|(i, x)| x * constant(&affine.scale, i) + constant(&affine.shift, i))
                         .collect()
                 }
+                Op::Concat(concat) => {
+                    let parts: Vec<_> = (0..node.inputs.len())
+                        .map(|i| (input(i), shape(i)))
+                        .collect();
+                    places(node.shape)
+                        .map(|mut place| {
+                            // Steps over the inputs that end before this place.
+                            let axis = concat.axis as usize;
+                            let mut parts = parts.iter();
+                            loop {
+                                let &(values, shape) = parts.next().expect("some input holds it");
+                                let len = [shape.h, shape.w, shape.c][axis];
+                                if place[axis] < len {
+                                    return values[index(shape, place)];
+                                }
+                                place[axis] -= len;
+                            }
+                        })
+                        .collect()
+                }
                 Op::Pad(pad) => places(node.shape)
                     .map(|place| {
                         let from = shape(0);

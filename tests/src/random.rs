@@ -10,6 +10,7 @@ use sim_compiler::ops::add::AddSpec;
 use sim_compiler::ops::affine::AffineSpec;
 use sim_compiler::ops::average_pool::{AveragePoolSpec, GlobalAveragePoolSpec};
 use sim_compiler::ops::batch_norm::BatchNormSpec;
+use sim_compiler::ops::concat::ConcatSpec;
 use sim_compiler::ops::conv2d::ConvSpec;
 use sim_compiler::ops::dense::DenseSpec;
 use sim_compiler::ops::depthwise::DepthwiseSpec;
@@ -290,10 +291,25 @@ impl Builder {
     /// What only puts values elsewhere.
     fn moves(&mut self) {
         let name = None;
+        let axis = [Axis::Height, Axis::Width, Axis::Channels][pick(&mut self.rng, 3)];
         let mut border = || (pick(&mut self.rng, 2), pick(&mut self.rng, 2));
         let borders = [border(), border(), border()];
         match pick(&mut self.rng, 6) {
-            0..=3 => {
+            0 | 1 => {
+                let fits = |a: Shape, b: Shape| {
+                    let equal = [a.h == b.h, a.w == b.w, a.c == b.c];
+                    (0..3).all(|i| i == axis as usize || equal[i])
+                };
+                let alike = self.alike(fits);
+                if !alike.is_empty() {
+                    let count = 1 + pick(&mut self.rng, 2);
+                    let with = (0..count)
+                        .map(|_| alike[pick(&mut self.rng, alike.len())].clone())
+                        .collect();
+                    self.offer(LayerSpec::Concat(ConcatSpec { name, with, axis }));
+                }
+            }
+            2 | 3 => {
                 let value = [0.0, 0.0, -0.5][pick(&mut self.rng, 3)];
                 self.offer(LayerSpec::Pad(PadSpec {
                     name,

@@ -24,7 +24,7 @@ const LAYERS: &[&str] = &[
         {"add":{"with":"a"}},{"activation":{"kind":{"leaky_relu":0.1}}},{"depthwise_conv2d":{"kernel":3,"stride":2,"padding":"same"}},
         {"batch_norm":{"mean":[0.1,0.2,0.3],"variance":[1.5,1,0.5]}},{"activation":{"kind":"sigmoid"}},{"average_pool":{"size":2}},{"dense":{"units":3}},{"softmax":{}}]}"#,
     r#"{"layers":[{"conv2d":{"filters":2,"kernel":1,"name":"a"}},{"depthwise_conv2d":{"kernel":3,"padding":"same","multiplier":2}},
-        {"slice":{"channels":[1,2],"name":"b"}},{"multiply":{"with":"a"}},{"pad":{"width":[1,0]}},
+        {"slice":{"channels":[1,2],"name":"b"}},{"multiply":{"with":"a"}},{"concat":{"with":["b"]}},{"pad":{"width":[1,0]}},
         {"transpose":{"axes":["channels","height","width"]}},{"activation":{"kind":"selu"}},{"dense":{"units":3}},{"log_softmax":{}}]}"#,
 ];
 

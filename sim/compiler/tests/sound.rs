@@ -7,9 +7,10 @@ use sim_compiler::graph::{Graph, Op, Window, shape};
 use sim_compiler::moved::Axis;
 use sim_compiler::ops::{
     add::Add, affine::Affine, average_pool::AveragePool, batch_norm::BatchNorm,
-    batch_norm::Statistics, conv2d::Conv2d, dense::Dense, depthwise::Depthwise, dropout::Dropout,
-    flatten::Flatten, input::Input, log_softmax::LogSoftmax, max_pool::MaxPool, multiply::Multiply,
-    pad::Pad, reshape::Reshape, slice::Slice, softmax::Softmax, transpose::Transpose,
+    batch_norm::Statistics, concat::Concat, conv2d::Conv2d, dense::Dense, depthwise::Depthwise,
+    dropout::Dropout, flatten::Flatten, input::Input, log_softmax::LogSoftmax, max_pool::MaxPool,
+    multiply::Multiply, pad::Pad, reshape::Reshape, slice::Slice, softmax::Softmax,
+    transpose::Transpose,
 };
 use sim_compiler::{
     Error, LossSpec, NetworkSpec, Online, Options, Parameters, Scheme, Tensor, Training, account,
@@ -96,6 +97,7 @@ fn op() -> impl Strategy<Value = Op> {
         .into()),
         (row(), row()).prop_map(|(scale, shift)| Affine { scale, shift }.into()),
         (row(), row()).prop_map(|(scale, shift)| Affine::new(scale, shift).into()),
+        axis().prop_map(|axis| Concat { axis }.into()),
         (three(), three(), number()).prop_map(|(before, after, value)| Pad {
             before,
             after,

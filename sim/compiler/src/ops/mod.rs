@@ -10,6 +10,7 @@ pub mod add;
 pub mod affine;
 pub mod average_pool;
 pub mod batch_norm;
+pub mod concat;
 pub mod conv2d;
 pub mod dense;
 pub mod depthwise;
@@ -199,6 +200,8 @@ operators! {
     Add(add::Add),
     /// The product of two inputs.
     Multiply(multiply::Multiply),
+    /// Inputs joined along an axis.
+    Concat(concat::Concat),
     /// An image with a border.
     Pad(pad::Pad),
     /// A part of an image.
@@ -332,6 +335,8 @@ layers! {
     Add = "add", add::AddSpec;
     /// Multiplies by the output of an earlier layer.
     Multiply = "multiply", multiply::MultiplySpec;
+    /// Joins the outputs of earlier layers.
+    Concat = "concat", concat::ConcatSpec;
     /// A border around an image.
     Pad = "pad", pad::PadSpec;
     /// A part of an image.
