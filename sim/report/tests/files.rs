@@ -109,11 +109,11 @@ fn another_schema_is_refused() {
     let text =
         std::fs::read_to_string(&path)
             .unwrap()
-            .replacen("\"schema\": 1", "\"schema\": 2", 1);
+            .replacen("\"schema\": 2", "\"schema\": 1", 1);
     std::fs::write(&path, text).unwrap();
     assert!(matches!(
         sim_report::read(dir.path()),
-        Err(Error::Schema { found: 2, .. })
+        Err(Error::Schema { found: 1, .. })
     ));
 }
 
