@@ -189,7 +189,9 @@ fn sources(workspace: &Path) -> Result<String, Error> {
         let entries = std::fs::read_dir(&folder).map_err(|e| missing(&folder, e))?;
         for entry in entries {
             let path = entry.map_err(|e| missing(&folder, e))?.path();
-            let hidden = path.file_name().is_some_and(|n| n.as_encoded_bytes()[0] == b'.');
+            let hidden = path
+                .file_name()
+                .is_some_and(|n| n.as_encoded_bytes()[0] == b'.');
             if path.is_dir() && !hidden {
                 folders.push(path);
             } else if !hidden {
@@ -207,7 +209,10 @@ fn sources(workspace: &Path) -> Result<String, Error> {
         digest.update(bytes);
     }
     digest.update(compiler(workspace)?);
-    let hex: String = digest.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect();
+    let hex: String = digest.finalize()[..8]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     Ok(hex)
 }
 
