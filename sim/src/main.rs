@@ -12,7 +12,10 @@ mod failure;
 mod firmware;
 mod interrupt;
 mod job;
+mod jobs;
+mod lock;
 mod native;
+mod offers;
 mod outcome;
 mod parts;
 mod place;
@@ -42,12 +45,7 @@ fn main() -> ExitCode {
 fn execute(cli: &Cli) -> Result<(), Failure> {
     let common = &cli.common;
     match &cli.command {
-        Command::Run {
-            config,
-            out,
-            threads,
-            seeds,
-        } => command::run::run(config, out, *threads, *seeds, common),
+        Command::Run(options) => command::run::run(options, common),
         Command::Plan {
             config,
             board,

@@ -15,7 +15,7 @@ mod runtime;
 pub use self::catalogue::{boards, find, load};
 pub use self::core::{Core, CoreInfo, Float};
 pub use self::memory::{
-    Bank, BankKind, Cache, Flash, FlashControl, FlashTiming, Replacement, Run, Stall,
+    Bank, BankKind, Cache, Flash, FlashControl, FlashTiming, Replacement, Run, Stall, Uf2,
 };
 pub use self::power::{Load, Power};
 pub use self::runtime::Runtime;
@@ -136,6 +136,12 @@ impl Board {
                 .control
                 .iter()
                 .map(|part| ("flash.control".to_owned(), &part.source)),
+        );
+        sources.extend(
+            flash
+                .uf2
+                .iter()
+                .map(|part| ("flash.uf2".to_owned(), &part.source)),
         );
         sources.extend(
             self.power
