@@ -1,11 +1,11 @@
-//! The device that runs the core on the host, and counts what a board would have to do.
+//! The device that runs the core on the host.
 
 use experiments::device::{Device, Stop};
 use runtime_shared::exec::Fault;
 use runtime_shared::learner::{Error, Learner, Step, Update};
 use runtime_shared::machine;
 use runtime_shared::program::{List, Program};
-use sim_cost::Counters;
+use sim_measure::{Protocol, Recorder, Recording};
 
 /// Names the layer of a call, for messages.
 pub type LayerNames<'a> = &'a dyn Fn(List, usize) -> String;
@@ -13,9 +13,9 @@ pub type LayerNames<'a> = &'a dyn Fn(List, usize) -> String;
 /// The core on the host.
 pub struct Native<'a> {
     learner: Learner<'a>,
-    counters: Counters,
     layer: LayerNames<'a>,
     learns: bool,
+    recorder: Option<Recorder>,
 }
 
 impl<'a> Native<'a> {
@@ -32,15 +32,21 @@ impl<'a> Native<'a> {
         let learner = Learner::new(program, bytemuck::cast_slice_mut(arena))?;
         Ok(Self {
             learner,
-            counters: Counters::default(),
             layer,
             learns,
+            recorder: None,
         })
     }
 
-    /// What it did so far.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    /// Has `recorder` see every step from here on.
+    pub fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
+    }
+
+    /// What was recorded of steps of this kind.
+    pub fn recording(&mut self, protocol: Protocol) -> Option<Recording> {
+        let recorder = self.recorder.take()?;
+        Some(recorder.finish(self.learner.program(), protocol))
     }
 
     /// The learner, to read its parameters.
@@ -79,14 +85,24 @@ impl<'a> Native<'a> {
 
 impl Device for Native<'_> {
     fn learn(&mut self, sample: &[u8], label: usize) -> Result<Step, Stop> {
-        self.counters.samples += 1;
-        let result = self.learner.learn(sample, label, &mut self.counters);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.before(self.learner.arena(), sample, label);
+        }
+        let result = self.learner.learn(sample, label, &mut ());
+        if let (Some(recorder), Ok(step)) = (&mut self.recorder, &result) {
+            recorder.after(step.replayed);
+        }
         result.map_err(|e| self.explain(e))
     }
 
     fn train(&mut self, sample: &[u8], label: usize) -> Result<Update, Stop> {
-        self.counters.samples += 1;
-        let result = self.learner.train(sample, label, &mut self.counters);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.before(self.learner.arena(), sample, label);
+        }
+        let result = self.learner.train(sample, label, &mut ());
+        if let (Some(recorder), Ok(_)) = (&mut self.recorder, &result) {
+            recorder.after(1);
+        }
         result.map_err(|e| self.explain(e))
     }
 

@@ -1,34 +1,20 @@
 //! From finished parts to the report's data: means over seeds, costs on every board.
 
 use crate::command::run::drift_at;
-use crate::config::{Config, Strategy};
+use crate::config::{Config, Protocol, Strategy};
+use crate::costs;
+use crate::cycles::Cycles;
 use crate::data::Prepared;
 use crate::failure::Failure;
-use crate::parts::Part;
-use crate::pretrain::Pretrained;
+use crate::offers::{Offer, Offers};
+use crate::parts::{Origin, Part};
 use experiments::metrics::{DriftMetrics, drift_metrics};
-use sim_compiler::Compiled;
-use sim_cost::Counters;
-use sim_cost::{StepCost, price};
-use sim_mcu::{Bill, Board, CostModel, Region};
+use sim_mcu::Region;
 use sim_report::{
-    AccuracySummary, BillItem, Estimate, KernelCost, Memory, Phase, Run, SCHEMA, SampleRow, Stop,
-    StrategySummary, Summary, estimate,
+    AccuracySummary, BillItem, Estimate, Memory, Run, SCHEMA, SampleRow, Stop, StrategySummary,
+    Summary, estimate,
 };
 use std::sync::Arc;
-
-/// What a board says to a strategy.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    /// The board.
-    pub board: Board,
-    /// The bill.
-    pub bill: Bill,
-    /// Why it is refused, if it is.
-    pub refusal: Option<String>,
-    /// The Program that was billed.
-    pub compiled: Compiled,
-}
 
 /// The repetitions of one strategy, by seed.
 pub type Finished = Vec<(u64, Part)>;
@@ -40,10 +26,11 @@ pub type Finished = Vec<(u64, Part)>;
 pub fn assemble(
     config: &Config,
     data: &[Prepared],
-    graphs: &[(&Strategy, Pretrained)],
-    offers: &[&[Offer]],
+    offers: &[Offers],
+    cycles: &Cycles,
     finished: Vec<Finished>,
 ) -> Result<Run, Failure> {
+    let origins = origins(&finished);
     let fallbacks: Vec<&Prepared> = data.iter().filter(|d| d.loaded.is_fallback()).collect();
     let mut run = Run {
         title: None,
@@ -61,28 +48,22 @@ pub fn assemble(
         kernels: Vec::new(),
         drift_at: drift_at(&config.experiment),
         samples_per_epoch: samples_per_epoch(config, data),
-        notes: notes(config, data, graphs),
-        about: about(config, data, graphs),
+        notes: notes(config, data, &origins),
+        about: about(config, data, &origins),
     };
-    for ((strategy, offers), parts) in config.strategies.iter().zip(offers).zip(&finished) {
-        for offer in *offers {
-            let mut counters = Counters::default();
-            parts
-                .iter()
-                .for_each(|(_, part)| counters.add(&part.counters));
-            let model = CostModel::for_core(offer.board.core.value.name())?;
-            let table = model.on(&offer.board);
-            let cost = price(&offer.compiled.program(), &counters, table)?;
-            run.summary.strategies.push(summarise(
-                strategy,
-                offer,
-                parts,
-                &cost,
-                &model,
-                run.drift_at,
-            )?);
+    let strategies = config.strategies.iter().zip(offers).zip(cycles);
+    for (((strategy, offers), cycles), parts) in strategies.zip(&finished) {
+        for (offer, measured) in offers.0.iter().zip(cycles) {
+            let mut entry = summarise(strategy, offer, parts, run.drift_at)?;
+            if let Some(measured) = measured {
+                costs::enter(&mut entry, &offer.board, measured);
+            }
+            if let Some(Ok(measured)) = measured {
+                let kernels = costs::kernels(&strategy.name, &offer.board, measured);
+                run.kernels.extend(kernels);
+            }
+            run.summary.strategies.push(entry);
             run.bills.extend(bills(strategy, offer));
-            run.kernels.extend(kernels(strategy, offer, &cost));
             if offer.refusal.is_none() {
                 rows(strategy, offer, parts, &mut run.samples);
             }
@@ -103,14 +84,26 @@ fn dataset(data: &[Prepared]) -> String {
 
 fn samples_per_epoch(config: &Config, data: &[Prepared]) -> Option<u64> {
     match &config.experiment {
-        crate::config::Protocol::FromScratch(protocol) => data
+        Protocol::FromScratch(protocol) => data
             .first()
-            .map(|d| protocol.epoch_len(d.split.train.len()) as u64),
-        crate::config::Protocol::ConceptDrift(_) => None,
+            .map(|d| protocol.epoch_len(d.train_images()) as u64),
+        Protocol::ConceptDrift(_) => None,
     }
 }
 
-fn notes(config: &Config, data: &[Prepared], graphs: &[(&Strategy, Pretrained)]) -> Vec<String> {
+/// The pre-trained networks that repetitions began with, each once.
+fn origins(finished: &[Finished]) -> Vec<Origin> {
+    let mut origins: Vec<Origin> = Vec::new();
+    for (_, part) in finished.iter().flatten() {
+        let known = |origin: &Origin| origins.iter().any(|o| o.key == origin.key);
+        if let Some(origin) = part.pretrained.as_ref().filter(|o| !known(o)) {
+            origins.push(origin.clone());
+        }
+    }
+    origins
+}
+
+fn notes(config: &Config, data: &[Prepared], origins: &[Origin]) -> Vec<String> {
     let mut notes: Vec<String> = data
         .iter()
         .map(|d| {
@@ -121,12 +114,8 @@ fn notes(config: &Config, data: &[Prepared], graphs: &[(&Strategy, Pretrained)])
             )
         })
         .collect();
-    for (_, pretrained) in graphs {
-        notes.push(format!(
-            "Pre-trained on the host with the same core: {:.2} % on the whole test set before the device is switched on.",
-            100.0 * pretrained.accuracy
-        ));
-    }
+    notes.extend(pretraining(origins));
+    notes.extend(what_varies(config));
     for board in &config.boards {
         notes.push(match board.energy(0.0, None) {
             Ok(estimate) => format!(
@@ -141,15 +130,51 @@ fn notes(config: &Config, data: &[Prepared], graphs: &[(&Strategy, Pretrained)])
     notes
 }
 
+/// What the pre-trained networks know before the device is switched on.
+fn pretraining(origins: &[Origin]) -> Option<String> {
+    let percent = |origin: &Origin| 100.0 * f64::from(origin.accuracy);
+    let all: Vec<f64> = origins.iter().map(percent).collect();
+    let known = match all[..] {
+        [] => return None,
+        [one] => format!("{one:.2} %"),
+        _ => {
+            let low = all.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = all.iter().copied().fold(0.0, f64::max);
+            format!("{low:.2} to {high:.2} % ({} networks)", all.len())
+        }
+    };
+    Some(format!(
+        "Pre-trained on the host with the same core: {known} on the whole test set before the device is switched on."
+    ))
+}
+
+/// What differs between the repetitions, and so is part of every ±.
+fn what_varies(config: &Config) -> Option<String> {
+    if config.seeds.len() < 2 {
+        return None;
+    }
+    let draws = match &config.experiment {
+        Protocol::ConceptDrift(_) => "stream, held-out images and replay",
+        Protocol::FromScratch(_) => "initial weights and order of samples",
+    };
+    Some(match &config.pretrain {
+        Some(plan) if plan.shared => format!(
+            "All seeds share one pre-trained network and one split of the data, those of the first seed (`pretrain.shared`): ± covers {draws}, and not what another network would change."
+        ),
+        Some(_) => format!(
+            "Every seed has its own split of the data, its own pre-trained network, and its own {draws}: ± covers all of these."
+        ),
+        None => {
+            format!("Every seed has its own split of the data, {draws}: ± covers all of these.")
+        }
+    })
+}
+
 fn sentence(text: &str) -> String {
     format!("{}.", text.trim_end_matches('.'))
 }
 
-fn about(
-    config: &Config,
-    data: &[Prepared],
-    graphs: &[(&Strategy, Pretrained)],
-) -> serde_json::Value {
+fn about(config: &Config, data: &[Prepared], origins: &[Origin]) -> serde_json::Value {
     let sets: Vec<serde_json::Value> = data
         .iter()
         .map(|d| {
@@ -167,11 +192,10 @@ fn about(
         "config": config,
         "config_sha256": crate::config::digest(config),
         "data": sets,
-        "pretrained": graphs.iter().map(|(_, g)| serde_json::json!({
-            "key": g.key, "test_accuracy": g.accuracy,
-        })).collect::<Vec<_>>(),
+        "pretrained": origins,
         "versions": {
             "sim": env!("CARGO_PKG_VERSION"),
+            "code": crate::cache::CODE,
             "program_format": runtime_shared::program::header::VERSION,
         },
         "host": { "os": std::env::consts::OS, "architecture": std::env::consts::ARCH },
@@ -182,28 +206,8 @@ fn summarise(
     strategy: &Strategy,
     offer: &Offer,
     parts: &Finished,
-    cost: &StepCost,
-    model: &CostModel,
     drift: Option<u64>,
 ) -> Result<StrategySummary, Failure> {
-    let board = &offer.board;
-    let (train, infer) = (cost.train_cycles(), cost.infer_cycles());
-    let (train_energy, infer_energy) = (board.energy(train, None), board.energy(infer, None));
-    let energy = |e: &Result<sim_mcu::energy::Estimate<'_>, sim_mcu::Error>| match e {
-        Ok(estimate) => {
-            let (low, high) = estimate.energy.bounds();
-            let band = low < high;
-            (
-                estimate.energy.middle(),
-                band.then_some(low),
-                band.then_some(high),
-            )
-        }
-        // A board of the user's own may have no power row: no figure then.
-        Err(_) => (0.0, None, None),
-    };
-    let (train_uj, train_low, train_high) = energy(&train_energy);
-    let (infer_uj, infer_low, infer_high) = energy(&infer_energy);
     let fits = offer.refusal.is_none();
     let metrics: Vec<Metrics> = if fits {
         parts
@@ -224,28 +228,15 @@ fn summarise(
         .compiled
         .program()
         .get(runtime_shared::program::Field::BufferSlots);
-    let calibrated = model.calibrated() && model.covers(board);
     Ok(StrategySummary {
         name: strategy.name.clone(),
-        board: board.name.clone(),
+        board: offer.board.name.clone(),
         fits,
         ram_bytes: offer.bill.sum(Region::Ram),
         ram_budget_bytes: offer.bill.budget(Region::Ram),
         flash_bytes: offer.bill.sum(Region::Flash),
         flash_budget_bytes: offer.bill.budget(Region::Flash),
         buffer_slots: u64::from(slots),
-        train_cycles_per_step: train.round() as u64,
-        train_ms_per_step: board.milliseconds(train),
-        train_uj_per_step: train_uj,
-        train_uj_low: train_low,
-        train_uj_high: train_high,
-        infer_cycles_per_step: infer.round() as u64,
-        infer_ms_per_step: board.milliseconds(infer),
-        infer_uj_per_step: infer_uj,
-        infer_uj_low: infer_low,
-        infer_uj_high: infer_high,
-        calibrated,
-        cycles_error_percent: calibrated.then_some(100.0 * model.on(board).steps.mean),
         accuracy: (!metrics.is_empty()).then(|| AccuracySummary {
             before_drift: over(|m| m.drift.map(|d| d.before)),
             at_drift: over(|m| m.drift.map(|d| d.at)),
@@ -256,6 +247,7 @@ fn summarise(
         recovered_seeds: drift.filter(|_| fits).map(|_| recovered.len() as u32),
         refused: offer.refusal.clone(),
         stopped: stopped(parts).filter(|_| fits),
+        ..StrategySummary::default()
     })
 }
 
@@ -304,25 +296,6 @@ fn bills(strategy: &Strategy, offer: &Offer) -> [sim_report::Bill; 2] {
                 .collect(),
         }
     })
-}
-
-fn kernels(strategy: &Strategy, offer: &Offer, cost: &StepCost) -> Vec<KernelCost> {
-    let phases = [(Phase::Infer, &cost.infer), (Phase::Train, &cost.train)];
-    let entries = phases.iter().flat_map(|(phase, breakdown)| {
-        breakdown
-            .iter()
-            .map(move |(kernel, share)| (*phase, *kernel, *share))
-    });
-    entries
-        .map(|(phase, kernel, share)| KernelCost {
-            strategy: strategy.name.clone(),
-            board: offer.board.name.clone(),
-            phase,
-            kernel: kernel.replace('_', " "),
-            calls: share.calls,
-            cycles: share.cycles,
-        })
-        .collect()
 }
 
 fn rows(strategy: &Strategy, offer: &Offer, parts: &Finished, samples: &mut Vec<SampleRow>) {
@@ -379,22 +352,17 @@ pub fn table(run: &Run) -> String {
             row.push(percent(accuracy.last));
         }
         row.push(s.ram_bytes.to_string());
-        row.push(if s.train_cycles_per_step == 0 {
-            "-".to_owned()
-        } else {
-            format!("{:.1}", s.train_ms_per_step)
-        });
+        let dash = || "-".to_owned();
+        let trains = s.train_cycles_per_step != Some(0);
+        let shown = |figure: Option<f64>| figure.filter(|_| trains);
+        row.push(shown(s.train_ms_per_step).map_or_else(dash, |ms| format!("{ms:.1}")));
         row.push(match (s.train_uj_low, s.train_uj_high) {
-            _ if s.train_cycles_per_step == 0 => "-".to_owned(),
-            (Some(low), Some(high)) => format!("{low:.0}–{high:.0}"),
-            _ => format!("{:.0}", s.train_uj_per_step),
+            (Some(low), Some(high)) if trains => format!("{low:.0}–{high:.0}"),
+            _ => shown(s.train_uj_per_step).map_or_else(dash, |uj| format!("{uj:.0}")),
         });
         rows.push(row);
     }
     let mut text = columns(&rows);
-    if run.summary.strategies.iter().any(|s| !s.calibrated) {
-        text.push_str("Cycles, and what follows from them, are uncalibrated: no table was fitted with this core and memory.\n");
-    }
     for s in &run.summary.strategies {
         if let Some(stop) = &s.stopped {
             text.push_str(&format!(

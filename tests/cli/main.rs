@@ -1,9 +1,9 @@
 //! The binary, as a person or a script uses it.
 
 mod bad_input;
-mod calibrate;
 mod emulator;
 mod experiments;
+mod parts;
 mod places;
 mod support;
 mod validate;

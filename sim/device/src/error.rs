@@ -1,6 +1,6 @@
 //! What can go wrong with a device, each with the way out.
 
-use runtime_shared::protocol::Refused;
+use runtime_protocol::Refused;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +16,17 @@ pub enum Error {
         source: std::io::Error,
         /// A command that installs it.
         install: &'static str,
+    },
+    /// The sources that the firmware is built from are not there.
+    #[error(
+        "The sources of the firmware are unavailable: {}: {source}. `sim` looks where it was built; build it in a checkout of the sources that stays there.",
+        path.display()
+    )]
+    Sources {
+        /// What was looked for.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
     },
     /// The target of a core is not installed.
     #[error("rustc has no target {target}. Run `rustup target add {target}`, or scripts/setup.")]
@@ -211,6 +222,7 @@ fn sentence(refused: &Refused) -> String {
         Refused::Diverged { call } => {
             format!("the loss of call {call} exploded or is not a number; lower the learning rate")
         }
+        Refused::Arena => "the arena that was written is not one that this Program left; send it whole, or reset the learner".to_owned(),
         Refused::Corrupt => "its memory was changed while it worked; reset it and look at the stack".to_owned(),
     }
 }
