@@ -77,9 +77,12 @@ impl<'a> Native<'a> {
         let bad = |index: usize| {
             let call = self.learner.program().call(List::Learn, index)?;
             let (bytes, element) = call.computed(self.learner.arena())?;
+            if element != Element::F32 {
+                // Integers are always finite.
+                return None;
+            }
             let floats = machine::floats(bytes);
-            let bad = element == Element::F32 && floats.iter().any(|x| !x.is_finite());
-            bad.then_some(index)
+            floats.iter().any(|x| !x.is_finite()).then_some(index)
         };
         (0..last).find_map(bad).unwrap_or(last)
     }
