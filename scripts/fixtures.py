@@ -30,8 +30,9 @@ import torch.nn.functional as F
 
 FIXTURES = Path(__file__).resolve().parent.parent / "tests" / "fixtures"
 SAMPLES = 20
-# Seeds of random networks of which every trained tensor moves.
-RANDOM = list(range(1, 40))
+# Seeds of random networks that both accept, of which every trained tensor moves, and none of whose activations saturates
+# (their derivative is taken from the output, which then has too few digits).
+RANDOM = [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 13]
 
 
 # --- networks ---------------------------------------------------------------------------------------------
@@ -477,7 +478,7 @@ CASES = {
         [conv(3, 3, "selu", padding="same", name="a"), conv(3, 1, "sigmoid", name="gate"), {"multiply": {"with": "a", "name": "m"}},
          {"concat": {"with": ["a", "gate"], "name": "wide"}}, {"slice": {"channels": [2, 5], "height": [1, 4]}}, conv(3, [1, 2], "tanh", name="low"),
          {"pad": {"width": [0, 1], "height": [1, 1], "value": 0.25}}, {"concat": {"with": ["m"], "axis": "height"}},
-         {"concat": {"with": ["concat_1"], "axis": "width"}}, {"transpose": {"axes": ["channels", "width", "height"]}}, pool(3), FLAT, dense(5)],
+         {"concat": {"with": ["concat_2"], "axis": "width"}}, {"transpose": {"axes": ["channels", "width", "height"]}}, pool(3), FLAT, dense(5)],
         (6, 6, 2), 5, normalisation=CENTRED, learning_rate=0.1,
     ),
     "multiplier": case(

@@ -111,13 +111,19 @@ impl PaddingSpec {
     /// The window of a layer that is put at `site`.
     ///
     /// # Errors
-    /// [`Error::Dimension`] or [`Error::Window`] where it does not fit.
+    /// [`Error::Dimension`] or [`Error::Window`] where it does not fit, [`Error::NotAnImage`] behind `flatten`.
     pub(crate) fn window(
         self,
         site: &Site<'_>,
         kernel: Size,
         stride: Size,
     ) -> Result<Window, Error> {
+        if kernel != Size(1, 1) && site.is_vector() {
+            return Err(Error::NotAnImage {
+                layer: site.name.to_owned(),
+                len: site.input().c,
+            });
+        }
         let (kernel, stride) = (kernel.into(), stride.into());
         Window::new(site.name, site.input(), kernel, stride, self.resolve())
     }

@@ -111,16 +111,10 @@ impl Window {
     /// The shape of its output over `input`, with `channels`.
     ///
     /// # Errors
-    /// [`Error::Dimension`], [`Error::Window`] or [`Error::NotAnImage`] where it does not fit; some window that
-    /// does not see the input at all, among them.
+    /// [`Error::Dimension`] or [`Error::Window`] where it does not fit; some window that does not see the input at
+    /// all, among them.
     pub fn shape(&self, layer: &str, input: Shape, channels: usize) -> Result<Shape, Error> {
         dimensions(layer, self.kernel, self.stride)?;
-        if input.h == 1 && input.w == 1 && self.kernel != (1, 1) {
-            return Err(Error::NotAnImage {
-                layer: layer.to_owned(),
-                len: input.c,
-            });
-        }
         let axis = |input: usize, kernel: usize, stride: usize, pad: usize, output: usize| {
             // The first window reaches into the input from the left, the last begins before its end.
             let last = output.checked_sub(1)?.checked_mul(stride)?;

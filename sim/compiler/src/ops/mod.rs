@@ -248,6 +248,22 @@ impl Site<'_> {
         self.graph.nodes()[self.last].shape
     }
 
+    /// Whether what it is given is a vector, which was flattened or came out of a dense layer, and not an image of
+    /// one pixel.
+    pub fn is_vector(&self) -> bool {
+        let nodes = self.graph.nodes();
+        let mut id = self.last;
+        loop {
+            match (&nodes[id].op, nodes[id].inputs.first()) {
+                (Op::Flatten(_) | Op::Dense(_), _) => return nodes[id].shape.c > 1,
+                (Op::Activation(_) | Op::Dropout(_) | Op::BatchNorm(_), Some(&before)) => {
+                    id = before
+                }
+                _ => return false,
+            }
+        }
+    }
+
     /// Appends `op` behind the layer before it.
     ///
     /// # Errors
