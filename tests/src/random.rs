@@ -533,12 +533,19 @@ impl Builder {
     /// A loss that fits `outputs` outputs, and perhaps the layer that belongs to it.
     fn ending(&mut self, outputs: usize) -> LossSpec {
         let kinds: &[LossSpec] = match outputs {
-            1 => &[LossSpec::BinaryCrossEntropy, LossSpec::Mse],
+            1 => &[
+                LossSpec::BinaryCrossEntropy,
+                LossSpec::Mse,
+                LossSpec::Mae,
+                LossSpec::Huber(0.3),
+            ],
             _ => &[
                 LossSpec::CrossEntropy,
                 LossSpec::CrossEntropy,
                 LossSpec::BinaryCrossEntropy,
                 LossSpec::Mse,
+                LossSpec::Mae,
+                LossSpec::Huber(0.3),
             ],
         };
         let loss = kinds[pick(&mut self.rng, kinds.len())];
@@ -555,8 +562,12 @@ impl Builder {
             let ends = match loss {
                 LossSpec::CrossEntropy => Some(softmax),
                 LossSpec::BinaryCrossEntropy => Some(sigmoid),
-                LossSpec::Mse if outputs > 1 && pick(&mut self.rng, 2) == 0 => Some(softmax),
-                LossSpec::Mse => Some(sigmoid),
+                LossSpec::Mse | LossSpec::Mae | LossSpec::Huber(_)
+                    if outputs > 1 && pick(&mut self.rng, 2) == 0 =>
+                {
+                    Some(softmax)
+                }
+                LossSpec::Mse | LossSpec::Mae | LossSpec::Huber(_) => Some(sigmoid),
                 LossSpec::Damped => None,
             };
             if let Some(layer) = ends {

@@ -38,6 +38,6 @@ pub use image::Image;
 pub use listing::Part;
 pub use network::NetworkSpec;
 pub use options::{
-    LossSpec, Online, Optimiser, PolicySpec, ScheduleSpec, Scheme, Store, Training, Trigger,
+    LossSpec, Online, Optimiser, PolicySpec, ScheduleSpec, Scheme, Store, Target, Training, Trigger,
 };
 pub use tensor::{Parameters, Tensor};
