@@ -2,7 +2,7 @@
 
 use super::cache::Lines;
 use crate::machine::Machine;
-use crate::memory_timing::{Cache, MemoryTiming};
+use crate::memory_timing::{Cache, FlashAccess, MemoryTiming};
 
 /// The memory system's state.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub(super) struct Memory {
     board: MemoryTiming,
     /// That, or what the program made of it.
     current: MemoryTiming,
+    /// What the program wrote to its registers.
+    written: Vec<Option<u32>>,
     /// Thousandths of a cycle that an access to the array stalls: for instructions, and for data.
     wait: u64,
     data_wait: u64,
@@ -59,7 +61,8 @@ impl Memory {
             flash,
             ram: ram.collect(),
             board: timing.clone(),
-            current: timing.clone(),
+            current: timing.controlled(&[]),
+            written: Vec::new(),
             wait: 0,
             data_wait: 0,
             data_mask: 0,
@@ -73,17 +76,21 @@ impl Memory {
             owed: 0,
             idle: false,
         };
-        memory.apply(timing);
+        let current = memory.current.clone();
+        memory.apply(&current);
         memory
     }
 
-    /// The register that says how flash is read holds `value`; unwritten, the board's profile holds. Where nothing changes,
+    /// How flash is read.
+    pub fn access(&self) -> FlashAccess {
+        self.board.access(&self.written)
+    }
+
+    /// The registers that say how flash is read hold these; what is unwritten is as in the board's profile. Where nothing changes,
     /// caches keep what they have.
-    pub fn control(&mut self, value: Option<u32>) {
-        let timing = match value {
-            Some(value) => self.board.controlled(value),
-            None => self.board.clone(),
-        };
+    pub fn control(&mut self, values: &[Option<u32>]) {
+        self.written = values.to_vec();
+        let timing = self.board.controlled(values);
         if timing != self.current {
             self.apply(&timing);
             self.current = timing;
