@@ -89,7 +89,7 @@ pub enum Command {
         boards: Vec<String>,
     },
     /// Run any firmware in the emulator: cycles, where they go, stack, faults.
-    Emulate(Emulate),
+    Emulate(Box<Emulate>),
     /// Run the same samples on the host and on a device, and compare the bits.
     Validate(Validate),
     /// List the data sets, or fetch some.

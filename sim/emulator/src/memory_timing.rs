@@ -17,6 +17,8 @@ pub struct MemoryTiming {
     /// Whether the next line is fetched while the current one executes. What came in time so is not copied
     /// into the cache: that holds what the core waited for.
     pub prefetch: bool,
+    /// Whether instructions, data and prefetch share one port of the flash array, so that each waits until it is idle.
+    pub shared_port: bool,
     /// Cache of instructions fetched from flash.
     pub instruction_cache: Option<Cache>,
     /// Cache of data read from flash.

@@ -239,7 +239,8 @@ impl Timing {
             let now = before + self.stalls;
             stall = self.memory.fetch(r.pc, r.op.size, now);
             if t.flags & ACCESSES != 0 {
-                stall += self.memory.data(r.accessed, t.words, t.flags & LOADS != 0);
+                let (loads, begins) = (t.flags & LOADS != 0, now + stall);
+                stall += self.memory.data(r.accessed, t.words, loads, begins);
             }
             slot.stall += stall;
             self.stalls += stall;

@@ -53,6 +53,9 @@ pub struct FlashTiming {
     /// Whether the next line of instructions is fetched while one executes, as the vendor's start-up code has it.
     #[serde(default)]
     pub prefetch: bool,
+    /// Whether instructions, data and prefetch share one port, so that each waits while it is busy.
+    #[serde(default)]
+    pub shared_port: bool,
     /// Where these are from.
     pub source: Source,
 }
@@ -197,7 +200,7 @@ impl Flash {
                 flash
                     .timing
                     .as_ref()
-                    .map(|t| (t.wait_states, t.line_bytes, t.prefetch)),
+                    .map(|t| (t.wait_states, t.line_bytes, t.prefetch, t.shared_port)),
                 cache(&flash.instruction_cache),
                 cache(&flash.data_cache),
                 flash.stall.as_ref().map(|s| (s.cycles, s.line_bytes)),
