@@ -8,6 +8,7 @@ use crate::updates::updates;
 use experiments::online::{self, Course, Record};
 use experiments::scratch;
 use sim_compiler::{Compiled, Graph, compile};
+use sim_measure::{Plan, Recorder, Recording};
 use std::ops::ControlFlow;
 
 /// Compiles `graph` as `strategy` has it.
@@ -37,7 +38,12 @@ pub fn steps(protocol: &Protocol, data: &Prepared) -> u64 {
     }
 }
 
-/// Runs one repetition with the split of `split_seed`. `tick` may end it, upon which there is none.
+/// Moments of a repetition that are kept to be measured, and steps from each on: single updates are short, and differ.
+const MOMENTS: u64 = 12;
+const FOLLOWED: usize = 8;
+
+/// Runs one repetition with the split of `split_seed`, and keeps moments of it where it `records`. `tick` may end it, upon which
+/// there is none.
 ///
 /// # Errors
 /// [`Failure`] of the compiler or the core.
@@ -47,8 +53,9 @@ pub fn run(
     strategy: &Strategy,
     data: &Prepared,
     (seed, split_seed): (u64, u64),
+    records: bool,
     tick: impl FnMut() -> ControlFlow<()>,
-) -> Result<Option<Record>, Failure> {
+) -> Result<Option<(Record, Option<Recording>)>, Failure> {
     let compiled = compiled(graph, protocol, strategy, data, seed)?;
     let (arena, image) = (compiled.arena_bytes(), compiled.image.bytes().len());
     tracing::trace!(
@@ -62,9 +69,24 @@ pub fn run(
     let layer = |list, call| compiled.layer(list, call).to_owned();
     let mut device = Native::new(compiled.program(), &mut arena, &layer)
         .map_err(|e| Failure::Core(format!("{e:?}")))?;
+    let steps = match protocol {
+        Protocol::ConceptDrift(_) => sim_measure::Protocol::Learn,
+        Protocol::FromScratch(_) => sim_measure::Protocol::Train,
+    };
+    if records {
+        device.record(Recorder::new(Plan {
+            steps: self::steps(protocol, data),
+            moments: MOMENTS,
+            follow: match steps {
+                sim_measure::Protocol::Learn => 1,
+                sim_measure::Protocol::Train => FOLLOWED,
+            },
+            seed,
+        }));
+    }
     let sets = &data.loaded.data;
     let split = data.split(split_seed)?;
-    Ok(match protocol {
+    let record = match protocol {
         Protocol::ConceptDrift(drift) => {
             let pool = &split.validation;
             let course = Course {
@@ -79,5 +101,6 @@ pub fn run(
             let train = (&sets.train, split.train.as_slice());
             scratch::run(&mut device, protocol, train, Some(&sets.test), seed, tick)
         }
-    })
+    };
+    Ok(record.map(|record| (record, device.recording(steps))))
 }

@@ -7,9 +7,9 @@ use crate::cache;
 use crate::cli::{self, Common};
 use crate::config::sizes::Demand;
 use crate::config::{self, Config, DataPlan, Protocol, Strategy};
+use crate::cycles;
 use crate::data::{Prepared, prepare};
 use crate::failure::Failure;
-use crate::fingerprint;
 use crate::interrupt;
 use crate::job;
 use crate::jobs::{Jobs, Pretraining, Repetition};
@@ -97,7 +97,8 @@ fn in_pool(options: &cli::Run, common: &Common) -> Result<(), Failure> {
     for (repetition, part) in whole.repetitions.iter().zip(collected) {
         finished[repetition.strategy].push((repetition.seed, part));
     }
-    let report = outcome::assemble(&config, &data, &offers, finished)?;
+    let cycles = cycles::of_run(&offers, &finished, &progress);
+    let report = outcome::assemble(&config, &data, &offers, &cycles, finished)?;
     claim.write(&report)?;
     parts.remove(&identities);
     print(&report, &folder, common)?;
@@ -194,7 +195,7 @@ impl Run<'_> {
                 &config.experiment,
                 &config.strategies,
                 digests,
-                fingerprint::CODE,
+                cache::CODE,
             ))));
         }
         let parts = Parts::in_folders(&options.parts);
@@ -375,15 +376,21 @@ impl Shared<'_> {
                 None => strategy.graph(job.seed)?,
             };
             let seeds = (job.seed, run.config.network_seed(job.seed));
-            let record = job::run(&graph, &run.config.experiment, strategy, data, seeds, tick)?;
-            let Some(record) = record else {
+            let experiment = &run.config.experiment;
+            let records = run.config.seeds.first() == Some(&job.seed);
+            let done = job::run(&graph, experiment, strategy, data, seeds, records, tick)?;
+            let Some((record, recording)) = done else {
                 return Ok(None);
             };
             let pretrained = network.map(|network| Origin {
                 key: network.key.clone(),
                 accuracy: network.accuracy,
             });
-            let part = Part { record, pretrained };
+            let part = Part {
+                record,
+                pretrained,
+                recording,
+            };
             self.parts.write(&run.identity(job), part).map(Some)
         };
         if self.keep(record()).is_some() {
