@@ -137,7 +137,8 @@ pub struct Strategy {
 }
 
 impl Strategy {
-    /// The network with weights drawn from `seed`.
+    /// The network with weights drawn from `seed`; statistics that it lacks are [`prepared`](crate::job::prepared)
+    /// from data.
     ///
     /// # Errors
     /// The compiler's; a config that was resolved has none.
@@ -475,7 +476,7 @@ impl Resolver<'_> {
         Ok(strategy)
     }
 
-    /// Compiles the strategy once with whatever weights, to find what does not fit together.
+    /// Plans the strategy once, to find what does not fit together.
     fn check_strategy(
         &self,
         strategy: &Strategy,
@@ -488,7 +489,7 @@ impl Resolver<'_> {
             Err(error) => return self.fail(network, format!("The network of `{name}`: {error}")),
         };
         let options = super::options(strategy, &super::any_normalisation(strategy), 1, 0);
-        if let Err(error) = sim_compiler::compile(&graph, &options) {
+        if let Err(error) = sim_compiler::account(&graph, &options) {
             return self.fail(span, format!("Strategy `{name}`: {error}"));
         }
         let outputs = graph.nodes()[graph.output()].shape.len();
