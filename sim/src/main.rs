@@ -24,6 +24,7 @@ mod parts;
 mod place;
 mod pretrain;
 mod progress;
+mod results;
 mod seeded;
 mod updates;
 

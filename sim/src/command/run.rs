@@ -105,6 +105,14 @@ fn in_pool(options: &cli::Run, common: &Common) -> Result<(), Failure> {
     if nothing_fits {
         return Err(Failure::NothingFits(refusals.join("\n\n")));
     }
+    let entries = report.summary.strategies.iter().filter(|s| s.fits);
+    let all = report.summary.seeds;
+    if entries
+        .clone()
+        .all(|s| s.stopped.as_ref().is_some_and(|stop| stop.seeds == all))
+    {
+        return Err(Failure::Diverged(folder.join(sim_report::PAGE_FILE)));
+    }
     Ok(())
 }
 
