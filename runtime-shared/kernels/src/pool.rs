@@ -24,7 +24,7 @@ pub struct Pool2d {
 impl Pool2d {
     /// The part of the window of output (`oy`, `ox`) that falls on the input, in pixels.
     #[inline(never)]
-    fn window(&self, oy: usize, ox: usize) -> Field {
+    pub(super) fn window(&self, oy: usize, ox: usize) -> Field {
         let rows = self.axis(self.input.h, self.kernel.0, self.stride.0, self.pad.0);
         let columns = self.axis(self.input.w, self.kernel.1, self.stride.1, self.pad.1);
         Field::new(rows, columns, 1, (oy, ox))

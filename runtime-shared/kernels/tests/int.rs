@@ -127,9 +127,10 @@ impl Layer<'_> {
         let mut total = vec![0i64; self.weights];
         for row in 0..p.h {
             let mut sum = vec![0i64; self.weights];
-            for index in row * p.w * p.c..(row + 1) * p.w * p.c {
+            let places = row * p.w * p.c..(row + 1) * p.w * p.c;
+            for (index, d) in places.clone().zip(&g[places]) {
                 for (wi, xi) in self.products(index, winners) {
-                    sum[wi] += i64::from(x[xi]) * i64::from(g[index]);
+                    sum[wi] += i64::from(x[xi]) * i64::from(*d);
                 }
             }
             for (total, sum) in total.iter_mut().zip(sum) {

@@ -5,21 +5,7 @@ use super::Activation;
 use super::delta::Delta;
 use crate::block::part;
 use crate::pool::Pool2d;
-use crate::window::{Axis, Columns, Field};
-
-/// The part of the window of output (`oy`, `ox`) that falls on the input, in pixels.
-#[inline(never)]
-fn window(g: &Pool2d, (oy, ox): (usize, usize)) -> Field {
-    let axis = |input, kernel, stride, pad| Axis {
-        input,
-        kernel,
-        stride,
-        pad,
-    };
-    let rows = axis(g.input.h, g.kernel.0, g.stride.0, g.pad.0);
-    let columns = axis(g.input.w, g.kernel.1, g.stride.1, g.pad.1);
-    Field::new(rows, columns, 1, (oy, ox))
-}
+use crate::window::Columns;
 
 /// Output rows and columns, ascending.
 fn positions(g: &Pool2d) -> impl Iterator<Item = (usize, usize)> + use<> {
@@ -36,7 +22,7 @@ pub fn max_forward(g: &Pool2d, x: &[i8], y: &mut [i8], argmax: &mut [u8]) {
     let mut winners = argmax.chunks_exact_mut(c);
     for (place, y) in positions(g).zip(y.chunks_exact_mut(c)) {
         let winners = winners.next().unwrap_or_default();
-        for (pixel, tap, len) in window(g, place).segments() {
+        for (pixel, tap, len) in g.window(place.0, place.1).segments() {
             for i in 0..len {
                 for (j, (y, x)) in y.iter_mut().zip(part(x, (pixel + i) * c, c)).enumerate() {
                     if *x > *y {
@@ -81,7 +67,7 @@ fn reciprocal(n: usize) -> i32 {
 pub fn average_forward(g: &Pool2d, x: &[i8], y: &mut [i8], activation: Activation) -> u32 {
     let (c, mut clipped) = (g.input.c.max(1), 0);
     for (place, y) in positions(g).zip(y.chunks_exact_mut(c)) {
-        let window = window(g, place);
+        let window = g.window(place.0, place.1);
         let m = reciprocal(window.taps());
         for (j, y) in y.iter_mut().enumerate() {
             let mut sum = 0;
@@ -104,7 +90,7 @@ pub fn average_backward(g: &Pool2d, delta: &[i16], to: &mut Delta<'_>) {
     to.begin();
     let c = g.input.c.max(1);
     for (place, delta) in positions(g).zip(delta.chunks_exact(c)) {
-        let window = window(g, place);
+        let window = g.window(place.0, place.1);
         let m = reciprocal(window.taps());
         for (pixel, _, len) in window.segments() {
             for i in 0..len {
