@@ -737,7 +737,7 @@ fn rates_are_encoded_to_the_nearest() {
         let found = Rate::new(rate).expect("a rate");
         assert_eq!((found.multiplier, found.shift), expected, "{rate}");
     }
-    for rate in [0.5, -0.1, f64::NAN, f64::INFINITY] {
+    for rate in [0.5, -0.1, f32::NAN, f32::INFINITY] {
         assert_eq!(Rate::new(rate), None, "{rate}");
     }
     assert_eq!(Dither::new(1, 0, 5), Dither::new(1, 0, 5));

@@ -3,8 +3,14 @@
 
 use super::Activation;
 use super::delta::Delta;
+use super::operands::{DELTA, DX, MASK, X, Y_OUT};
+use super::record::{RECORD_OUT, Record, count, recorded};
 use crate::block::part;
+use crate::call::Call;
+use crate::operand::{ARGMAX, ARGMAX_OUT};
+use crate::operand::{BadDimensions, Lengths, Operand};
 use crate::pool::Pool2d;
+use crate::routine::{Context, Operands, Routine};
 use crate::window::Columns;
 
 /// Output rows and columns, ascending.
@@ -100,4 +106,95 @@ pub fn average_backward(g: &Pool2d, delta: &[i16], to: &mut Delta<'_>) {
             }
         }
     }
+}
+
+/// x → y · argmax (or absent). The pooling geometry.
+pub struct MaxForward;
+
+impl Routine for MaxForward {
+    const NAME: &'static str = "int_max_pool";
+    const OPERANDS: &'static [Operand] = &[X, Y_OUT, ARGMAX_OUT];
+    const OUTPUT: Option<usize> = Some(1);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        crate::pool::lengths(call, 256)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let (y, argmax) = (o.write_as(1), o.write_bytes(2));
+        max_forward(&call.pool2d(), o.read_as(0), y, argmax);
+    }
+}
+
+/// delta · argmax · mask (or absent) → dx. The pooling geometry; the shift of dx in dimension 12; a scalar that is not 0 adds to dx.
+pub struct MaxBackward;
+
+impl Routine for MaxBackward {
+    const NAME: &'static str = "int_max_pool_backward";
+    const OPERANDS: &'static [Operand] = &[DELTA, ARGMAX, MASK, DX];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        crate::pool::lengths(call, 256)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let mut to = Delta {
+            g: o.write_as(3),
+            mask: o.read_as(2),
+            shift: shift(call),
+            add: call.scalar != 0.0,
+        };
+        max_backward(&call.pool2d(), o.read_as(0), o.bytes(1), &mut to);
+    }
+}
+
+/// x → y · record. The pooling geometry; a scalar that is not 0 counts what is clipped.
+pub struct AverageForward;
+
+impl Routine for AverageForward {
+    const NAME: &'static str = "int_average_pool";
+    const OPERANDS: &'static [Operand] = &[X, Y_OUT, RECORD_OUT];
+    const OUTPUT: Option<usize> = Some(1);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        Ok(recorded(crate::pool::lengths(call, 1024)?))
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let (y, words) = (o.write_as(1), o.write_as(2));
+        let record = Record::read(words);
+        let activation = Activation {
+            shift: 16 + record.input - record.output,
+            relu: call.activation == crate::activation::Activation::Relu,
+        };
+        let clipped = average_forward(&call.pool2d(), o.read_as(0), y, activation);
+        count(call, words, clipped);
+    }
+}
+
+/// delta · mask (or absent) → dx. The pooling geometry; the shift of dx, with the 16 bits of the share, in dimension 12; a scalar that is not 0 adds to dx.
+pub struct AverageBackward;
+
+impl Routine for AverageBackward {
+    const NAME: &'static str = "int_average_pool_backward";
+    const OPERANDS: &'static [Operand] = &[DELTA, MASK, DX];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        crate::pool::lengths(call, 1024)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let mut to = Delta {
+            g: o.write_as(2),
+            mask: o.read_as(1),
+            shift: shift(call),
+            add: call.scalar != 0.0,
+        };
+        average_backward(&call.pool2d(), o.read_as(0), &mut to);
+    }
+}
+
+/// The shift of a delta, which dimension 12 carries.
+fn shift(call: &Call) -> i32 {
+    i32::from(call.dims[12] as i16).clamp(-31, 31)
 }
