@@ -465,7 +465,7 @@ CASES = {
     "decay": case([dense("hidden", 8, "i8", 60, relu=True), dense("out", 3, amplitude=20000)], [1, 1, 10], 40, decay=0.05, rate=0.1),
     "confident": case([dense("hidden", 8, relu=True), dense("out", 3, amplitude=16000)], [1, 1, 10], 60, confident=14000, rate=0.05),
     "frozen": case(
-        [conv("conv", 4, 3, amplitude=30000, bias=30000000, relu=True, pool=[2, 2], trained=False), dense("out", 6, "i8", 30)],
+        [conv("conv", 4, 3, amplitude=30000, bias=16000000, relu=True, pool=[2, 2], trained=False), dense("out", 6, "i8", 30)],
         [10, 10, 1], 30),
     # Everything at its limit: weights saturate, activations clip, exponents fall to zero, deltas saturate.
     "extreme": case(

@@ -1,12 +1,12 @@
 //! What happens before the device is switched on: training on the host, with the device's own core, and
 //! the checkpoint that saves doing it twice.
 
+use crate::cache;
 use crate::config::{DataPlan, Model, PretrainPlan, Strategy, digest, with_period};
 use crate::data::Prepared;
 use crate::failure::Failure;
 use crate::lock::Lock;
 use crate::native::Native;
-use crate::{cache, fingerprint};
 use experiments::scratch::{self, FromScratch};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub struct Pretrained {
 /// The digest of all that decides the network of `strategy` that `plan` and `seed` make.
 pub fn key(strategy: &Strategy, plan: &PretrainPlan, data: &Prepared, seed: u64) -> String {
     digest(&Key {
-        code: fingerprint::CODE,
+        code: cache::CODE,
         model: &strategy.model,
         loss: strategy.pretrain_loss,
         data: &strategy.data,

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::graph::{Graph, NodeId};
 use crate::integer::{Arithmetic, Class};
+use crate::stage::needed;
 use runtime_shared::buffer::Policy;
 use runtime_shared::kernels::loss::Loss;
 use runtime_shared::program::RuleKind;
@@ -127,7 +128,8 @@ impl Scheme {
     /// [`Error::Scheme`] where it asks for layers that there are none of.
     pub fn trained(&self, graph: &Graph) -> Result<Vec<Trained>, Error> {
         let mut trained = vec![Trained::default(); graph.nodes().len()];
-        let weighted: Vec<NodeId> = graph.weighted().collect();
+        let needed = needed(graph);
+        let weighted: Vec<NodeId> = graph.weighted().filter(|&id| needed[id]).collect();
         let both = Trained {
             weights: true,
             bias: true,

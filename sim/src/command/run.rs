@@ -10,7 +10,6 @@ use crate::config::{self, Config, DataPlan, Protocol, Strategy};
 use crate::cycles;
 use crate::data::{Prepared, prepare};
 use crate::failure::Failure;
-use crate::fingerprint;
 use crate::interrupt;
 use crate::job;
 use crate::jobs::{Jobs, Pretraining, Repetition};
@@ -106,6 +105,14 @@ fn in_pool(options: &cli::Run, common: &Common) -> Result<(), Failure> {
     if nothing_fits {
         return Err(Failure::NothingFits(refusals.join("\n\n")));
     }
+    let entries = report.summary.strategies.iter().filter(|s| s.fits);
+    let all = report.summary.seeds;
+    if entries
+        .clone()
+        .all(|s| s.stopped.as_ref().is_some_and(|stop| stop.seeds == all))
+    {
+        return Err(Failure::Diverged(folder.join(sim_report::PAGE_FILE)));
+    }
     Ok(())
 }
 
@@ -196,7 +203,7 @@ impl Run<'_> {
                 &config.experiment,
                 &config.strategies,
                 digests,
-                fingerprint::CODE,
+                cache::CODE,
             ))));
         }
         let parts = Parts::in_folders(&options.parts);
