@@ -1,12 +1,12 @@
 //! From finished parts to the report's data: means over seeds, costs on every board.
 
-use crate::command::run::drift_at;
 use crate::config::{Config, Protocol, Strategy};
 use crate::data::Prepared;
 use crate::failure::Failure;
 use crate::offers::{Offer, Offers};
 use crate::parts::{Origin, Part};
 use experiments::metrics::{DriftMetrics, drift_metrics};
+use experiments::scenario::Describe;
 use sim_mcu::Region;
 use sim_report::{
     AccuracySummary, BillItem, Estimate, Memory, Run, SCHEMA, SampleRow, Stop, StrategySummary,
@@ -43,7 +43,7 @@ pub fn assemble(
         samples: Vec::new(),
         bills: Vec::new(),
         kernels: Vec::new(),
-        drift_at: drift_at(&config.experiment),
+        drift_at: drift_at(config),
         samples_per_epoch: samples_per_epoch(config, data),
         notes: notes(config, data, &origins),
         about: about(config, data, &origins),
@@ -72,12 +72,20 @@ fn dataset(data: &[Prepared]) -> String {
     names.join("+")
 }
 
+/// The first sample of the first drift, where something drifts.
+fn drift_at(config: &Config) -> Option<u64> {
+    let classes = config.strategies.first()?.data.set.entry().classes;
+    let phases = config.experiment.scenario()?.phases(classes);
+    let drift = phases.iter().find(|phase| phase.drift)?;
+    Some(drift.start as u64)
+}
+
 fn samples_per_epoch(config: &Config, data: &[Prepared]) -> Option<u64> {
     match &config.experiment {
         Protocol::FromScratch(protocol) => data
             .first()
             .map(|d| protocol.epoch_len(d.train_images()) as u64),
-        Protocol::ConceptDrift(_) => None,
+        Protocol::Scenario(_) => None,
     }
 }
 
@@ -144,7 +152,7 @@ fn what_varies(config: &Config) -> Option<String> {
         return None;
     }
     let draws = match &config.experiment {
-        Protocol::ConceptDrift(_) => "stream, held-out images and replay",
+        Protocol::Scenario(_) => "stream, held-out images and replay",
         Protocol::FromScratch(_) => "initial weights and order of samples",
     };
     Some(match &config.pretrain {
@@ -303,7 +311,7 @@ fn rows(strategy: &Strategy, offer: &Offer, parts: &Finished, samples: &mut Vec<
             prequential: row.prequential,
             test_accuracy: row.test_accuracy,
             buffer_len: row.stored,
-            drift: row.drifted,
+            drift: row.concept > 0,
         }));
     }
 }

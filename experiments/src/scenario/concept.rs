@@ -4,7 +4,7 @@
 //! and which label each has; what comes when is the scenario's business.
 
 use super::corruption::{Corruption, SEVERITIES, turned};
-use crate::data::{Images, Shape};
+use crate::data::{Error, Images, Shape};
 use runtime_shared::rng::Rng;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -27,7 +27,7 @@ pub enum View {
 }
 
 /// What samples are like.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Concept {
     /// The label of each class of the data set; `None` for classes that do not turn up.
     pub labels: Vec<Option<u8>>,
@@ -86,6 +86,26 @@ impl Concept {
     /// The label of an image of `class`; `None` where that class does not turn up.
     pub fn label(&self, class: u8) -> Option<u8> {
         self.labels.get(usize::from(class)).copied().flatten()
+    }
+
+    /// Whether it is all classes as they are.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::plain(self.labels.len())
+    }
+
+    /// Images of their own for what this concept makes of those of `pool`, in the run of `seed`.
+    ///
+    /// # Errors
+    /// None that a pool of these images has.
+    pub fn made(&self, images: &Images, pool: &[usize], seed: u64) -> Result<Images, Error> {
+        let pool = self.pool(images, pool);
+        let lens = Lens::new(&self.view, images.shape(), seed);
+        let mut pixels = Vec::with_capacity(pool.len() * images.shape().len());
+        for &i in &pool {
+            pixels.extend_from_slice(&lens.look(images.image(i), i as u64));
+        }
+        let label = |&i: &usize| self.label(images.label(i)).unwrap_or_default();
+        Images::new(images.shape(), pixels, pool.iter().map(label).collect())
     }
 
     /// Those of `pool` whose class turns up.

@@ -101,36 +101,6 @@ impl ConceptDrift {
             }
         }
     }
-
-    fn phases(&self) -> Vec<Phase> {
-        let phase = |name: &str, start, drift| Phase {
-            name: name.to_owned(),
-            start,
-            drift,
-        };
-        let mut phases = vec![phase("before", 0, false)];
-        match self.profile {
-            Profile::Abrupt => phases.push(phase("after", self.drift_at, true)),
-            Profile::Gradual { width } => {
-                phases.push(phase("transition", self.drift_at - width / 2, true));
-                phases.push(phase("after", self.drift_at + width.div_ceil(2), false));
-            }
-            Profile::Incremental { width } => {
-                phases.push(phase("transition", self.drift_at, true));
-                phases.push(phase("after", self.drift_at + width, false));
-            }
-            Profile::Recurring { period } => {
-                let starts = (self.drift_at..self.length).step_by(period);
-                let names = ["new", "old"].iter().cycle();
-                phases.extend(
-                    starts
-                        .zip(names)
-                        .map(|(start, name)| phase(name, start, true)),
-                );
-            }
-        }
-        phases
-    }
 }
 
 impl Describe for ConceptDrift {
@@ -199,6 +169,36 @@ impl Describe for ConceptDrift {
         Concept::plain(classes)
     }
 
+    fn phases(&self, _: usize) -> Vec<Phase> {
+        let phase = |name: &str, start, drift| Phase {
+            name: name.to_owned(),
+            start,
+            drift,
+        };
+        let mut phases = vec![phase("before", 0, false)];
+        match self.profile {
+            Profile::Abrupt => phases.push(phase("after", self.drift_at, true)),
+            Profile::Gradual { width } => {
+                phases.push(phase("transition", self.drift_at - width / 2, true));
+                phases.push(phase("after", self.drift_at + width.div_ceil(2), false));
+            }
+            Profile::Incremental { width } => {
+                phases.push(phase("transition", self.drift_at, true));
+                phases.push(phase("after", self.drift_at + width, false));
+            }
+            Profile::Recurring { period } => {
+                let starts = (self.drift_at..self.length).step_by(period);
+                let names = ["new", "old"].iter().cycle();
+                phases.extend(
+                    starts
+                        .zip(names)
+                        .map(|(start, name)| phase(name, start, true)),
+                );
+            }
+        }
+        phases
+    }
+
     fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {
         let concepts = self.concepts(sources.classes);
         let degrees = concepts.len() - 1;
@@ -221,7 +221,7 @@ impl Describe for ConceptDrift {
         let parts = Parts {
             concepts,
             sets,
-            phases: self.phases(),
+            phases: self.phases(sources.classes),
         };
         lay_out(parts, &self.settings(), sources, seed, shares, weights)
     }

@@ -5,8 +5,9 @@ use super::model::Model;
 use super::raw::{Data, Experiment, NetworkRef, Pretrain, Raw, Strategy as RawStrategy};
 use crate::failure::Failure;
 use experiments::data::{DataSet, Fallback, Normalisation};
+use experiments::scenario::concept::Concept;
+use experiments::scenario::{Describe, Scenario};
 use experiments::scratch::FromScratch;
-use experiments::stream::ConceptDrift;
 use runtime_shared::kernels::Shape;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -66,13 +67,35 @@ impl Config {
 }
 
 /// The protocol with its parameters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// Two labels swap in the middle of a stream.
-    ConceptDrift(ConceptDrift),
     /// Epochs over a data set, on the device.
     FromScratch(FromScratch),
+    /// Something happens to a learner.
+    #[serde(untagged)]
+    Scenario(Scenario),
+}
+
+impl Protocol {
+    /// The scenario, where it is one.
+    pub fn scenario(&self) -> Option<&Scenario> {
+        match self {
+            Self::Scenario(scenario) => Some(scenario),
+            Self::FromScratch(_) => None,
+        }
+    }
+
+    /// What pre-training sees of a data set of `classes`.
+    pub fn before(&self, classes: usize) -> Concept {
+        let scenario = self.scenario();
+        scenario.map_or_else(|| Concept::plain(classes), |s| s.before(classes))
+    }
+
+    /// Outputs that the network must have for a data set of `classes`.
+    pub fn outputs(&self, classes: usize) -> usize {
+        self.scenario().map_or(classes, |s| s.outputs(classes))
+    }
 }
 
 /// Data as a strategy sees it.
@@ -97,6 +120,8 @@ pub struct PretrainPlan {
     pub limit: usize,
     /// How parameters move.
     pub training: Training,
+    /// Other data than the strategy's.
+    pub data: Option<DataPlan>,
     /// Whether all seeds share the network and the split of the first.
     pub shared: bool,
 }
@@ -227,10 +252,11 @@ impl Resolver<'_> {
         }
         let span = raw.experiment.span();
         let experiment = match raw.experiment.into_inner() {
-            Experiment::ConceptDrift(drift) => {
+            Experiment::Scenario(scenario) => {
                 let classes = data.set.entry().classes;
-                if let Err((key, why)) = drift.check(classes) {
-                    return self.fail(span, format!("`experiment.concept_drift.{key}` {why}."));
+                if let Err((key, why)) = scenario.check(classes) {
+                    let name = scenario.name();
+                    return self.fail(span, format!("`experiment.{name}.{key}` {why}."));
                 }
                 if data.validation == 0 {
                     return self.fail(
@@ -238,13 +264,13 @@ impl Resolver<'_> {
                         "A stream needs images that pre-training does not see: set `validation`, for example to 5000.",
                     );
                 }
-                if pretrain.is_none() {
+                if pretrain.is_none() && scenario.needs_pretraining() {
                     return self.fail(
                         span,
-                        "A concept drift needs a network that knows the old concept: add [pretrain].",
+                        "This needs a network that knows what was before: add [pretrain].",
                     );
                 }
-                Protocol::ConceptDrift(drift)
+                Protocol::Scenario(scenario)
             }
             Experiment::FromScratch(protocol) => {
                 if let Err((key, why)) = protocol.check() {
@@ -282,6 +308,7 @@ impl Resolver<'_> {
                 epochs: p.epochs,
                 limit: p.limit,
                 training: p.training,
+                data: p.data.map(data_plan),
                 shared: p.shared,
             }),
             experiment,
@@ -391,12 +418,17 @@ impl Resolver<'_> {
             },
             name,
         };
-        self.check_strategy(&strategy, span)?;
+        self.check_strategy(&strategy, experiment, span)?;
         Ok(strategy)
     }
 
     /// Compiles the strategy once with whatever weights, to find what does not fit together.
-    fn check_strategy(&self, strategy: &Strategy, span: Range<usize>) -> Result<(), Failure> {
+    fn check_strategy(
+        &self,
+        strategy: &Strategy,
+        experiment: &Protocol,
+        span: Range<usize>,
+    ) -> Result<(), Failure> {
         let name = &strategy.name;
         let checked = strategy.graph(0).and_then(|graph| {
             sim_compiler::compile(&graph, &super::options(strategy, &[(1.0, 0.0)], 1, 0))
@@ -408,10 +440,18 @@ impl Resolver<'_> {
         };
         let outputs = graph.nodes()[graph.output()].shape.len();
         let classes = strategy.data.set.entry().classes;
-        let binary = classes == 2 && outputs == 1;
-        if outputs != classes && !binary {
+        let wanted = experiment.outputs(classes);
+        let binary = wanted == 2 && outputs == 1;
+        if outputs != wanted && !binary {
             let set = strategy.data.set;
-            return self.fail(span, format!("Strategy `{name}`: the network has {outputs} outputs, but {set} has {classes} classes."));
+            let needs = match wanted == classes {
+                true => format!("but {set} has {classes} classes"),
+                false => format!("but the experiment has {wanted} labels"),
+            };
+            return self.fail(
+                span,
+                format!("Strategy `{name}`: the network has {outputs} outputs, {needs}."),
+            );
         }
         Ok(())
     }
