@@ -4,24 +4,34 @@ use crate::config::{Protocol, Strategy, options};
 use crate::data::Prepared;
 use crate::failure::Failure;
 use crate::native::Native;
+use crate::updates::updates;
 use experiments::record::Record;
 use experiments::scenario::{Describe, Sources, driver};
 use experiments::scratch;
-use sim_compiler::{Compiled, Graph, compile};
+use sim_compiler::{Compiled, Graph, Part, compile, statistics};
+use sim_measure::{Plan, Recorder, Recording};
 use std::ops::ControlFlow;
 
 /// Weights that are drawn again are not those that pre-training began with.
 const FRESH: u64 = 0x4652_4553_4800_0000;
 
-/// The updates that a strategy will make, as far as that is known before it runs.
-pub fn updates(protocol: &Protocol, strategy: &Strategy, data: &Prepared) -> u32 {
-    let samples = match protocol {
-        Protocol::FromScratch(p) => p.epoch_len(data.train_images()) as u64 * u64::from(p.epochs),
-        Protocol::Scenario(scenario) => {
-            scenario.settings().length as u64 * u64::from(strategy.online.slots.max(1))
-        }
-    };
-    (samples / u64::from(strategy.training.batch.max(1))).clamp(1, u64::from(u32::MAX)) as u32
+/// The network of `strategy` as training starts from it: weights drawn from `seed`, and batch normalisations that were
+/// given no statistics with those of the training data of `split_seed`.
+///
+/// # Errors
+/// The compiler's.
+pub fn prepared(
+    strategy: &Strategy,
+    data: &Prepared,
+    (seed, split_seed): (u64, u64),
+) -> Result<Graph, Failure> {
+    let mut graph = strategy.graph(seed)?;
+    let images = &data.loaded.data.train;
+    let split = data.split(split_seed)?;
+    let some = split.train.iter().take(statistics::ENOUGH);
+    let samples: Vec<&[u8]> = some.map(|&i| images.image(i)).collect();
+    statistics::estimate(&mut graph, &data.normalisation, &samples)?;
+    Ok(graph)
 }
 
 /// The images that a stream is made of, of which it may draw `pool`.
@@ -51,23 +61,22 @@ fn switched_on(
     };
     let drawn = strategy.graph(seed ^ FRESH)?;
     let outputs = protocol.outputs(classes);
-    let from = drawn.nodes()[last].op.parameters();
-    let (Some((weights, bias)), Some((new_weights, new_bias))) =
-        (graph.op_mut(last).parameters_mut(), from)
-    else {
+    let known = graph.nodes()[last].op.parameters().cloned();
+    let (Some(known), Some(new)) = (known, drawn.nodes()[last].op.parameters()) else {
         return Ok(graph);
     };
-    // Weights of a unit stand one row apart; units are the columns.
-    let draw_again = |tensor: &mut Vec<f32>, new: &[f32]| {
-        for (i, (value, new)) in tensor.iter_mut().zip(new).enumerate() {
-            if fresh.contains(&(i % outputs)) {
-                *value = *new;
-            }
+    for part in [Part::Weights, Part::Bias] {
+        if let (Some(known), Some(new)) = (known.part(part), new.part(part)) {
+            // Weights of a unit stand one row apart: units are the columns.
+            let unit = |(i, pair): (usize, (&f32, &f32))| match fresh.contains(&(i % outputs)) {
+                true => *pair.1,
+                false => *pair.0,
+            };
+            let (known, new) = (known.values(), new.values());
+            let pairs = known.iter().zip(new.iter());
+            let values = pairs.enumerate().map(unit).collect();
+            graph.set_parameter(last, part, values)?;
         }
-    };
-    draw_again(weights, new_weights);
-    if let (Some(bias), Some(new)) = (bias, new_bias) {
-        draw_again(bias, new);
     }
     Ok(graph)
 }
@@ -83,7 +92,8 @@ pub fn compiled(
     data: &Prepared,
     seed: u64,
 ) -> Result<Compiled, Failure> {
-    let updates = updates(protocol, strategy, data);
+    // A config that leaves the end of a schedule open has as many updates as can be known.
+    let updates = updates(protocol, strategy, data.train_images()).unwrap_or(1);
     let graph = switched_on(graph, protocol, strategy, seed)?;
     Ok(compile(
         &graph,
@@ -99,7 +109,12 @@ pub fn steps(protocol: &Protocol, data: &Prepared) -> u64 {
     }
 }
 
-/// Runs one repetition with the split of `split_seed`. `tick` may end it, upon which there is none.
+/// Moments of a repetition that are kept to be measured, and steps from each on: single updates are short, and differ.
+const MOMENTS: u64 = 12;
+const FOLLOWED: usize = 8;
+
+/// Runs one repetition with the split of `split_seed`, and keeps moments of it where it `records`. `tick` may end it, upon which
+/// there is none.
 ///
 /// # Errors
 /// [`Failure`] of the compiler or the core.
@@ -109,16 +124,40 @@ pub fn run(
     strategy: &Strategy,
     data: &Prepared,
     (seed, split_seed): (u64, u64),
+    records: bool,
     tick: impl FnMut() -> ControlFlow<()>,
-) -> Result<Option<Record>, Failure> {
+) -> Result<Option<(Record, Option<Recording>)>, Failure> {
     let compiled = compiled(graph, protocol, strategy, data, seed)?;
+    let (arena, image) = (compiled.arena_bytes(), compiled.image.bytes().len());
+    tracing::trace!(
+        strategy = strategy.name,
+        seed,
+        arena,
+        image,
+        "repetition begins"
+    );
     let mut arena = vec![0u32; compiled.arena_bytes().div_ceil(4)];
     let layer = |list, call| compiled.layer(list, call).to_owned();
     let mut device = Native::new(compiled.program(), &mut arena, &layer)
         .map_err(|e| Failure::Core(format!("{e:?}")))?;
+    let steps = match protocol {
+        Protocol::Scenario(_) => sim_measure::Protocol::Learn,
+        Protocol::FromScratch(_) => sim_measure::Protocol::Train,
+    };
+    if records {
+        device.record(Recorder::new(Plan {
+            steps: self::steps(protocol, data),
+            moments: MOMENTS,
+            follow: match steps {
+                sim_measure::Protocol::Learn => 1,
+                sim_measure::Protocol::Train => FOLLOWED,
+            },
+            seed,
+        }));
+    }
     let sets = &data.loaded.data;
     let split = data.split(split_seed)?;
-    Ok(match protocol {
+    let record = match protocol {
         Protocol::Scenario(scenario) => {
             let sources = sources(data, &split.validation);
             let plan = scenario.plan(&sources, seed);
@@ -129,5 +168,6 @@ pub fn run(
             let train = (&sets.train, split.train.as_slice());
             scratch::run(&mut device, protocol, train, Some(&sets.test), seed, tick)
         }
-    })
+    };
+    Ok(record.map(|record| (record, device.recording(steps))))
 }

@@ -1,6 +1,8 @@
 //! From finished parts to the report's data: means over seeds, costs on every board.
 
 use crate::config::{Config, Protocol, Strategy};
+use crate::costs;
+use crate::cycles::Cycles;
 use crate::data::Prepared;
 use crate::failure::Failure;
 use crate::offers::{Offer, Offers};
@@ -25,6 +27,7 @@ pub fn assemble(
     config: &Config,
     data: &[Prepared],
     offers: &[Offers],
+    cycles: &Cycles,
     finished: Vec<Finished>,
 ) -> Result<Run, Failure> {
     let origins = origins(&finished);
@@ -48,11 +51,18 @@ pub fn assemble(
         notes: notes(config, data, &origins),
         about: about(config, data, &origins),
     };
-    for ((strategy, offers), parts) in config.strategies.iter().zip(offers).zip(&finished) {
-        for offer in &offers.0 {
-            run.summary
-                .strategies
-                .push(summarise(strategy, offer, parts, run.drift_at)?);
+    let strategies = config.strategies.iter().zip(offers).zip(cycles);
+    for (((strategy, offers), cycles), parts) in strategies.zip(&finished) {
+        for (offer, measured) in offers.0.iter().zip(cycles) {
+            let mut entry = summarise(strategy, offer, parts, run.drift_at)?;
+            if let Some(measured) = measured {
+                costs::enter(&mut entry, &offer.board, measured);
+            }
+            if let Some(Ok(measured)) = measured {
+                let kernels = costs::kernels(&strategy.name, &offer.board, measured);
+                run.kernels.extend(kernels);
+            }
+            run.summary.strategies.push(entry);
             run.bills.extend(bills(strategy, offer));
             if offer.refusal.is_none() {
                 rows(strategy, offer, parts, &mut run.samples);
@@ -193,7 +203,7 @@ fn about(config: &Config, data: &[Prepared], origins: &[Origin]) -> serde_json::
         "pretrained": origins,
         "versions": {
             "sim": env!("CARGO_PKG_VERSION"),
-            "code": crate::cache::CODE,
+            "code": crate::fingerprint::CODE,
             "program_format": runtime_shared::program::header::VERSION,
         },
         "host": { "os": std::env::consts::OS, "architecture": std::env::consts::ARCH },
@@ -222,10 +232,6 @@ fn summarise(
         .iter()
         .filter_map(|m| m.drift.and_then(|d| d.recovery).map(|r| r as f64))
         .collect();
-    let slots = offer
-        .compiled
-        .program()
-        .get(runtime_shared::program::Field::BufferSlots);
     Ok(StrategySummary {
         name: strategy.name.clone(),
         board: offer.board.name.clone(),
@@ -234,7 +240,7 @@ fn summarise(
         ram_budget_bytes: offer.bill.budget(Region::Ram),
         flash_bytes: offer.bill.sum(Region::Flash),
         flash_budget_bytes: offer.bill.budget(Region::Flash),
-        buffer_slots: u64::from(slots),
+        buffer_slots: offer.account.slots as u64,
         accuracy: (!metrics.is_empty()).then(|| AccuracySummary {
             before_drift: over(|m| m.drift.map(|d| d.before)),
             at_drift: over(|m| m.drift.map(|d| d.at)),

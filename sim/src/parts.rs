@@ -4,16 +4,18 @@
 //! A part names the run, the strategy and the seed that it is of, a digest of everything that decides it, and the code that
 //! made it. So a part that does not belong to a run, or that other code made, is never taken for one that does.
 
-use crate::cache::{self, CODE};
+use crate::cache;
 use crate::failure::Failure;
+use crate::fingerprint::CODE;
 use experiments::record::Record;
 use serde::{Deserialize, Serialize};
+use sim_measure::Recording;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The layout of a part's file.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Lines of each kind that a complaint lists at most.
 const LISTED: usize = 10;
 
@@ -24,6 +26,8 @@ pub struct Part {
     pub record: Record,
     /// The pre-trained network that it began with, where there is one.
     pub pretrained: Option<Origin>,
+    /// Moments of it, to be measured; of one seed.
+    pub recording: Option<Recording>,
 }
 
 /// A pre-trained network, as far as a report needs it.
@@ -113,7 +117,10 @@ impl Parts {
             let fault = match read(&path) {
                 Ok(file) if file.code != CODE => format!("was made by other code ({})", file.code),
                 Ok(file) if file.identity != *identity => "is of another run".to_owned(),
-                Ok(_) => return true,
+                Ok(_) => {
+                    tracing::trace!(path = %path.display(), "part reused");
+                    return true;
+                }
                 Err(fault) => fault,
             };
             remark(&format!(
@@ -140,6 +147,7 @@ impl Parts {
             path: path.clone(),
             source: e.into(),
         })?;
+        tracing::trace!(path = %path.display(), bytes = bytes.len(), "part finished");
         cache::write(&path, &bytes)
     }
 

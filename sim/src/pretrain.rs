@@ -1,12 +1,12 @@
 //! What happens before the device is switched on: training on the host, with the device's own core, and
 //! the checkpoint that saves doing it twice.
 
-use crate::cache;
 use crate::config::{DataPlan, Model, PretrainPlan, Protocol, Strategy, digest, with_period};
 use crate::data::Prepared;
 use crate::failure::Failure;
 use crate::lock::Lock;
 use crate::native::Native;
+use crate::{cache, fingerprint};
 use experiments::data::Images;
 use experiments::scenario::concept::Concept;
 use experiments::scratch::{self, FromScratch};
@@ -54,7 +54,7 @@ fn key(
     seed: u64,
 ) -> String {
     digest(&Key {
-        code: cache::CODE,
+        code: fingerprint::CODE,
         model: &strategy.model,
         loss: strategy.pretrain_loss,
         concept: Some(concept.clone()).filter(|c| !c.is_plain()),
@@ -83,10 +83,11 @@ pub fn pretrain(
 ) -> Result<Option<Pretrained>, Failure> {
     let concept = protocol.before(data.loaded.data.classes);
     let key = key(strategy, plan, &concept, data, seed);
-    let mut graph = strategy.graph(seed)?;
+    let mut graph = crate::job::prepared(strategy, data, (seed, seed))?;
     let path = path(&key);
     let stored = |graph: &mut Graph| std::fs::read(&path).ok().and_then(|b| read(&b, graph));
     if let Some(accuracy) = stored(&mut graph) {
+        tracing::debug!(path = %path.display(), "checkpoint reused");
         return Ok(Some(Pretrained {
             graph,
             accuracy,
@@ -111,6 +112,7 @@ pub fn pretrain(
                 return Ok(None);
             };
             cache::write(&path, &write(&graph, accuracy))?;
+            tracing::debug!(path = %path.display(), "checkpoint written");
             (accuracy, false)
         }
     };
@@ -195,19 +197,9 @@ fn train(
         .map(|i| device.learner().parameter(i).unwrap_or(&[]).to_vec())
         .collect();
     for (info, values) in compiled.parameters.iter().zip(trained) {
-        if let Some(tensor) = tensor(graph, info.node, info.part) {
-            *tensor = values;
-        }
+        graph.set_parameter(info.node, info.part, values)?;
     }
     Ok(Some(accuracy))
-}
-
-fn tensor(graph: &mut Graph, node: usize, part: Part) -> Option<&mut Vec<f32>> {
-    let (weights, bias) = graph.op_mut(node).parameters_mut()?;
-    match part {
-        Part::Weights => Some(weights),
-        Part::Bias => bias,
-    }
 }
 
 const PARTS: [(Part, &str); 2] = [(Part::Weights, "weights"), (Part::Bias, "bias")];
@@ -216,12 +208,11 @@ fn write(graph: &Graph, accuracy: f32) -> Vec<u8> {
     let mut tensors = vec![("accuracy".to_owned(), vec![accuracy])];
     for id in graph.weighted() {
         let node = &graph.nodes()[id];
-        let Some((weights, bias)) = node.op.parameters() else {
-            continue;
-        };
-        for ((_, part), values) in PARTS.iter().zip([Some(weights), bias]) {
-            if let Some(values) = values {
-                tensors.push((format!("{}.{part}", node.name), values.to_vec()));
+        for (part, suffix) in PARTS {
+            let parameters = node.op.parameters();
+            if let Some(tensor) = parameters.and_then(|p| p.part(part)) {
+                let values = tensor.values().into_owned();
+                tensors.push((format!("{}.{suffix}", node.name), values));
             }
         }
     }
@@ -253,14 +244,11 @@ fn read(bytes: &[u8], graph: &mut Graph) -> Option<f32> {
     let mut read = graph.clone();
     let ids: Vec<usize> = graph.weighted().collect();
     for id in ids {
-        let name = graph.nodes()[id].name.clone();
+        let node = &graph.nodes()[id];
         for (part, suffix) in PARTS {
-            if let Some(tensor) = tensor(&mut read, id, part) {
-                let stored = values(&format!("{name}.{suffix}"))?;
-                if stored.len() != tensor.len() {
-                    return None;
-                }
-                *tensor = stored;
+            if node.op.parameters().and_then(|p| p.part(part)).is_some() {
+                let stored = values(&format!("{}.{suffix}", node.name))?;
+                read.set_parameter(id, part, stored).ok()?;
             }
         }
     }

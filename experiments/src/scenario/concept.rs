@@ -6,7 +6,8 @@
 use super::corruption::{Corruption, SEVERITIES, turned};
 use crate::data::{Error, Images, Shape};
 use runtime_shared::rng::Rng;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 
 const PERMUTATION: u64 = 0x5045_524d;
@@ -88,6 +89,15 @@ impl Concept {
         self.labels.get(usize::from(class)).copied().flatten()
     }
 
+    /// Labels are below this.
+    pub fn most(&self) -> usize {
+        let labels = self.labels.iter().flatten();
+        labels
+            .map(|label| usize::from(*label) + 1)
+            .max()
+            .unwrap_or(0)
+    }
+
     /// Whether it is all classes as they are.
     pub fn is_plain(&self) -> bool {
         *self == Self::plain(self.labels.len())
@@ -165,7 +175,7 @@ impl Lens {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Change {
     /// Two labels mean each other.
-    Swap([usize; 2]),
+    Swap(#[serde(deserialize_with = "two_labels")] [usize; 2]),
     /// The pixels of all images come in another order.
     Permute(u32),
     /// Images are turned by so many degrees.
@@ -177,6 +187,17 @@ pub enum Change {
         /// 1 to 5.
         severity: u8,
     },
+}
+
+/// Exactly two: a list's third entry would be passed over.
+pub(super) fn two_labels<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<[usize; 2], D::Error> {
+    let labels = Vec::<usize>::deserialize(deserializer)?;
+    let count = labels.len();
+    labels
+        .try_into()
+        .map_err(|_| D::Error::invalid_length(count, &"a list of two labels"))
 }
 
 impl Change {

@@ -1,9 +1,9 @@
 //! Concept drift: from one moment on, the world is another, at once or by and by, for good or for a while.
 
-use super::concept::{Change, Concept};
+use super::concept::{Change, Concept, two_labels};
 use super::plan::{Parts, Phase, Plan, Settings, Sources, lay_out};
 use super::{Describe, Problem, defaults};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How the new concept takes over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,11 @@ pub struct ConceptDrift {
     #[serde(default)]
     pub profile: Profile,
     /// The two labels that are swapped; 4 and 6 unless there is another change.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "some_two_labels"
+    )]
     pub swap: Option<[usize; 2]>,
     /// What changes, if not two labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +67,12 @@ pub struct ConceptDrift {
     /// The share of samples whose label is ever known.
     #[serde(default = "defaults::labelled")]
     pub labelled: f64,
+}
+
+fn some_two_labels<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<[usize; 2]>, D::Error> {
+    two_labels(deserializer).map(Some)
 }
 
 impl ConceptDrift {

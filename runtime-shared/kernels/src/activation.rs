@@ -1,7 +1,10 @@
 //! Activation functions, in place, with derivatives expressed by the output, so that the input need
 //! not be kept.
 
+use crate::call::Call;
 use crate::math;
+use crate::operand::{BadDimensions, Lengths, Operand, X, Y_OUT, flat};
+use crate::routine::{Context, Operands, Routine};
 
 /// An element-wise, monotone activation function.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,9 +22,56 @@ pub enum Activation {
     Sigmoid,
     /// f(x) = tanh x.
     Tanh,
+    /// f(x) = x above zero, else α·(eˣ − 1). α must be positive, as the slope above.
+    Elu(f32),
+    /// f(x) = λ·x above zero, else λ·α·(eˣ − 1), with which means and variances of layers stay near 0 and 1
+    /// (Klambauer et al. 2017).
+    Selu,
 }
 
+/// λ of SELU.
+const SELU_SCALE: f32 = 1.050_701;
+/// λ·α of SELU.
+const SELU_SCALE_ALPHA: f32 = 1.758_099_3;
+
 impl Activation {
+    /// The activation with this number, which may take `scalar` for a parameter.
+    pub fn from_code(code: u32, scalar: f32) -> Option<Self> {
+        Some(match code {
+            0 => Activation::None,
+            1 => Activation::Relu,
+            2 => Activation::Relu6,
+            3 => Activation::LeakyRelu(scalar),
+            4 => Activation::Sigmoid,
+            5 => Activation::Tanh,
+            6 => Activation::Elu(scalar),
+            7 => Activation::Selu,
+            _ => return None,
+        })
+    }
+
+    /// Its number in images.
+    pub fn code(self) -> u32 {
+        match self {
+            Activation::None => 0,
+            Activation::Relu => 1,
+            Activation::Relu6 => 2,
+            Activation::LeakyRelu(_) => 3,
+            Activation::Sigmoid => 4,
+            Activation::Tanh => 5,
+            Activation::Elu(_) => 6,
+            Activation::Selu => 7,
+        }
+    }
+
+    /// Its parameter, if it has one.
+    pub fn scalar(self) -> Option<f32> {
+        match self {
+            Activation::LeakyRelu(scalar) | Activation::Elu(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+
     /// `x ← f(x)`.
     #[inline(never)]
     pub fn forward(self, x: &mut [f32]) {
@@ -38,6 +88,8 @@ impl Activation {
             }
             Activation::Sigmoid => x.iter_mut().for_each(|x| *x = math::sigmoid(*x)),
             Activation::Tanh => x.iter_mut().for_each(|x| *x = math::tanh(*x)),
+            Activation::Elu(alpha) => exponential(x, 1.0, alpha),
+            Activation::Selu => exponential(x, SELU_SCALE, SELU_SCALE_ALPHA),
         }
     }
 
@@ -58,7 +110,31 @@ impl Activation {
             }
             Activation::Sigmoid => pairs.for_each(|(&y, d)| *d *= y * (1.0 - y)),
             Activation::Tanh => pairs.for_each(|(&y, d)| *d *= 1.0 - y * y),
+            Activation::Elu(alpha) => exponential_backward(output, delta, 1.0, alpha),
+            Activation::Selu => {
+                exponential_backward(output, delta, SELU_SCALE, SELU_SCALE_ALPHA);
+            }
         }
+    }
+}
+
+/// `x ← scale·x` above zero, else `bend·(eˣ − 1)`.
+#[inline(never)]
+fn exponential(x: &mut [f32], scale: f32, bend: f32) {
+    x.iter_mut().for_each(|x| {
+        *x = if *x > 0.0 {
+            scale * *x
+        } else {
+            bend * (math::exp(*x) - 1.0)
+        }
+    });
+}
+
+/// Below zero the derivative is `bend·eˣ`, which is the output plus `bend`.
+#[inline(never)]
+fn exponential_backward(output: &[f32], delta: &mut [f32], scale: f32, bend: f32) {
+    for (&y, d) in output.iter().zip(delta) {
+        *d *= if y > 0.0 { scale } else { y + bend };
     }
 }
 
@@ -76,4 +152,38 @@ fn gate(y: f32, d: f32) -> f32 {
     } else {
         0
     })
+}
+
+/// x, in place. Length; the call's activation.
+pub struct Forward;
+
+impl Routine for Forward {
+    const NAME: &'static str = "activation";
+    const OPERANDS: &'static [Operand] = &[Y_OUT];
+    const OUTPUT: Option<usize> = Some(0);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        flat(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        call.activation.forward(o.write(0));
+    }
+}
+
+/// output · delta, in place. Length; the call's activation.
+pub struct Backward;
+
+impl Routine for Backward {
+    const NAME: &'static str = "activation_backward";
+    const OPERANDS: &'static [Operand] = &[X, Y_OUT];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        flat(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let delta = o.write(1);
+        call.activation.backward(o.read(0), delta);
+    }
 }

@@ -7,11 +7,19 @@ use reference::{
     assert_close, assert_same_bits, collect, dot, geometry, gradient, sparse_values, values, wide,
 };
 use runtime_kernels::activation::Activation;
+use runtime_kernels::call::Call;
 use runtime_kernels::conv2d::{self, Conv2d};
+use runtime_kernels::element::Element;
 use runtime_kernels::loss::{Loss, predict};
-use runtime_kernels::pool::{self, Pool2d};
+use runtime_kernels::normalise::normalise;
+use runtime_kernels::pool::Pool2d;
+use runtime_kernels::rearrange::{Block, rearrange};
 use runtime_kernels::rng::Rng;
-use runtime_kernels::{Shape, bias, dense, depthwise, dropout, elementwise, softmax};
+use runtime_kernels::table::Kernel;
+use runtime_kernels::{
+    Shape, add, average_pool, bias, channel_affine, dense, depthwise, dropout, log_softmax,
+    max_pool, multiply, softmax,
+};
 
 const FORWARD: f64 = 1e-5;
 const BACKWARD: f64 = 1e-4;
@@ -28,19 +36,20 @@ fn dense_matches_the_reference() {
             let (wx, ww, wb) = (wide(&x), wide(&w), wide(&b));
 
             let mut y = vec![9.0; outputs];
-            assert_eq!(
-                dense::forward(&x, &w, &b, &mut y, false) as usize,
-                inputs,
-                "rows"
-            );
+            dense::forward(&x, &w, &b, &mut y, false);
             let expected = reference::dense(&wx, &ww, &wb, outputs);
             assert_close("dense forward", &y, &expected, FORWARD);
             let mut skipped = vec![9.0; outputs];
-            let active = x.iter().filter(|x| **x != 0.0).count();
-            assert_eq!(
-                dense::forward(&x, &w, &b, &mut skipped, true) as usize,
-                active
-            );
+            // A row that is left out is not looked at.
+            let mut holes = w.clone();
+            for (row, _) in holes
+                .chunks_mut(outputs)
+                .zip(&x)
+                .filter(|(_, x)| **x == 0.0)
+            {
+                row.fill(f32::NAN);
+            }
+            dense::forward(&x, &holes, &b, &mut skipped, true);
             assert_same_bits("skipping zeros", &skipped, &y);
             dense::forward(&x, &w, &[], &mut y, false);
             let expected = reference::dense(&wx, &ww, &[], outputs);
@@ -58,10 +67,16 @@ fn dense_matches_the_reference() {
             });
             for skip in [false, true] {
                 let dw = collect(w.len(), |sink| {
-                    let rows = dense::backward_weights(&x, &delta, sink, &mut [], skip);
-                    assert_eq!(rows as usize, if skip { active } else { inputs });
+                    dense::backward_weights(&x, &delta, sink, &mut [], skip);
                 });
                 assert_close("dense dw", &dw, &expected, BACKWARD);
+                let infinite = vec![f32::INFINITY; outputs];
+                let dw = collect(w.len(), |sink| {
+                    dense::backward_weights(&x, &infinite, sink, &mut [], skip);
+                });
+                for (row, x) in dw.chunks(outputs).zip(&x).filter(|(_, x)| **x == 0.0) {
+                    assert!(row.iter().all(|g| g.is_nan() != skip), "{x} {skip} {row:?}");
+                }
             }
             let db = collect(outputs, |sink| {
                 bias::backward(&delta, outputs, &mut vec![0.0; outputs], sink);
@@ -169,18 +184,18 @@ fn pooling_matches_the_reference() {
         let mut argmax = vec![255; delta.len()];
         let mut dx = vec![9.0; x.len()];
 
-        pool::max_forward(&g, &x, &mut y, &mut argmax);
+        max_pool::forward(&g, &x, &mut y, &mut argmax);
         assert_close(
             &what("max"),
             &y,
             &reference::max_pool(&g, &wx),
             f64::EPSILON,
         );
-        pool::max_backward(&g, &delta, &argmax, &mut dx);
+        max_pool::backward(&g, &delta, &argmax, &mut dx);
         let expected = gradient(&wx, |x| dot(&reference::max_pool(&g, x), &delta));
         assert_close(&what("max dx"), &dx, &expected, BACKWARD);
         y.fill(9.0);
-        pool::max_forward(&g, &x, &mut y, &mut []);
+        max_pool::forward(&g, &x, &mut y, &mut []);
         assert_close(
             &what("max"),
             &y,
@@ -188,14 +203,14 @@ fn pooling_matches_the_reference() {
             f64::EPSILON,
         );
 
-        pool::average_forward(&g, &x, &mut y);
+        average_pool::forward(&g, &x, &mut y);
         assert_close(
             &what("average"),
             &y,
             &reference::average_pool(&g, &wx),
             FORWARD,
         );
-        pool::average_backward(&g, &delta, &mut dx);
+        average_pool::backward(&g, &delta, &mut dx);
         let expected = gradient(&wx, |x| dot(&reference::average_pool(&g, x), &delta));
         assert_close(&what("average dx"), &dx, &expected, BACKWARD);
     }
@@ -222,7 +237,7 @@ fn the_first_of_equal_maxima_wins() {
         stride: (2, 2),
         pad: (0, 0),
     };
-    pool::max_forward(&p, &[1.0, 3.0, 3.0, 2.0], &mut y, &mut argmax);
+    max_pool::forward(&p, &[1.0, 3.0, 3.0, 2.0], &mut y, &mut argmax);
     assert_eq!((y, argmax), ([3.0], [1]));
     assert_eq!(predict(&[1.0, 3.0, 3.0]), 1);
     assert_eq!(
@@ -236,7 +251,7 @@ type Function = fn(f64) -> f64;
 #[test]
 fn activations_match_their_derivatives() {
     let mut rng = Rng::new(5);
-    let functions: [(Activation, Function); 6] = [
+    let functions: [(Activation, Function); 8] = [
         (Activation::None, |x| x),
         (Activation::Relu, |x| x.max(0.0)),
         (Activation::Relu6, |x| x.clamp(0.0, 6.0)),
@@ -245,6 +260,13 @@ fn activations_match_their_derivatives() {
         }),
         (Activation::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
         (Activation::Tanh, f64::tanh),
+        (Activation::Elu(0.75), |x| {
+            if x > 0.0 { x } else { 0.75 * x.exp_m1() }
+        }),
+        (Activation::Selu, |x| {
+            let (scale, alpha) = (1.0507009873554805, 1.6732632423543772);
+            scale * if x > 0.0 { x } else { alpha * x.exp_m1() }
+        }),
     ];
     for (activation, f) in functions {
         let x: Vec<f32> = values(&mut rng, 103).iter().map(|x| 8.0 * x).collect();
@@ -278,6 +300,103 @@ fn softmax_matches_its_derivative() {
     let mut large = [1000.0, 999.0, -1000.0];
     softmax::forward(&mut large);
     assert_close("large logits", &large, &[0.731059, 0.268941, 0.0], 1e-6);
+}
+
+#[test]
+fn log_softmax_matches_its_derivative() {
+    let mut rng = Rng::new(8);
+    let logarithm = |x: &[f64]| -> Vec<f64> {
+        let max = x.iter().copied().fold(f64::MIN, f64::max);
+        let sum: f64 = x.iter().map(|x| (x - max).exp()).sum();
+        x.iter().map(|x| x - max - sum.ln()).collect()
+    };
+    for n in [1, 2, 10, 37] {
+        let x: Vec<f32> = values(&mut rng, n).iter().map(|x| 5.0 * x).collect();
+        let delta = values(&mut rng, n);
+        let mut y = x.clone();
+        log_softmax::forward(&mut y);
+        assert_close("log softmax", &y, &logarithm(&wide(&x)), FORWARD);
+        let mut dx = delta.clone();
+        log_softmax::backward(&y, &mut dx);
+        let expected = gradient(&wide(&x), |x| dot(&logarithm(x), &delta));
+        assert_close("log softmax dx", &dx, &expected, BACKWARD);
+    }
+    let mut large = [1000.0, 999.0, -1000.0];
+    log_softmax::forward(&mut large);
+    let expected = [-0.313262, -1.313262, -2000.313262];
+    assert_close("large logits", &large, &expected, 1e-6);
+}
+
+#[test]
+fn blocks_move_and_add_what_they_say() {
+    let mut rng = Rng::new(9);
+    let mut size = |n: u32| 1 + rng.below(n) as usize;
+    for _ in 0..200 {
+        let count = [size(4), size(4), size(4)];
+        // Blocks that lie apart: the inner axes fit into a step of the outer ones.
+        let strides = |a: usize, b: usize, c: usize| {
+            let inner = a;
+            let middle = inner * count[2] + b - 1;
+            [middle * count[1] + c - 1, middle, inner]
+        };
+        let (a, b, c) = (size(3), size(3), size(3));
+        let from = strides(a, b, c);
+        let (a, b, c) = (size(3), size(3), size(3));
+        let block = Block {
+            count,
+            from,
+            to: strides(a, b, c),
+            from_at: size(5) - 1,
+            to_at: size(5) - 1,
+            adds: size(2) == 1,
+        };
+        let mut call = Call::new(Kernel::Rearrange);
+        block.put(&mut call);
+        assert_eq!(Block::of(&call), block);
+        let lengths = Kernel::Rearrange.lengths(&call).expect("it is sound");
+        let x: Vec<f32> = (0..lengths.x).map(|i| 1.0 + i as f32).collect();
+        let mut y = vec![-1.0; lengths.y];
+        rearrange(&block, &x, &mut y);
+        let mut expected = vec![-1.0; lengths.y];
+        for i in 0..count[0] {
+            for j in 0..count[1] {
+                for k in 0..count[2] {
+                    let at = |at: usize, s: [usize; 3]| at + i * s[0] + j * s[1] + k * s[2];
+                    let moved = x[at(block.from_at, block.from)];
+                    let y = &mut expected[at(block.to_at, block.to)];
+                    *y = if block.adds { *y + moved } else { moved };
+                }
+            }
+        }
+        assert_eq!(y, expected, "{block:?}");
+        // The last elements of the block are the last of the operands.
+        assert_ne!(y.last(), Some(&-1.0), "{block:?}");
+        // Back and forth is nothing at all.
+        let mut back = vec![-1.0; lengths.x];
+        let forth = Block {
+            adds: false,
+            ..block
+        };
+        rearrange(&forth, &x, &mut y);
+        rearrange(&forth.reversed(), &y, &mut back);
+        assert!(back.iter().zip(&x).all(|(b, x)| b == x || *b == -1.0));
+        let moved = back.iter().filter(|b| **b != -1.0).count();
+        assert_eq!(moved, count.iter().product::<usize>());
+    }
+    for (dim, value) in [(0, 0), (1, 0), (2, 0), (13, 2)] {
+        let mut call = Call::new(Kernel::Rearrange);
+        call.dims = [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0];
+        assert!(Kernel::Rearrange.lengths(&call).is_ok());
+        call.dims[dim] = value;
+        assert!(Kernel::Rearrange.lengths(&call).is_err());
+    }
+}
+
+#[test]
+fn products_are_what_they_say() {
+    let mut y = [0.0; 3];
+    multiply::multiply(&[1.0, -2.0, 0.5], &[3.0, 0.25, 0.0], &mut y);
+    assert_eq!(y, [3.0, -0.5, 0.0]);
 }
 
 /// A loss in f64 from logits and a target vector.
@@ -360,21 +479,21 @@ fn elementwise_kernels_do_what_they_say() {
         let (scale, shift) = (values(&mut rng, channels), values(&mut rng, channels));
         let bytes: Vec<u8> = (0..n).map(|_| rng.below(256) as u8).collect();
         let mut y = vec![9.0; n];
-        elementwise::add(&a, &b, &mut y);
+        add::add(&a, &b, &mut y);
         for i in 0..n {
             assert_eq!(y[i], a[i] + b[i]);
         }
         let mut sum = a.clone();
-        elementwise::add_assign(&mut sum, &b);
+        add::add_assign(&mut sum, &b);
         assert_eq!(sum, y);
-        elementwise::channel_affine(&a, &scale, &shift, &mut y);
+        channel_affine::forward(&a, &scale, &shift, &mut y);
         let mut delta = b.clone();
-        elementwise::channel_affine_backward(&mut delta, &scale);
+        channel_affine::backward(&mut delta, &scale);
         for i in 0..n {
             assert_eq!(y[i], a[i] * scale[i % channels] + shift[i % channels]);
             assert_eq!(delta[i], b[i] * scale[i % channels]);
         }
-        elementwise::normalise(&bytes, &scale, &shift, &mut y);
+        normalise(Element::U8, &bytes, &scale, &shift, &mut y);
         for i in 0..n {
             let c = i % channels;
             assert_eq!(y[i], f32::from(bytes[i]) * scale[c] + shift[c]);

@@ -57,12 +57,23 @@ impl Firmware<'_> {
     /// # Errors
     /// [`Error::Sources`] without the sources, [`Error::Missing`] without cargo, [`Error::Target`] without the target, [`Error::Build`].
     pub fn build(&self, workspace: &Path, folder: &Path) -> Result<PathBuf, Error> {
-        let kept = folder.join(format!("{}-{}.elf", self.layout(), sources(workspace)?));
-        if kept.is_file() {
-            return Ok(kept);
+        let kept = self.kept(workspace, folder)?;
+        if !kept.is_file() {
+            self.compile(workspace, folder, &kept)?;
         }
-        self.compile(workspace, folder, &kept)?;
         Ok(kept)
+    }
+
+    /// Whether [`build`](Self::build) has nothing to do.
+    pub fn is_built(&self, workspace: &Path, folder: &Path) -> bool {
+        self.kept(workspace, folder)
+            .is_ok_and(|path| path.is_file())
+    }
+
+    /// Where its ELF file is kept.
+    fn kept(&self, workspace: &Path, folder: &Path) -> Result<PathBuf, Error> {
+        let name = format!("{}-{}.elf", self.layout(), sources(workspace)?);
+        Ok(folder.join(name))
     }
 
     /// Has cargo build it, and leaves the ELF file at `kept`.
@@ -189,7 +200,9 @@ fn sources(workspace: &Path) -> Result<String, Error> {
         let entries = std::fs::read_dir(&folder).map_err(|e| missing(&folder, e))?;
         for entry in entries {
             let path = entry.map_err(|e| missing(&folder, e))?.path();
-            let hidden = path.file_name().is_some_and(|n| n.as_encoded_bytes()[0] == b'.');
+            let hidden = path
+                .file_name()
+                .is_some_and(|n| n.as_encoded_bytes()[0] == b'.');
             if path.is_dir() && !hidden {
                 folders.push(path);
             } else if !hidden {
@@ -207,7 +220,10 @@ fn sources(workspace: &Path) -> Result<String, Error> {
         digest.update(bytes);
     }
     digest.update(compiler(workspace)?);
-    let hex: String = digest.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect();
+    let hex: String = digest.finalize()[..8]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     Ok(hex)
 }
 

@@ -5,9 +5,12 @@
 
 use crate::cache;
 use crate::cli::{self, Common};
+use crate::config::sizes::Demand;
 use crate::config::{self, Config, DataPlan, Strategy};
+use crate::cycles;
 use crate::data::{Prepared, prepare};
 use crate::failure::Failure;
+use crate::fingerprint;
 use crate::interrupt;
 use crate::job;
 use crate::jobs::{Jobs, Pretraining, Repetition};
@@ -95,7 +98,8 @@ fn in_pool(options: &cli::Run, common: &Common) -> Result<(), Failure> {
     for (repetition, part) in whole.repetitions.iter().zip(collected) {
         finished[repetition.strategy].push((repetition.seed, part));
     }
-    let report = outcome::assemble(&config, &data, &offers, finished)?;
+    let cycles = cycles::of_run(&offers, &finished, &progress);
+    let report = outcome::assemble(&config, &data, &offers, &cycles, finished)?;
     claim.write(&report)?;
     parts.remove(&identities);
     print(&report, &folder, common)?;
@@ -137,6 +141,19 @@ fn load_data(
         if prepared.loaded.is_fallback() {
             progress.line(&prepared.loaded.to_string());
         }
+        // A stand-in, or an excerpt, may have fewer images than what the config was checked for.
+        if config.strategies.iter().all(|s| s.data != prepared.plan) {
+            continue;
+        }
+        let demand = Demand {
+            protocol: &config.experiment,
+            pretrain: config.pretrain.as_ref(),
+            plan: &prepared.plan,
+        };
+        let sets = &prepared.loaded.data;
+        let sizes = (sets.train.len(), sets.test.len());
+        let checked = demand.check(sets.name, sizes);
+        checked.map_err(|(_, message)| Failure::Usage(message))?;
     }
     Ok(data)
 }
@@ -193,7 +210,7 @@ impl Run<'_> {
                 &config.experiment,
                 &config.strategies,
                 digests,
-                cache::CODE,
+                fingerprint::CODE,
             ))));
         }
         let parts = Parts::in_folders(&options.parts);
@@ -381,20 +398,26 @@ impl Shared<'_> {
             self.tick()
         };
         let record = || {
+            let seeds = (job.seed, run.config.network_seed(job.seed));
             let graph = match network {
                 Some(network) => network.graph.clone(),
-                None => strategy.graph(job.seed)?,
+                None => job::prepared(strategy, data, seeds)?,
             };
-            let seeds = (job.seed, run.config.network_seed(job.seed));
-            let record = job::run(&graph, &run.config.experiment, strategy, data, seeds, tick)?;
-            let Some(record) = record else {
+            let experiment = &run.config.experiment;
+            let records = run.config.seeds.first() == Some(&job.seed);
+            let done = job::run(&graph, experiment, strategy, data, seeds, records, tick)?;
+            let Some((record, recording)) = done else {
                 return Ok(None);
             };
             let pretrained = network.map(|network| Origin {
                 key: network.key.clone(),
                 accuracy: network.accuracy,
             });
-            let part = Part { record, pretrained };
+            let part = Part {
+                record,
+                pretrained,
+                recording,
+            };
             self.parts.write(&run.identity(job), part).map(Some)
         };
         if self.keep(record()).is_some() {

@@ -45,10 +45,10 @@ pub fn validate(options: &Validate, common: &Common) -> Result<(), Failure> {
                 };
                 match pretrain(strategy, plans, known, seed, || {}, &unbroken)? {
                     Some(pretrained) => pretrained.graph,
-                    None => strategy.graph(seed)?,
+                    None => job::prepared(strategy, &data, (seed, seed))?,
                 }
             }
-            None => strategy.graph(seed)?,
+            None => job::prepared(strategy, &data, (seed, seed))?,
         };
         let compiled = job::compiled(&graph, &config.experiment, strategy, &data, seed)?;
         if compiled.parameters.is_empty() {
