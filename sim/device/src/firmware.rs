@@ -26,7 +26,15 @@ pub struct Memory {
     pub ram_bytes: u32,
     /// What of it is stack.
     pub stack_bytes: u32,
+    /// What the firmware writes first, so that flash is read as the board's profile says.
+    pub setup: [Option<Write>; MOST_WRITES],
 }
+
+/// A change of a register: its address, bits to clear, bits to set.
+pub type Write = (u32, u32, u32);
+
+/// Registers that the firmware changes first at most, besides those of its serial port.
+pub const MOST_WRITES: usize = 4;
 
 /// How the firmware talks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -82,6 +90,7 @@ impl Firmware<'_> {
         let features = self.talk.feature();
         // One layout after the other, and its file in safety before the next one is linked.
         let _lock = lock(folder)?;
+        let below = folder.join(checkout(workspace));
         let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .current_dir(workspace)
             .args([
@@ -100,7 +109,7 @@ impl Firmware<'_> {
                 "--target",
                 self.target,
             ])
-            .env("CARGO_TARGET_DIR", folder)
+            .env("CARGO_TARGET_DIR", &below)
             .env("SIM_FLASH_ORIGIN", format!("{:#x}", m.flash_origin))
             .env("SIM_FLASH_LENGTH", format!("{:#x}", m.flash_bytes))
             .env("SIM_PROGRAM_ORIGIN", format!("{:#x}", m.program_origin))
@@ -108,6 +117,7 @@ impl Firmware<'_> {
             .env("SIM_RAM_LENGTH", format!("{:#x}", m.ram_bytes))
             .env("SIM_STACK_LENGTH", format!("{:#x}", m.stack_bytes))
             .envs(self.talk.environment())
+            .env("SIM_SETUP", self.setup())
             .env_remove("RUSTFLAGS")
             .output()
             .map_err(|source| Error::Missing {
@@ -124,7 +134,7 @@ impl Firmware<'_> {
                 Error::Build { target, output }
             });
         }
-        let built = folder.join(self.target).join(profile(self.target));
+        let built = below.join(self.target).join(profile(self.target));
         let built = built.join("firmware");
         let fresh = kept.with_extension("part");
         // Whoever reads the file of this layout has all of an old one or all of the new one.
@@ -135,11 +145,26 @@ impl Firmware<'_> {
         })
     }
 
+    /// The writes that come first, as its build wants them.
+    fn setup(&self) -> String {
+        let uart: &[Write] = match &self.talk {
+            Talk::Serial(uart) => uart.setup,
+            _ => &[],
+        };
+        let own = self.memory.setup.iter().flatten();
+        let writes = own
+            .chain(uart)
+            .map(|(address, clear, set)| format!("{address:#x}:{clear:#x}:{set:#x}"));
+        writes.collect::<Vec<_>>().join(",")
+    }
+
     /// What tells this firmware from others of the same sources.
     fn layout(&self) -> String {
         let m = &self.memory;
+        let writes = m.setup.iter().flatten();
+        let writes = writes.map(|(address, clear, set)| format!("-{address:x}.{clear:x}.{set:x}"));
         format!(
-            "{}-{}-{:x}+{:x}-{:x}-{:x}+{:x}-{:x}",
+            "{}-{}-{:x}+{:x}-{:x}-{:x}+{:x}-{:x}{}",
             self.target,
             self.talk.name(),
             m.flash_origin,
@@ -147,7 +172,8 @@ impl Firmware<'_> {
             m.program_origin,
             m.ram_origin,
             m.ram_bytes,
-            m.stack_bytes
+            m.stack_bytes,
+            writes.collect::<String>()
         )
     }
 }
@@ -163,10 +189,10 @@ impl Talk {
     }
 
     /// What its build is told besides.
-    fn environment(self) -> Vec<(&'static str, String)> {
+    fn environment(self) -> Option<(&'static str, String)> {
         match self {
-            Talk::Serial(uart) => uart.environment().to_vec(),
-            _ => Vec::new(),
+            Talk::Serial(uart) => Some(uart.environment()),
+            _ => None,
         }
     }
 
@@ -225,6 +251,16 @@ fn sources(workspace: &Path) -> Result<String, Error> {
         .map(|b| format!("{b:02x}"))
         .collect();
     Ok(hex)
+}
+
+/// The folder of a checkout's intermediate files. cargo tells sources apart by their place in the workspace and by time, so that it would
+/// take what another checkout left for its own.
+fn checkout(workspace: &Path) -> String {
+    let place = workspace.canonicalize();
+    let place = place.as_deref().unwrap_or(workspace);
+    let digest = Sha256::digest(place.as_os_str().as_encoded_bytes());
+    let hex: String = digest[..4].iter().map(|b| format!("{b:02x}")).collect();
+    format!("of-{hex}")
 }
 
 /// What the compiler that cargo will call says of itself.
