@@ -4,12 +4,16 @@ use super::bench::Bench;
 use crate::config::{Protocol, Strategy};
 use crate::data::Prepared;
 use crate::failure::Failure;
+use crate::job;
 use crate::progress::Progress;
+use experiments::scenario::Describe;
+use experiments::scenario::driver::Samples;
 use runtime_shared::learner::Learner;
 use runtime_shared::program::{Program, crc32};
 use serde::Serialize;
 use sim_compiler::Compiled;
 use sim_device::{CallCycles, DeviceStep, Emulated, Patience, RemoteLearner, Transport};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How one strategy compared.
@@ -102,6 +106,15 @@ pub struct Case<'a> {
 /// Of so many steps one is looked at call by call. To look takes time itself, so that the step's own cycles are not counted then.
 const LOOKED_AT: usize = 8;
 
+/// The steps that are compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps {
+    /// How many.
+    pub count: usize,
+    /// Whether none is looked at call by call.
+    pub whole: bool,
+}
+
 /// A learner on a device, with what is done to it at every step.
 struct Side<T> {
     remote: RemoteLearner<T>,
@@ -109,9 +122,13 @@ struct Side<T> {
 }
 
 impl<T: Transport> Side<T> {
-    fn start(transport: T, image: &[u8], counts: bool) -> Result<Self, Failure> {
+    fn start(transport: T, image: &[u8], counts: bool, flashed: bool) -> Result<Self, Failure> {
         let mut remote = RemoteLearner::connect(transport, Patience::default())?;
-        remote.load(image)?;
+        if flashed {
+            remote.start_flashed(image)?;
+        } else {
+            remote.load(image)?;
+        }
         Ok(Self { remote, counts })
     }
 
@@ -147,7 +164,7 @@ impl<T: Transport> Side<T> {
 }
 
 impl Case<'_> {
-    /// Learns from `steps` samples on both sides; ends at the first step after which they differ. The emulator does the same steps
+    /// Makes `steps` on both sides; ends at the first step after which they differ. The emulator does the same steps
     /// beside the device, where `emulated` is one.
     ///
     /// # Errors
@@ -156,7 +173,7 @@ impl Case<'_> {
         &self,
         transport: T,
         emulated: Option<Emulated>,
-        steps: usize,
+        steps: Steps,
         progress: &Progress,
     ) -> Result<Comparison, Failure> {
         let program = self.compiled.program();
@@ -165,25 +182,44 @@ impl Case<'_> {
         let mut native =
             Learner::new(program, bytemuck::cast_slice_mut(&mut arena)).map_err(refused)?;
         let image = self.compiled.image.bytes();
-        let mut device = Side::start(transport, image, self.bench.counts_cycles())?;
+        let mut device = Side::start(
+            transport,
+            image,
+            self.bench.counts_cycles(),
+            self.bench.has_program(),
+        )?;
         self.bench.recognise(device.remote.greeting())?;
         let mut emulated = emulated
-            .map(|transport| Side::start(transport, image, true))
+            .map(|transport| Side::start(transport, image, true, false))
             .transpose()?;
 
-        let images = &self.data.loaded.data.train;
         let split = self.data.split(self.seed)?;
+        let sources = job::sources(self.data, &split.validation);
+        let scenario = self.protocol.scenario();
+        let plan = scenario
+            .map(|s| s.plan(&sources, self.seed))
+            .unwrap_or_default();
+        let stream = Samples::new(&plan, sources.stream, self.seed);
         let order = match self.protocol {
-            Protocol::ConceptDrift(drift) => drift.draw(&split.validation, self.seed),
             Protocol::FromScratch(protocol) => protocol.order(&split.train, self.seed),
+            Protocol::Scenario(_) => Vec::new(),
         };
-        let streams = matches!(self.protocol, Protocol::ConceptDrift(_));
+        let image = |&i: &usize| {
+            let label = usize::from(sources.stream.label(i));
+            (Cow::Borrowed(sources.stream.image(i)), label)
+        };
+        let streams = scenario.is_some();
+        let sample = |step| match streams {
+            true => stream.get(step),
+            false => order.get(step).map(image),
+        };
         let mut kernels = Kernels::default();
         let mut per_step = Vec::new();
-        let task = progress.task(&self.strategy.name, order.len().min(steps) as u64);
-        for (step, &image) in order.iter().take(steps).enumerate() {
-            let (sample, label) = (images.image(image), usize::from(images.label(image)));
-            let look = step.is_multiple_of(LOOKED_AT);
+        let length = order.len().max(plan.events.len()).min(steps.count);
+        let task = progress.task(&self.strategy.name, length as u64);
+        for (step, (sample, label)) in (0..length).map_while(|step| Some((step, sample(step)?))) {
+            let sample = sample.as_ref();
+            let look = !steps.whole && step.is_multiple_of(LOOKED_AT);
             if streams {
                 native.learn(sample, label, &mut ()).map_err(refused)?;
             } else {
