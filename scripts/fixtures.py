@@ -53,6 +53,7 @@ def borders(padding, input, kernel, stride):
 
 
 def pad(x, s, kernel, stride, value):
+    kernel = [(k - 1) * d + 1 for k, d in zip(kernel, pair(s.get("dilation", 1)))]
     top, bottom = borders(s.get("padding", "valid"), x.shape[2], kernel[0], stride[0])
     left, right = borders(s.get("padding", "valid"), x.shape[3], kernel[1], stride[1])
     return F.pad(x, (left, right, top, bottom), value=value)
@@ -122,7 +123,7 @@ class Network:
         if kind.endswith("1d"):
             # A series is an image of one row, above and below which nothing is padded.
             row = lambda size: [1, size]
-            sizes = {key: row(s[key]) for key in ("kernel", "size", "stride") if key in s}
+            sizes = {key: row(s[key]) for key in ("kernel", "size", "stride", "dilation") if key in s}
             s, kind = {**s, **sizes}, kind.removesuffix("1d") + ("2d" if "conv" in kind else "")
             if isinstance(s.get("padding"), dict):
                 side = s["padding"]["explicit"]
@@ -137,7 +138,7 @@ class Network:
             shape = (filters, c // groups, *kernel)
             self.draw(name, shape, s.get("bias", True))
             w, b = self.get(name)
-            return F.conv2d(pad(x, s, kernel, stride, 0.0), w, b, stride, groups=groups)
+            return F.conv2d(pad(x, s, kernel, stride, 0.0), w, b, stride, groups=groups, dilation=pair(s.get("dilation", 1)))
         if kind == "max_pool":
             kernel = pair(s["size"])
             stride = pair(s.get("stride", s["size"]))
@@ -495,6 +496,12 @@ CASES = {
          {"pad": {"width": [0, 1], "height": [1, 1], "value": 0.25}}, {"concat": {"with": ["m"], "axis": "height"}},
          {"concat": {"with": ["concat_2"], "axis": "width"}}, {"transpose": {"axes": ["channels", "width", "height"]}}, pool(3), FLAT, dense(5)],
         (6, 6, 2), 5, normalisation=CENTRED, learning_rate=0.1,
+    ),
+    "dilated": case(
+        "convolutions with holes, over images and series, strided and padded",
+        [conv(3, [3, 2], "tanh", dilation=[2, 3], padding="same", stride=[1, 2]), conv(4, 2, {"elu": 0.5}, dilation=2),
+         {"reshape": {"shape": [20, 4]}}, {"conv1d": {"filters": 3, "kernel": 4, "dilation": 2, "activation": "tanh"}}, FLAT, dense(5)],
+        (7, 11, 2), 5, normalisation=CENTRED, learning_rate=0.1,
     ),
     "multiplier": case(
         "several filters a channel, of one channel and of several, one layer frozen",

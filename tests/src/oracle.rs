@@ -147,6 +147,22 @@ impl<'g> Oracle<'g> {
                         input(0)[index(from, inner)]
                     })
                     .collect(),
+                Op::Unfold(unfold) => {
+                    let (window, from) = (&unfold.window, shape(0));
+                    let (dy, dx) = unfold.dilation;
+                    let columns = (window.kernel.1 - 1) / dx + 1;
+                    places(node.shape)
+                        .map(|[oy, ox, channel]| {
+                            let (tap, c) = (channel / from.c, channel % from.c);
+                            let y = oy * window.stride.0 + tap / columns * dy;
+                            let x = ox * window.stride.1 + tap % columns * dx;
+                            let inside = y.checked_sub(window.pad.0).filter(|&y| y < from.h);
+                            let inside =
+                                inside.zip(x.checked_sub(window.pad.1).filter(|&x| x < from.w));
+                            inside.map_or(0.0, |(y, x)| input(0)[index(from, [y, x, c])])
+                        })
+                        .collect()
+                }
                 Op::Slice(slice) => places(node.shape)
                     .map(|[y, x, c]| {
                         let [top, left, first] = slice.start;

@@ -216,9 +216,14 @@ impl Builder {
         match pick(&mut self.rng, 18) {
             0..=2 => {
                 let filters = 1 + pick(&mut self.rng, 4);
+                let dilation = match pick(&mut self.rng, 4) {
+                    0 => self.size(2),
+                    _ => Size(1, 1),
+                };
                 self.offer(LayerSpec::Conv2d(ConvSpec {
                     name,
                     filters,
+                    dilation,
                     kernel,
                     stride,
                     padding,
@@ -233,6 +238,7 @@ impl Builder {
                 self.offer(LayerSpec::Conv2d(ConvSpec {
                     name,
                     filters,
+                    dilation: Size(1, 1),
                     kernel,
                     stride,
                     padding,
@@ -362,6 +368,7 @@ impl Builder {
             0..=2 => LayerSpec::Conv1d(Conv1dSpec {
                 name,
                 filters,
+                dilation: multiplier,
                 kernel,
                 stride,
                 padding,

@@ -36,7 +36,11 @@ impl Operator for Unfold {
         // The strides of the moves.
         let row = input.w.saturating_mul(input.c);
         let step = row.saturating_mul(self.window.stride.0);
-        dimension(layer, "the number of values from a window to the one below", step)?;
+        dimension(
+            layer,
+            "the number of values from a window to the one below",
+            step,
+        )?;
         moved::check(layer, inputs, shape)
     }
 
@@ -84,7 +88,10 @@ impl Unfold {
         let to = moved::strides(output);
         let mut blocks = Vec::new();
         for tap in 0..rows * columns {
-            let (ky, kx) = (tap / columns * self.dilation.0, tap % columns * self.dilation.1);
+            let (ky, kx) = (
+                tap / columns * self.dilation.0,
+                tap % columns * self.dilation.1,
+            );
             let y = seen(ky, window.stride.0, window.pad.0, input.h, output.h);
             let x = seen(kx, window.stride.1, window.pad.1, input.w, output.w);
             if let (Some(y), Some(x)) = (y, x) {
