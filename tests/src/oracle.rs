@@ -49,6 +49,14 @@ impl<'g> Oracle<'g> {
             .unwrap_or_default()
     }
 
+    /// The outputs for an input that is normalised already, with the softmax or sigmoid that may be last.
+    pub fn infer(&self, input: Vec<f64>) -> Vec<f64> {
+        let in_loss = |_: &Op| false;
+        self.evaluate(input, None, in_loss)
+            .pop()
+            .unwrap_or_default()
+    }
+
     /// How far the surest probability of the network is from 1: of a softmax, or of a sigmoid at the end.
     /// Subtracting what is close to 1 from 1 costs digits.
     pub fn doubt(&self, options: &Options, sample: &[u8], dropout: Option<Rng>) -> f64 {
@@ -69,16 +77,27 @@ impl<'g> Oracle<'g> {
     }
 
     /// What each node computes.
-    fn values(&self, options: &Options, sample: &[u8], mut dropout: Option<Rng>) -> Vec<Vec<f64>> {
+    fn values(&self, options: &Options, sample: &[u8], dropout: Option<Rng>) -> Vec<Vec<f64>> {
+        let input = pixels(sample, &options.normalisation);
+        self.evaluate(input, dropout, |op| is_part_of(options.loss, op))
+    }
+
+    /// What each node computes; `left_out` says whether the last one is part of the loss instead.
+    fn evaluate(
+        &self,
+        given: Vec<f64>,
+        mut dropout: Option<Rng>,
+        left_out: impl Fn(&Op) -> bool,
+    ) -> Vec<Vec<f64>> {
         let nodes = self.graph.nodes();
         let mut values: Vec<Vec<f64>> = Vec::new();
         for (id, node) in nodes.iter().enumerate() {
             let input = |i: usize| -> &[f64] { &values[node.inputs[i]] };
             let shape = |i: usize| nodes[node.inputs[i]].shape;
-            let in_loss = id + 1 == nodes.len() && is_part_of(options.loss, &node.op);
+            let in_loss = id + 1 == nodes.len() && left_out(&node.op);
             let value = match &node.op {
                 _ if in_loss => input(0).to_vec(),
-                Op::Input => pixels(sample, &options.normalisation),
+                Op::Input => given.clone(),
                 Op::Dense { .. } => self.dense(id, input(0), node.shape.c),
                 Op::Conv2d { window, .. } => self.conv(id, window, input(0), shape(0), node.shape),
                 Op::Depthwise { window, .. } => self.depthwise(id, window, input(0), shape(0)),
