@@ -4,7 +4,7 @@
 //! - [`stream`] — which sample comes when, and what its label means by then.
 //! - [`device`] — whoever runs the training core; this crate does not know who.
 //! - [`online`], [`scratch`] — the protocols: a stream with a drift; epochs from scratch.
-//! - [`evaluation`], [`metrics`] — what comes out.
+//! - [`evaluation`], [`metrics`] — what comes out; [`statistics`] — what it says about more than those seeds.
 
 pub mod data;
 pub mod device;
@@ -12,4 +12,5 @@ pub mod evaluation;
 pub mod metrics;
 pub mod online;
 pub mod scratch;
+pub mod statistics;
 pub mod stream;

@@ -63,6 +63,16 @@ impl FromScratch {
     }
 }
 
+impl FromScratch {
+    /// The images of `pool` in the order in which the first epoch shows them.
+    pub fn order(&self, pool: &[usize], seed: u64) -> Vec<usize> {
+        let mut order = pool.to_vec();
+        order.truncate(self.epoch_len(pool.len()));
+        Rng::for_purpose(seed, PURPOSE).shuffle(&mut order);
+        order
+    }
+}
+
 /// Trains `device` on images `pool` of `images`, in an order that `seed` shuffles anew each epoch, and
 /// measures it on all of `test`. `tick` is told of every sample and may end the run, upon which nothing is
 /// given. Rows are kept where accuracy was measured.

@@ -96,36 +96,9 @@ pub enum Command {
     Emulate(Emulate),
     /// Run the same samples on the host and on a device, and compare the bits.
     Validate(Validate),
-    /// Measure every kernel on a core, and fit its cost model anew.
-    Calibrate(Calibrate),
     /// List the data sets, or fetch some.
     #[command(subcommand)]
     Data(Data),
-}
-
-/// What `sim calibrate` is told.
-#[derive(Args, Clone, Debug)]
-pub struct Calibrate {
-    /// The core, as in configs/cores; or esp32c3, of which QEMU counts instructions.
-    pub core: String,
-    /// Where the tables go [default: configs/kernels/CORE.toml of the sources].
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Leave out the boards: only memory that never stalls.
-    #[arg(long)]
-    pub bare: bool,
-    /// Draw the calls that are held out, and that the errors are of, by another seed.
-    #[arg(long, value_name = "SEED", default_value_t = sim_cost::HELD_OUT_SEED, value_parser = held_out)]
-    pub held_out: u64,
-}
-
-/// A seed of calls that were not fitted.
-fn held_out(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(sim_cost::FITTED_SEED) => Err(format!("seed {text} draws the calls that are fitted")),
-        Ok(seed) => Ok(seed),
-        Err(_) => Err("a seed is a whole number from 0".to_owned()),
-    }
 }
 
 /// What `sim validate` is told.

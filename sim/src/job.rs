@@ -85,8 +85,5 @@ pub fn run(
             scratch::run(&mut device, protocol, train, Some(&sets.test), seed, tick)
         }
     };
-    Ok(record.map(|record| Part {
-        record,
-        counters: device.counters().clone(),
-    }))
+    Ok(record.map(|record| Part { record }))
 }

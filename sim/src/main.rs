@@ -56,7 +56,6 @@ fn execute(cli: &Cli) -> Result<(), Failure> {
         Command::Report { folders, out } => command::report::report(folders, out, common),
         Command::Boards { boards } => command::boards::boards(boards, common),
         Command::Emulate(options) => command::emulate::emulate(options, common),
-        Command::Calibrate(options) => command::calibrate::calibrate(options, common),
         Command::Validate(options) => command::validate::validate(options, common),
         Command::Data(data) => command::data::data(data, common),
     }

@@ -1,11 +1,10 @@
-//! The device that runs the core on the host, and counts what a board would have to do.
+//! The device that runs the core on the host.
 
 use experiments::device::{Device, Stop};
 use runtime_shared::exec::Fault;
 use runtime_shared::learner::{Error, Learner, Step, Update};
 use runtime_shared::machine;
 use runtime_shared::program::{List, Program};
-use sim_cost::Counters;
 
 /// Names the layer of a call, for messages.
 pub type LayerNames<'a> = &'a dyn Fn(List, usize) -> String;
@@ -13,7 +12,6 @@ pub type LayerNames<'a> = &'a dyn Fn(List, usize) -> String;
 /// The core on the host.
 pub struct Native<'a> {
     learner: Learner<'a>,
-    counters: Counters,
     layer: LayerNames<'a>,
     learns: bool,
 }
@@ -32,15 +30,9 @@ impl<'a> Native<'a> {
         let learner = Learner::new(program, bytemuck::cast_slice_mut(arena))?;
         Ok(Self {
             learner,
-            counters: Counters::default(),
             layer,
             learns,
         })
-    }
-
-    /// What it did so far.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
     }
 
     /// The learner, to read its parameters.
@@ -79,14 +71,12 @@ impl<'a> Native<'a> {
 
 impl Device for Native<'_> {
     fn learn(&mut self, sample: &[u8], label: usize) -> Result<Step, Stop> {
-        self.counters.samples += 1;
-        let result = self.learner.learn(sample, label, &mut self.counters);
+        let result = self.learner.learn(sample, label, &mut ());
         result.map_err(|e| self.explain(e))
     }
 
     fn train(&mut self, sample: &[u8], label: usize) -> Result<Update, Stop> {
-        self.counters.samples += 1;
-        let result = self.learner.train(sample, label, &mut self.counters);
+        let result = self.learner.train(sample, label, &mut ());
         result.map_err(|e| self.explain(e))
     }
 

@@ -8,12 +8,10 @@ use crate::parts::Part;
 use crate::pretrain::Pretrained;
 use experiments::metrics::{DriftMetrics, drift_metrics};
 use sim_compiler::Compiled;
-use sim_cost::Counters;
-use sim_cost::{StepCost, price};
-use sim_mcu::{Bill, Board, CostModel, Region};
+use sim_mcu::{Bill, Board, Region};
 use sim_report::{
-    AccuracySummary, BillItem, Estimate, KernelCost, Memory, Phase, Run, SCHEMA, SampleRow, Stop,
-    StrategySummary, Summary, estimate,
+    AccuracySummary, BillItem, Estimate, Memory, Run, SCHEMA, SampleRow, Stop, StrategySummary,
+    Summary, estimate,
 };
 use std::sync::Arc;
 
@@ -66,23 +64,10 @@ pub fn assemble(
     };
     for ((strategy, offers), parts) in config.strategies.iter().zip(offers).zip(&finished) {
         for offer in *offers {
-            let mut counters = Counters::default();
-            parts
-                .iter()
-                .for_each(|(_, part)| counters.add(&part.counters));
-            let model = CostModel::for_core(offer.board.core.value.name())?;
-            let table = model.on(&offer.board);
-            let cost = price(&offer.compiled.program(), &counters, table)?;
-            run.summary.strategies.push(summarise(
-                strategy,
-                offer,
-                parts,
-                &cost,
-                &model,
-                run.drift_at,
-            )?);
+            run.summary
+                .strategies
+                .push(summarise(strategy, offer, parts, run.drift_at)?);
             run.bills.extend(bills(strategy, offer));
-            run.kernels.extend(kernels(strategy, offer, &cost));
             if offer.refusal.is_none() {
                 rows(strategy, offer, parts, &mut run.samples);
             }
@@ -182,28 +167,8 @@ fn summarise(
     strategy: &Strategy,
     offer: &Offer,
     parts: &Finished,
-    cost: &StepCost,
-    model: &CostModel,
     drift: Option<u64>,
 ) -> Result<StrategySummary, Failure> {
-    let board = &offer.board;
-    let (train, infer) = (cost.train_cycles(), cost.infer_cycles());
-    let (train_energy, infer_energy) = (board.energy(train, None), board.energy(infer, None));
-    let energy = |e: &Result<sim_mcu::energy::Estimate<'_>, sim_mcu::Error>| match e {
-        Ok(estimate) => {
-            let (low, high) = estimate.energy.bounds();
-            let band = low < high;
-            (
-                estimate.energy.middle(),
-                band.then_some(low),
-                band.then_some(high),
-            )
-        }
-        // A board of the user's own may have no power row: no figure then.
-        Err(_) => (0.0, None, None),
-    };
-    let (train_uj, train_low, train_high) = energy(&train_energy);
-    let (infer_uj, infer_low, infer_high) = energy(&infer_energy);
     let fits = offer.refusal.is_none();
     let metrics: Vec<Metrics> = if fits {
         parts
@@ -224,28 +189,15 @@ fn summarise(
         .compiled
         .program()
         .get(runtime_shared::program::Field::BufferSlots);
-    let calibrated = model.calibrated() && model.covers(board);
     Ok(StrategySummary {
         name: strategy.name.clone(),
-        board: board.name.clone(),
+        board: offer.board.name.clone(),
         fits,
         ram_bytes: offer.bill.sum(Region::Ram),
         ram_budget_bytes: offer.bill.budget(Region::Ram),
         flash_bytes: offer.bill.sum(Region::Flash),
         flash_budget_bytes: offer.bill.budget(Region::Flash),
         buffer_slots: u64::from(slots),
-        train_cycles_per_step: train.round() as u64,
-        train_ms_per_step: board.milliseconds(train),
-        train_uj_per_step: train_uj,
-        train_uj_low: train_low,
-        train_uj_high: train_high,
-        infer_cycles_per_step: infer.round() as u64,
-        infer_ms_per_step: board.milliseconds(infer),
-        infer_uj_per_step: infer_uj,
-        infer_uj_low: infer_low,
-        infer_uj_high: infer_high,
-        calibrated,
-        cycles_error_percent: calibrated.then_some(100.0 * model.on(board).steps.mean),
         accuracy: (!metrics.is_empty()).then(|| AccuracySummary {
             before_drift: over(|m| m.drift.map(|d| d.before)),
             at_drift: over(|m| m.drift.map(|d| d.at)),
@@ -256,6 +208,7 @@ fn summarise(
         recovered_seeds: drift.filter(|_| fits).map(|_| recovered.len() as u32),
         refused: offer.refusal.clone(),
         stopped: stopped(parts).filter(|_| fits),
+        ..StrategySummary::default()
     })
 }
 
@@ -304,25 +257,6 @@ fn bills(strategy: &Strategy, offer: &Offer) -> [sim_report::Bill; 2] {
                 .collect(),
         }
     })
-}
-
-fn kernels(strategy: &Strategy, offer: &Offer, cost: &StepCost) -> Vec<KernelCost> {
-    let phases = [(Phase::Infer, &cost.infer), (Phase::Train, &cost.train)];
-    let entries = phases.iter().flat_map(|(phase, breakdown)| {
-        breakdown
-            .iter()
-            .map(move |(kernel, share)| (*phase, *kernel, *share))
-    });
-    entries
-        .map(|(phase, kernel, share)| KernelCost {
-            strategy: strategy.name.clone(),
-            board: offer.board.name.clone(),
-            phase,
-            kernel: kernel.replace('_', " "),
-            calls: share.calls,
-            cycles: share.cycles,
-        })
-        .collect()
 }
 
 fn rows(strategy: &Strategy, offer: &Offer, parts: &Finished, samples: &mut Vec<SampleRow>) {
@@ -379,22 +313,17 @@ pub fn table(run: &Run) -> String {
             row.push(percent(accuracy.last));
         }
         row.push(s.ram_bytes.to_string());
-        row.push(if s.train_cycles_per_step == 0 {
-            "-".to_owned()
-        } else {
-            format!("{:.1}", s.train_ms_per_step)
-        });
+        let dash = || "-".to_owned();
+        let trains = s.train_cycles_per_step != Some(0);
+        let shown = |figure: Option<f64>| figure.filter(|_| trains);
+        row.push(shown(s.train_ms_per_step).map_or_else(dash, |ms| format!("{ms:.1}")));
         row.push(match (s.train_uj_low, s.train_uj_high) {
-            _ if s.train_cycles_per_step == 0 => "-".to_owned(),
-            (Some(low), Some(high)) => format!("{low:.0}–{high:.0}"),
-            _ => format!("{:.0}", s.train_uj_per_step),
+            (Some(low), Some(high)) if trains => format!("{low:.0}–{high:.0}"),
+            _ => shown(s.train_uj_per_step).map_or_else(dash, |uj| format!("{uj:.0}")),
         });
         rows.push(row);
     }
     let mut text = columns(&rows);
-    if run.summary.strategies.iter().any(|s| !s.calibrated) {
-        text.push_str("Cycles, and what follows from them, are uncalibrated: no table was fitted with this core and memory.\n");
-    }
     for s in &run.summary.strategies {
         if let Some(stop) = &s.stopped {
             text.push_str(&format!(

@@ -5,16 +5,13 @@ use crate::cache;
 use crate::failure::Failure;
 use experiments::online::Record;
 use serde::{Deserialize, Serialize};
-use sim_cost::Counters;
 use std::path::PathBuf;
 
-/// One repetition of one strategy, with what it counted.
+/// One repetition of one strategy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// What happened.
     pub record: Record,
-    /// What a board would have had to do.
-    pub counters: Counters,
 }
 
 /// The folder of one run's parts.

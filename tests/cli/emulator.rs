@@ -99,6 +99,29 @@ fn intel_hex_is_read_and_damage_names_its_line() {
 }
 
 #[test]
+fn a_uf2_file_for_another_chip_is_refused() {
+    let place = Place::new();
+    let file = |family: u32| {
+        let words = [0x0a32_4655u32, 0x9e5d_5157, 0x2000, 0, 16, 0, 1, family];
+        let mut block: Vec<u8> = words.map(u32::to_le_bytes).concat();
+        block.extend(raw_image());
+        block.resize(508, 0);
+        block.extend(0x0ab1_6f30u32.to_le_bytes());
+        block
+    };
+    for (name, family) in [("own.uf2", 0xada5_2840), ("other.uf2", 0xe48b_ff56)] {
+        std::fs::write(place.path(name), file(family)).expect("the folder can be written to");
+    }
+    let said = place.succeed(&["emulate", "own.uf2", "--board", "nano33ble"]);
+    assert!(said.contains("r0 0x0000002a"), "{said}");
+    let said = place.fail(&["emulate", "other.uf2", "--board", "nano33ble"], 2);
+    assert!(
+        said.contains("0xe48bff56") && said.contains("0xada52840"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_call_after_start_up_finds_its_variables_and_is_counted_alone() {
     let place = Place::new();
     // reset: movs r2, #1; lsls r2, r2, #29; movs r1, #5; str r1, [r2]; b . (at 16);

@@ -59,14 +59,7 @@ fn the_summary_holds_what_scripts_rely_on() {
     assert_eq!(transfer["board"], "nano33ble");
     assert_eq!(transfer["fits"], true);
     assert_eq!(transfer["buffer_slots"], 20);
-    for figure in [
-        "ram_bytes",
-        "ram_budget_bytes",
-        "flash_bytes",
-        "train_cycles_per_step",
-        "train_ms_per_step",
-        "train_uj_per_step",
-    ] {
+    for figure in ["ram_bytes", "ram_budget_bytes", "flash_bytes"] {
         assert!(
             transfer[figure].as_f64().is_some_and(|v| v > 0.0),
             "{figure}: {transfer}"
@@ -75,7 +68,6 @@ fn the_summary_holds_what_scripts_rely_on() {
     for moment in ["before_drift", "at_drift", "lowest", "final"] {
         assert!((0.0..=1.0).contains(&mean(transfer, moment)));
     }
-    assert_eq!(strategy(&summary, "static")["train_cycles_per_step"], 0);
 }
 
 #[test]

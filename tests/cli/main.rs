@@ -1,7 +1,6 @@
 //! The binary, as a person or a script uses it.
 
 mod bad_input;
-mod calibrate;
 mod emulator;
 mod experiments;
 mod places;

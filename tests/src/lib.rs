@@ -1,5 +1,6 @@
 //! What the tests across crates share.
 //!
+//! - [`integer`] — networks trained by the integer kernels, layer by layer.
 //! - [`memory`] — aligned bytes for images and arenas, with guards around them.
 //! - [`fixture`] — what PyTorch computed, read from `fixtures/torch` (made by `scripts/fixtures.py`).
 //! - [`gradient`] — the gradient of one sample, read from a Program's own gradient buffers.
@@ -9,6 +10,7 @@
 
 pub mod fixture;
 pub mod gradient;
+pub mod integer;
 pub mod memory;
 pub mod npz;
 pub mod oracle;

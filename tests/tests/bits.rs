@@ -5,12 +5,12 @@
 //!
 //! Needs qemu-system-arm, qemu-system-riscv32 (qemu-system-misc) and rustc's bare-metal targets; scripts/setup installs them.
 
+use runtime_protocol::Job;
+use runtime_protocol::synthetic::Samples;
 use runtime_shared::kernels::Shape;
 use runtime_shared::learner::Learner;
 use runtime_shared::machine;
 use runtime_shared::program::Field;
-use runtime_shared::protocol::Job;
-use runtime_shared::protocol::synthetic::Samples;
 use sim_compiler::options::DetectorSpec;
 use sim_compiler::{
     Compiled, LossSpec, NetworkSpec, Online, Optimiser, Options, PolicySpec, Scheme, Training,

@@ -6,8 +6,8 @@
 //!
 //! Needs qemu-system-arm and rustc's bare-metal targets; scripts/setup installs them.
 
+use runtime_protocol::Job;
 use runtime_shared::kernels::Shape;
-use runtime_shared::protocol::Job;
 use sim_compiler::{
     Compiled, LossSpec, NetworkSpec, Online, Optimiser, Options, Scheme, Training, compile,
 };

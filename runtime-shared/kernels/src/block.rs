@@ -30,7 +30,7 @@ pub(super) use in_blocks;
 
 /// Elements `at..at + N` of `x`.
 #[inline(always)]
-pub(super) fn chunk<const N: usize>(x: &[f32], at: usize) -> &[f32; N] {
+pub(super) fn chunk<T, const N: usize>(x: &[T], at: usize) -> &[T; N] {
     match x.get(at..).and_then(|x| x.first_chunk()) {
         Some(chunk) => chunk,
         None => out_of_range(),
@@ -39,7 +39,7 @@ pub(super) fn chunk<const N: usize>(x: &[f32], at: usize) -> &[f32; N] {
 
 /// Elements `at..at + N` of `x`, to be written.
 #[inline(always)]
-pub(super) fn chunk_mut<const N: usize>(x: &mut [f32], at: usize) -> &mut [f32; N] {
+pub(super) fn chunk_mut<T, const N: usize>(x: &mut [T], at: usize) -> &mut [T; N] {
     match x.get_mut(at..).and_then(|x| x.first_chunk_mut()) {
         Some(chunk) => chunk,
         None => out_of_range(),

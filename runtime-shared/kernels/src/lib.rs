@@ -1,4 +1,4 @@
-//! The f32 kernels: what a training step consists of.
+//! The kernels: what a training step consists of, in f32 and, in [`int`], in integers.
 //!
 //! Each is a pure function over slices and a small geometry struct, for one sample at a time. Images
 //! are stored channels last (height, width, channels). Nothing is allocated; scratch is the caller's.
@@ -25,6 +25,7 @@ pub mod dense;
 pub mod depthwise;
 pub mod dropout;
 pub mod elementwise;
+pub mod int;
 pub mod loss;
 pub mod machine;
 pub mod math;

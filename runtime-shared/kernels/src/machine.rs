@@ -68,7 +68,12 @@ core::arch::global_asm!(
     ".size vsqrt_f32, . - vsqrt_f32",
 );
 
-#[cfg(all(target_arch = "arm", target_os = "none", target_abi = "eabi"))]
+#[cfg(all(
+    feature = "soft-floats",
+    target_arch = "arm",
+    target_os = "none",
+    target_abi = "eabi"
+))]
 core::arch::global_asm!(
     include_str!("machine/soft_float/add.s"),
     include_str!("machine/soft_float/multiply.s"),
@@ -77,7 +82,12 @@ core::arch::global_asm!(
 );
 
 // ARMv6-M is the one architecture of this project's without atomics, and without division.
-#[cfg(all(target_arch = "arm", target_os = "none", not(target_has_atomic = "8")))]
+#[cfg(all(
+    feature = "soft-floats",
+    target_arch = "arm",
+    target_os = "none",
+    not(target_has_atomic = "8")
+))]
 core::arch::global_asm!(include_str!("machine/divide_v6m.s"), options(raw));
 
 /// The square root, correctly rounded (IEEE 754, round to nearest).
@@ -91,7 +101,12 @@ pub fn sqrt(x: f32) -> f32 {
         // instruction.
         unsafe { vsqrt_f32(x) }
     }
-    #[cfg(all(target_arch = "arm", target_os = "none", target_abi = "eabi"))]
+    #[cfg(all(
+        feature = "soft-floats",
+        target_arch = "arm",
+        target_os = "none",
+        target_abi = "eabi"
+    ))]
     {
         unsafe extern "C" {
             fn __sim_fsqrt(x: f32) -> f32;
@@ -108,7 +123,12 @@ pub fn sqrt(x: f32) -> f32 {
     #[cfg(not(any(
         target_arch = "x86_64",
         all(target_arch = "arm", target_abi = "eabihf"),
-        all(target_arch = "arm", target_os = "none", target_abi = "eabi")
+        all(
+            feature = "soft-floats",
+            target_arch = "arm",
+            target_os = "none",
+            target_abi = "eabi"
+        )
     )))]
     libm::sqrtf(x)
 }

@@ -7,8 +7,8 @@
 //! `-icount shift=0` lets every instruction take one nanosecond; SysTick of the mps2 boards counts at
 //! 25 MHz, so a count here is exact to 40 instructions.
 
+use runtime_protocol::Job;
 use runtime_shared::kernels::Shape;
-use runtime_shared::protocol::Job;
 use sim_compiler::{LossSpec, NetworkSpec, Online, Optimiser, Options, Scheme, Training, compile};
 use sim_device::{Machine, Patience, Qemu, RemoteLearner};
 use std::error::Error;

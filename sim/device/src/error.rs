@@ -1,6 +1,6 @@
 //! What can go wrong with a device, each with the way out.
 
-use runtime_shared::protocol::Refused;
+use runtime_protocol::Refused;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -211,6 +211,7 @@ fn sentence(refused: &Refused) -> String {
         Refused::Diverged { call } => {
             format!("the loss of call {call} exploded or is not a number; lower the learning rate")
         }
+        Refused::Arena => "the arena that was written is not one that this Program left; send it whole, or reset the learner".to_owned(),
         Refused::Corrupt => "its memory was changed while it worked; reset it and look at the stack".to_owned(),
     }
 }

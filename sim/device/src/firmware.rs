@@ -65,7 +65,7 @@ impl Firmware<'_> {
                 "build",
                 "--quiet",
                 "--package",
-                "runtime-shared",
+                "runtime-firmware",
                 "--bin",
                 "firmware",
             ])

@@ -5,9 +5,9 @@
 
 use crate::error::Error;
 use crate::transport::Transport;
-use runtime_shared::protocol::frame::{self, Arrival, Collector, FRAME_BYTES, RAW_BYTES};
-use runtime_shared::protocol::link::UNKNOWN_SEQUENCE;
-use runtime_shared::protocol::{Refused, Request, Response};
+use runtime_protocol::frame::{self, Arrival, Collector, FRAME_BYTES, RAW_BYTES};
+use runtime_protocol::link::UNKNOWN_SEQUENCE;
+use runtime_protocol::{Refused, Request, Response};
 use std::time::{Duration, Instant};
 
 /// How long and how often the host asks.

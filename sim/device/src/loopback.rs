@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::transport::Transport;
-use runtime_shared::protocol::{self, Board, Clock, Port};
+use runtime_protocol::{Board, Clock, Port};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl Loopback {
             // Floats, because they are aligned as the arena must be.
             let mut pool = vec![0.0f32; pool_bytes / 4];
             let pool = runtime_shared::machine::bytes_mut(&mut pool);
-            protocol::serve(
+            runtime_protocol::serve(
                 port,
                 &mut HostBoard,
                 pool,

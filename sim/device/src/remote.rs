@@ -3,12 +3,12 @@
 use crate::error::Error;
 use crate::link::{Link, Patience, Trouble};
 use crate::transport::Transport;
-use runtime_shared::program::{List, Program};
-use runtime_shared::protocol::message::Flaw;
-use runtime_shared::protocol::profile::{self, ENTRY_BYTES, Entry};
-use runtime_shared::protocol::{
+use runtime_protocol::message::Flaw;
+use runtime_protocol::profile::{self, ENTRY_BYTES, Entry};
+use runtime_protocol::{
     Area, Clock, DATA_BYTES, Hello, Job, Request, Response, Source, Started, Summary, VERSION,
 };
+use runtime_shared::program::{List, Program};
 use runtime_shared::state::{STATE_BYTES, State};
 use std::time::Duration;
 
@@ -256,6 +256,15 @@ impl<T: Transport> RemoteLearner<T> {
     pub fn arena(&mut self) -> Result<Vec<u8>, Error> {
         let bytes = self.started.map_or(0, |s| s.arena_bytes as usize);
         self.read(Area::Arena, bytes)
+    }
+
+    /// Replaces the whole arena by one that this Program left, here or elsewhere, and goes on from there.
+    ///
+    /// # Errors
+    /// What device and link say: [`Error::Refused`] where the arena is not one of this Program.
+    pub fn restore(&mut self, arena: &[u8]) -> Result<(), Error> {
+        self.write(Area::Arena, arena)?;
+        self.done(&Request::Resume)
     }
 
     /// CRC-32 of the whole arena.

@@ -2,10 +2,10 @@
 //!
 //! The firmware sets up no clock, so dividers are for the one after reset.
 
-/// A serial port as the firmware is built for it (`SIM_UART` and `SIM_SETUP` of runtime-shared/build.rs).
+/// A serial port as the firmware is built for it (`SIM_UART` and `SIM_SETUP` of runtime-shared/firmware/build.rs).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Uart {
-    /// The family, as in runtime-shared/src/embedded/uart.rs.
+    /// The family, as in runtime-shared/firmware/src/uart.rs.
     pub family: &'static str,
     /// Address of its registers.
     pub base: u32,

@@ -2,12 +2,12 @@
 //! host is told that it was not.
 
 use proptest::prelude::*;
+use runtime_protocol::synthetic::Samples;
+use runtime_protocol::{Job, Refused, Request, frame};
 use runtime_shared::kernels::Shape;
 use runtime_shared::learner::Learner;
 use runtime_shared::machine;
 use runtime_shared::program::Field;
-use runtime_shared::protocol::synthetic::Samples;
-use runtime_shared::protocol::{Job, Refused, Request, frame};
 use runtime_shared::rng::Rng;
 use sim_compiler::{
     Compiled, LossSpec, NetworkSpec, Online, Options, PolicySpec, Scheme, Training, compile,
@@ -124,7 +124,7 @@ proptest! {
 proptest! {
     #[test]
     fn a_frame_survives_the_envelope(sequence: u8, data in prop::collection::vec(any::<u8>(), 0..1024)) {
-        use runtime_shared::protocol::Area;
+        use runtime_protocol::Area;
         let request = Request::Write { area: Area::Image, at: 77, bytes: &data };
         let (mut scratch, mut out) = ([0; frame::RAW_BYTES], [0; frame::FRAME_BYTES]);
         let len = frame::seal(sequence, &request, &mut scratch, &mut out).expect("it fits");
@@ -137,7 +137,7 @@ proptest! {
     /// CRC-32 finds every burst of up to 32 bits (and shifts, as a changed length byte makes, all but one in 2³²).
     #[test]
     fn a_changed_byte_is_found(data in prop::collection::vec(any::<u8>(), 0..300), at: prop::sample::Index, flip in 1u8..) {
-        use runtime_shared::protocol::Area;
+        use runtime_protocol::Area;
         let request = Request::Write { area: Area::Sample, at: 0, bytes: &data };
         let (mut scratch, mut out) = ([0; frame::RAW_BYTES], [0; frame::FRAME_BYTES]);
         let len = frame::seal(9, &request, &mut scratch, &mut out).expect("it fits");
@@ -160,7 +160,7 @@ proptest! {
     /// Images with damage are refused by the device's own check, past the host's.
     #[test]
     fn a_damaged_image_is_refused(at: prop::sample::Index, flip in 1u8..) {
-        use runtime_shared::protocol::{Area, Source};
+        use runtime_protocol::{Area, Source};
         let mut image = program().image.bytes().to_vec();
         let at = at.index(image.len());
         image[at] ^= flip;
@@ -247,7 +247,7 @@ fn a_program_in_flash_learns_like_one_in_ram() {
 fn too_little_ram_is_refused_with_the_bill() {
     let compiled = program();
     let image = compiled.image.bytes().len();
-    let pool = runtime_shared::protocol::server::LINK_BYTES + image + 100;
+    let pool = runtime_protocol::server::LINK_BYTES + image + 100;
     let mut device =
         RemoteLearner::connect(Loopback::start(pool, Vec::new()), impatient()).expect("it answers");
     match device.load(compiled.image.bytes()) {
@@ -269,4 +269,56 @@ fn a_device_that_is_unplugged_or_stuck_is_reported() {
     assert!(matches!(device.stack_used(), Err(Error::Damaged { .. })));
     device.transport().unplug();
     assert!(matches!(device.stack_used(), Err(Error::Gone { .. })));
+}
+
+#[test]
+fn an_arena_that_was_saved_goes_on_where_it_was() {
+    let compiled = program();
+    let connect = || {
+        let mut device = RemoteLearner::connect(Loopback::start(POOL, Vec::new()), impatient())
+            .expect("it answers");
+        device.load(compiled.image.bytes()).expect("it loads");
+        device
+    };
+    let mut samples = Samples::new(3, 128);
+    let mut sample = vec![0; compiled.program().size(Field::SampleBytes)];
+    let mut learn = |device: &mut RemoteLearner<Loopback>| {
+        let label = samples.draw(&mut sample, 3) as usize;
+        device.learn(&sample, label).expect("a step");
+        (sample.clone(), label)
+    };
+    let mut device = connect();
+    for _ in 0..8 {
+        learn(&mut device);
+    }
+    let saved = device.arena().expect("it is read");
+    let later: Vec<_> = (0..4).map(|_| learn(&mut device)).collect();
+    let end = device.arena().expect("it is read");
+    // Another device, which learnt something else.
+    let mut other = connect();
+    learn(&mut other);
+    other.restore(&saved).expect("it is ours");
+    for (sample, label) in &later {
+        other.learn(sample, *label).expect("a step");
+    }
+    assert_eq!(other.arena().expect("it is read"), end);
+    // A state that this Program never has: six samples in five slots; a label that has no output.
+    let slots = compiled.program().size(Field::BufferAt);
+    for (at, byte) in [(16, 6), (0, !saved[0]), (slots + 16, 3)] {
+        let mut damaged = saved.clone();
+        damaged[at] = byte;
+        let refused = other.restore(&damaged).expect_err("it is damaged");
+        assert!(
+            matches!(refused, Error::Refused(Refused::Arena)),
+            "{refused}"
+        );
+        // Nothing works on it until it is whole.
+        let refused = other.learn(&later[0].0, 0).expect_err("it is damaged");
+        assert!(
+            matches!(refused, Error::Refused(Refused::Arena)),
+            "{refused}"
+        );
+    }
+    other.reset().expect("it starts from the image");
+    assert!(other.learn(&later[0].0, 0).is_ok());
 }

@@ -199,6 +199,14 @@ pub enum Error {
         /// What is wrong there.
         problem: String,
     },
+    /// No part of the UF2 file is for the board's chip, or nobody can know which.
+    #[error("the UF2 file is for {found}, {wanted}")]
+    Uf2Family {
+        /// The families of its blocks.
+        found: String,
+        /// What was wanted instead.
+        wanted: String,
+    },
     /// The image is for another processor.
     #[error(
         "the image is for {0}, not for a 32-bit little-endian Arm processor; build it for a thumb target"

@@ -51,6 +51,7 @@ mod start;
 mod stretch;
 mod symbols;
 mod system;
+mod systick;
 pub mod timing;
 mod word;
 

@@ -27,6 +27,8 @@ pub struct Machine {
     pub programs_flash: bool,
     /// Bits of an interrupt's priority that the chip implements; 0 stands for the core's usual number.
     pub priority_bits: u8,
+    /// The families of UF2 files that its boot loader takes; where none is known, a file is for one family, whichever.
+    pub uf2_families: Vec<u32>,
     /// Whether the DWT has its cycle counter, which a chip may leave out and the baseline never has.
     pub cycle_counter: bool,
     /// Wait states, line buffers and caches.
@@ -131,6 +133,7 @@ impl Machine {
             peripheral_spaces: Vec::new(),
             programs_flash: false,
             priority_bits: 0,
+            uf2_families: Vec::new(),
             cycle_counter: true,
             timing: MemoryTiming::default(),
         }

@@ -1,6 +1,8 @@
 //! The interrupt controller: which exceptions are enabled, pending and active, and which comes next
 //! (ARMv7-M ARM B1.5.4, B3.4).
 
+use crate::core::Core;
+
 /// Exceptions 0 to 15 and 256 interrupts.
 pub(crate) const EXCEPTIONS: usize = 272;
 pub(crate) const NMI: u32 = 2;
@@ -58,13 +60,7 @@ impl Nvic {
         }
     }
 
-    /// Whether an exception is active.
-    pub(crate) fn is_active(&self, number: u32) -> bool {
-        self.exceptions
-            .get(number as usize)
-            .is_some_and(|e| e.active)
-    }
-
+    /// Makes an exception pending.
     pub(crate) fn pend(&mut self, number: u32) {
         if let Some(e) = self.exceptions.get_mut(number as usize) {
             e.pending = true;
@@ -105,8 +101,8 @@ impl Nvic {
             .unwrap_or(256)
     }
 
-    /// The pending and enabled exception that may pre-empt under the given masks.
-    pub(crate) fn next(&self, primask: bool, faultmask: bool, basepri: u8) -> Option<u32> {
+    /// The priority that an exception has to be above to pre-empt under the given masks.
+    fn limit(&self, primask: bool, faultmask: bool, basepri: u8) -> i32 {
         let mut limit = self.active_priority();
         if basepri != 0 {
             limit = limit.min(i32::from(basepri));
@@ -117,6 +113,18 @@ impl Nvic {
         if faultmask {
             limit = limit.min(-1);
         }
+        limit
+    }
+
+    /// Whether an exception could pre-empt under the given masks, whatever else is pending.
+    pub(crate) fn preempts(&self, number: u32, core: &Core) -> bool {
+        let limit = self.limit(core.primask, core.faultmask, core.basepri);
+        self.group(self.priority(number as usize)) < self.group(limit)
+    }
+
+    /// The pending and enabled exception that may pre-empt under the given masks.
+    pub(crate) fn next(&self, primask: bool, faultmask: bool, basepri: u8) -> Option<u32> {
+        let limit = self.limit(primask, faultmask, basepri);
         self.most_urgent()
             .filter(|&(priority, _)| self.group(priority) < self.group(limit))
             .map(|(_, number)| number)
@@ -143,19 +151,43 @@ impl Nvic {
             .min()
     }
 
-    /// The interrupt control and state register.
-    pub(crate) fn icsr(&self) -> u32 {
+    /// The interrupt control and state register; `mainline` cores say whether the active exception is the only one.
+    pub(crate) fn icsr(&self, mainline: bool) -> u32 {
         let active = (1..EXCEPTIONS)
             .filter(|&n| self.exceptions[n].active)
             .min_by_key(|&n| self.priority(n))
             .unwrap_or(0) as u32;
         let pending = self.most_urgent().map_or(0, |(_, number)| number);
         let is_pending = |n: u32| u32::from(self.exceptions[n as usize].pending);
+        // An interrupt counts as pending whether it is enabled or not.
+        let interrupts = self.exceptions[16..].iter().any(|e| e.pending);
+        let actives = self.exceptions.iter().filter(|e| e.active).count();
         active
+            | u32::from(mainline && actives < 2) << 11
             | pending << 12
+            | u32::from(interrupts) << 22
             | is_pending(SYSTICK) << 26
             | is_pending(PENDSV) << 28
             | is_pending(NMI) << 31
+    }
+
+    /// Which exceptions of the core are active and pending, as SHCSR has them (ARMv7-M ARM B3.2.13).
+    pub(crate) fn system_handlers(&self) -> u32 {
+        const ACTIVE: [(u32, u32); 5] = [
+            (BUS_FAULT, 1),
+            (USAGE_FAULT, 3),
+            (SVCALL, 7),
+            (PENDSV, 10),
+            (SYSTICK, 11),
+        ];
+        const PENDING: [(u32, u32); 3] = [(USAGE_FAULT, 12), (BUS_FAULT, 14), (SVCALL, 15)];
+        let active = ACTIVE
+            .iter()
+            .map(|&(n, bit)| u32::from(self.exceptions[n as usize].active) << bit);
+        let pending = PENDING
+            .iter()
+            .map(|&(n, bit)| u32::from(self.exceptions[n as usize].pending) << bit);
+        active.chain(pending).sum()
     }
 
     /// One flag of the 32 interrupts that a register of the controller stands for.

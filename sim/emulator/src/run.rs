@@ -6,6 +6,7 @@ use crate::exceptions;
 use crate::fault::{Cause, Fault, Stop, Trap};
 use crate::hook::{HookAction, HookContext};
 use crate::memory::events;
+use crate::nvic::SVCALL;
 use crate::observer::{Exception, Nobody, Observer};
 use crate::op::{Kind, Op};
 use crate::profile::Profiler;
@@ -255,16 +256,14 @@ impl Emulator {
                 self.faulted(pc, cause)
             }
             Trap::Svc => {
-                self.bus.system.nvic.pend(crate::nvic::SVCALL);
-                let next = self.bus.system.nvic.next(
-                    self.core.primask,
-                    self.core.faultmask,
-                    self.core.basepri,
-                );
-                if next.is_none() {
-                    self.core.pc = pc;
-                    return self.faulted(pc, Cause::Escalated);
+                if !self.bus.system.nvic.preempts(SVCALL, &self.core) {
+                    let behind = std::mem::replace(&mut self.core.pc, pc);
+                    self.faulted(pc, Cause::Escalated)?;
+                    // The call is over: its HardFault returns behind it.
+                    self.core.pc = behind;
+                    return Ok(Outcome::Done);
                 }
+                self.bus.system.nvic.pend(SVCALL);
                 self.bus.events |= events::EXCEPTIONS;
                 Ok(Outcome::Done)
             }
@@ -295,20 +294,9 @@ impl Emulator {
 
     /// A fault ends the run, unless it goes to the program's own handler and that can be entered.
     fn faulted(&mut self, pc: u32, cause: Cause) -> Result<Outcome, Stop> {
-        if self.vector_faults {
-            let masked = self.core.primask || self.core.faultmask || self.core.ipsr != 0;
-            let raised = self.bus.system.raise(&cause, masked).is_some();
-            // What cannot be taken now would come again and again: the core locks up (ARMv7-M ARM B1.5.15).
-            let core = &self.core;
-            let next = self
-                .bus
-                .system
-                .nvic
-                .next(core.primask, core.faultmask, core.basepri);
-            if raised && next.is_some() {
-                self.bus.events |= events::EXCEPTIONS;
-                return Ok(Outcome::Vectored);
-            }
+        if self.vector_faults && self.bus.system.raise(&cause, &self.core).is_some() {
+            self.bus.events |= events::EXCEPTIONS;
+            return Ok(Outcome::Vectored);
         }
         Err(self.fault(pc, cause))
     }

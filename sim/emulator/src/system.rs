@@ -3,11 +3,13 @@
 //! As far as bare-metal start-up code and simple schedulers need it (ARMv7-M ARM B3, C1.8). The MPU reads
 //! as absent; what is not listed reads as zero and ignores writes.
 
+use crate::core::Core;
 use crate::fault::Cause;
 use crate::features::{Features, Fpu};
 use crate::machine::Machine;
 use crate::memory::events;
-use crate::nvic::{BUS_FAULT, EXCEPTIONS, HARD_FAULT, NMI, Nvic, SYSTICK, USAGE_FAULT};
+use crate::nvic::{BUS_FAULT, EXCEPTIONS, HARD_FAULT, Nvic, SYSTICK, USAGE_FAULT};
+use crate::systick::SysTick;
 
 const CCR_UNALIGN_TRP: u32 = 1 << 3;
 const CCR_DIV_0_TRP: u32 = 1 << 4;
@@ -19,11 +21,7 @@ const DEMCR_TRCENA: u32 = 1 << 24;
 #[derive(Debug, Clone)]
 pub struct System {
     pub(crate) nvic: Nvic,
-    systick_control: u32,
-    systick_reload: u32,
-    /// Clock at which the counter was last zero or loaded.
-    systick_origin: u64,
-    systick_fired: bool,
+    systick: SysTick,
     pub(crate) vtor: u32,
     ccr: u32,
     scr: u32,
@@ -59,10 +57,7 @@ impl System {
         };
         System {
             nvic: Nvic::new((0xff00u32 >> bits) as u8),
-            systick_control: 4,
-            systick_reload: 0,
-            systick_origin: 0,
-            systick_fired: false,
+            systick: SysTick::new(),
             vtor: 0,
             ccr: if features.mainline {
                 1 << 9
@@ -113,15 +108,17 @@ impl System {
         self.scr & 2 != 0
     }
 
-    /// Makes the exception of a fault pending and notes why; the exception's number, or `None` where the
-    /// core locks up because it handles a fault already.
-    pub(crate) fn raise(&mut self, cause: &Cause, masked: bool) -> Option<u32> {
+    /// Makes the exception of a fault pending and notes why; the exception's number, or `None` where the core locks up because
+    /// not even a HardFault can be taken (ARMv7-M ARM B1.5.15).
+    pub(crate) fn raise(&mut self, cause: &Cause, core: &Core) -> Option<u32> {
         let (status, own) = match cause {
             Cause::UnmappedFetch(_) => (1 << 8, BUS_FAULT),
             Cause::UnmappedRead(_) | Cause::UnmappedWrite(_) | Cause::WriteToFlash(_) => {
                 (1 << 9, BUS_FAULT)
             }
-            Cause::Undefined | Cause::Escalated => (1 << 16, USAGE_FAULT),
+            Cause::Undefined => (1 << 16, USAGE_FAULT),
+            // A supervisor call has no status of its own, and nowhere to go but to HardFault.
+            Cause::Escalated => (0, HARD_FAULT),
             Cause::ArmState(_) => (1 << 17, USAGE_FAULT),
             Cause::BadExceptionReturn(_) => (1 << 18, USAGE_FAULT),
             Cause::NoCoprocessor => (1 << 19, USAGE_FAULT),
@@ -129,58 +126,36 @@ impl System {
             Cause::Unaligned(_) => (1 << 24, USAGE_FAULT),
             Cause::DivisionByZero => (1 << 25, USAGE_FAULT),
         };
-        if self.nvic.is_active(HARD_FAULT) || self.nvic.is_active(NMI) {
-            return None;
-        }
         self.faults[0] |= status;
         if let Cause::UnmappedRead(a) | Cause::UnmappedWrite(a) | Cause::WriteToFlash(a) = cause {
             self.faults[0] |= BFARVALID;
             self.faults[3] = *a;
         }
+        let taken = |number: u32| self.nvic.preempts(number, core);
         // SHCSR enables BusFault with bit 17 and UsageFault with bit 18; what is not enabled, or cannot
         // pre-empt, becomes a HardFault.
-        let enabled = self.mainline && self.shcsr >> (own + 12) & 1 == 1;
-        let number = if enabled && !masked && !self.nvic.is_active(own) {
+        let enabled = self.mainline && own != HARD_FAULT && self.shcsr >> (own + 12) & 1 == 1;
+        let number = if enabled && taken(own) {
             own
-        } else {
+        } else if taken(HARD_FAULT) {
             self.faults[1] |= HFSR_FORCED;
             HARD_FAULT
+        } else {
+            return None;
         };
         self.nvic.pend(number);
         Some(number)
     }
 
-    /// The clock at which SysTick next reaches zero, if it counts and interrupts.
+    /// The clock at which SysTick next interrupts.
     pub(crate) fn systick_deadline(&self) -> u64 {
-        let counts = self.systick_control & 3 == 3 && self.systick_reload != 0;
-        if counts {
-            self.systick_origin + u64::from(self.systick_reload) + 1
-        } else {
-            u64::MAX
-        }
+        self.systick.deadline()
     }
 
     /// Takes note of the time: pends SysTick if it passed zero.
     pub(crate) fn advance(&mut self, clock: u64) {
-        if clock < self.systick_deadline() {
-            return;
-        }
-        let period = u64::from(self.systick_reload) + 1;
-        self.systick_origin += (clock - self.systick_origin) / period * period;
-        self.systick_fired = true;
-        self.nvic.pend(SYSTICK);
-    }
-
-    fn systick_value(&self, clock: u64) -> u32 {
-        if self.systick_control & 1 == 0 || self.systick_reload == 0 {
-            return 0;
-        }
-        let period = u64::from(self.systick_reload) + 1;
-        let elapsed = clock.wrapping_sub(self.systick_origin) % period;
-        if elapsed == 0 {
-            0
-        } else {
-            (period - elapsed) as u32
+        if self.systick.advance(clock) {
+            self.nvic.pend(SYSTICK);
         }
     }
 
@@ -193,18 +168,14 @@ impl System {
             0xe000_1004 => self.dwt_origin as u32,
             0xe000_e004 => (EXCEPTIONS as u32 - 16) / 32 - 1,
             0xe000_e010 => {
-                let passed = self.systick_control & 1 == 1
-                    && self.systick_reload != 0
-                    && clock.wrapping_sub(self.systick_origin) > u64::from(self.systick_reload);
-                let fired = std::mem::take(&mut self.systick_fired) || passed;
-                if passed && self.systick_control & 2 == 0 {
-                    let period = u64::from(self.systick_reload) + 1;
-                    self.systick_origin += (clock - self.systick_origin) / period * period;
-                }
-                self.systick_control | u32::from(fired) << 16
+                self.advance(clock);
+                self.systick.control()
             }
-            0xe000_e014 => self.systick_reload,
-            0xe000_e018 => self.systick_value(clock),
+            0xe000_e014 => self.systick.reload(),
+            0xe000_e018 => {
+                self.advance(clock);
+                self.systick.value()
+            }
             0xe000_e01c => 0xc000_0000,
             0xe000_e100..=0xe000_e13c => self.nvic.bitmap(address, |e| e.enabled),
             0xe000_e180..=0xe000_e1bc => self.nvic.bitmap(address, |e| e.enabled),
@@ -215,13 +186,15 @@ impl System {
                 self.nvic.priorities((address - 0xe000_e400) as usize + 16)
             }
             0xe000_ed00 => self.cpuid,
-            0xe000_ed04 => self.nvic.icsr(),
+            0xe000_ed04 => self.nvic.icsr(self.mainline),
             0xe000_ed08 => self.vtor,
             0xe000_ed0c => 0xfa05_0000 | self.aircr_group << 8,
             0xe000_ed10 => self.scr,
             0xe000_ed14 => self.ccr,
             0xe000_ed18..=0xe000_ed20 => self.nvic.priorities((address - 0xe000_ed18) as usize + 4),
-            0xe000_ed24 => self.shcsr,
+            // The baseline shows no more than that a supervisor call is pending.
+            0xe000_ed24 if !self.mainline => self.nvic.system_handlers() & 1 << 15,
+            0xe000_ed24 => self.shcsr | self.nvic.system_handlers(),
             0xe000_ed28 => self.faults[0],
             0xe000_ed2c => self.faults[1],
             0xe000_ed34 => self.faults[2],
@@ -278,15 +251,16 @@ impl System {
             }
             0xe000_1004 => self.dwt_origin = value.into(),
             0xe000_e010 => {
-                if value & 1 == 1 && self.systick_control & 1 == 0 {
-                    self.systick_origin = clock;
-                }
-                self.systick_control = value & 7;
+                self.advance(clock);
+                self.systick.set_control(value);
             }
-            0xe000_e014 => self.systick_reload = value & 0x00ff_ffff,
+            0xe000_e014 => {
+                self.advance(clock);
+                self.systick.set_reload(value);
+            }
             0xe000_e018 => {
-                self.systick_origin = clock;
-                self.systick_fired = false;
+                self.advance(clock);
+                self.systick.clear();
             }
             0xe000_e100..=0xe000_e13c => self.nvic.each(address, value, |e| e.enabled = true),
             0xe000_e180..=0xe000_e1bc => self.nvic.each(address, value, |e| e.enabled = false),
@@ -318,8 +292,8 @@ impl System {
                 }
             }
             0xe000_ed24 => self.shcsr = value & 0x7_0000,
-            // Status bits are cleared by writing ones.
-            0xe000_ed28 => self.faults[0] &= !value,
+            // Status bits are cleared by writing ones; parts of the word are registers of their own.
+            0xe000_ed28..=0xe000_ed2b => self.faults[0] &= !(value << (8 * (address & 3))),
             0xe000_ed2c => self.faults[1] &= !value,
             0xe000_ed88 if self.fpu != Fpu::None => self.cpacr = value & 0x00f0_0000,
             0xe000_edfc => self.demcr = value & (DEMCR_TRCENA | 0x7f1),
@@ -355,6 +329,16 @@ mod tests {
         s.advance(1100);
         assert_eq!(s.nvic.next(false, false, 0), Some(SYSTICK));
         assert_eq!(s.read(0xe000_e010, 1101) >> 16 & 1, 1);
+    }
+
+    #[test]
+    fn parts_of_the_fault_status_are_cleared_by_themselves() {
+        let mut s = system();
+        s.faults[0] = 0x0200_8200;
+        s.write(0xe000_ed29, 0x82, 1, 0);
+        assert_eq!(s.read(0xe000_ed28, 0), 0x0200_0000);
+        s.write(0xe000_ed2a, 0x0200, 2, 0);
+        assert_eq!(s.read(0xe000_ed28, 0), 0);
     }
 
     #[test]

@@ -151,6 +151,52 @@ fn a_stack_pointer_outside_the_stacks_memory_measures_nothing() {
 }
 
 #[test]
+fn a_supervisor_call_that_is_masked_becomes_a_hard_fault_once() {
+    // cpsid i; svc #0; adds r0, #1; cpsie i; nop; bkpt. 0x110: adds r4, #1; bx lr. 0x118: adds r5, #1; bx lr.
+    let mut code = vec![0xb672, 0xdf00, 0x3001, 0xb662, 0xbf00, 0xbe00];
+    code.resize(8, 0xbf00);
+    code.extend([0x3401, 0x4770, 0xbf00, 0xbf00, 0x3501, 0x4770]);
+    for core in ["cortex-m0plus", "cortex-m4f"] {
+        let mut emulator = with(core, &[(3, 0x110), (11, 0x118)], &code, |_| {});
+        emulator.set_vector_faults(true);
+        let stop = emulator.run(50);
+        assert!(matches!(stop, Stop::Breakpoint { .. }), "{core}: {stop}");
+        let r = emulator.core().r;
+        assert_eq!((r[0], r[4], r[5]), (1, 1, 0), "{core}");
+    }
+}
+
+/// A fault in a handler goes to its own exception where that is more urgent, else to HardFault.
+#[test]
+fn a_fault_in_a_handler_goes_as_far_as_its_priority_lets_it() {
+    // svc #0; bkpt. 0x110, SVC: udf #1. 0x118, UsageFault: adds r4, #1; bkpt. 0x120, HardFault: adds r5, #1; bkpt.
+    let mut code = vec![0xdf00, 0xbe00];
+    code.resize(8, 0xbf00);
+    code.extend([
+        0xde01, 0xbf00, 0xbf00, 0xbf00, 0x3401, 0xbe00, 0xbf00, 0xbf00,
+    ]);
+    code.extend([0x3501, 0xbe00]);
+    for (svc, usage, expected) in [(0x80, 0x40, (1, 0)), (0x40, 0x80, (0, 1))] {
+        // strb r1, [r6] and strb r2, [r7] set the priorities, str r3, [r0] SHCSR.
+        let mut all = vec![0x7031u16, 0x703a, 0x6003];
+        all.extend(&code);
+        all.remove(5);
+        all.remove(5);
+        all.remove(5);
+        let vectors = [(3, 0x120), (6, 0x118), (11, 0x110)];
+        let mut emulator = with("cortex-m4f", &vectors, &all, |_| {});
+        let core = emulator.core_mut();
+        (core.r[0], core.r[3]) = (0xe000_ed24, 1 << 18);
+        (core.r[1], core.r[6]) = (svc, 0xe000_ed1f);
+        (core.r[2], core.r[7]) = (usage, 0xe000_ed1a);
+        emulator.set_vector_faults(true);
+        assert!(matches!(emulator.run(50), Stop::Breakpoint { .. }));
+        let r = emulator.core().r;
+        assert_eq!((r[4], r[5]), expected, "{svc:#x} {usage:#x}");
+    }
+}
+
+#[test]
 fn exceptions_keep_flags_and_conditional_blocks() {
     // movs r0, #0; svc 0 inside an IT block: ite eq; svceq #0; movne r1, #9; bkpt. Handler: movs r4, #1; bx lr.
     let mut code = vec![0x2000, 0xbf0c, 0xdf00, 0x2109, 0xbe00];
@@ -390,4 +436,30 @@ fn loads_and_stores_are_counted_by_memory() {
         .map(|r| (r.name.as_str(), r.loads, r.stores))
         .collect();
     assert_eq!(regions, [("ram", 0, 2), ("flash", 1, 0)]);
+}
+
+/// Keeps what a program writes.
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl sim_emulator::Host for Kept {
+    fn write(&mut self, _: u32, bytes: &[u8]) -> usize {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        bytes.len()
+    }
+    fn read(&mut self, _: u32, _: &mut [u8]) -> usize {
+        0
+    }
+}
+
+#[test]
+fn a_string_is_written_byte_by_byte() {
+    // movs r0, #4 (SYS_WRITE0); bkpt 0xab; bkpt 0: what is no text, and a letter of two bytes cut off.
+    let mut emulator = program("cortex-m4f", &[0x2004, 0xbeab, 0xbe00]);
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    emulator.set_host(Box::new(Kept(kept.clone())));
+    let string = [b'a', 0xff, 0x80, 0xc3, 0xa9, 0xc3];
+    emulator.write(RAM, &string).unwrap();
+    emulator.core_mut().r[1] = RAM;
+    assert!(matches!(emulator.run(10), Stop::Breakpoint { .. }));
+    assert_eq!(*kept.lock().unwrap(), string);
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why a board, a core or a cost model could not be had.
+/// Why a board or its energy is unavailable.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read.
@@ -35,44 +35,6 @@ pub enum Error {
         /// "Did you mean …?", with a leading blank, or nothing.
         hint: String,
         /// Every built-in board.
-        known: String,
-    },
-    /// No kernel cost model is built in for this core.
-    #[error("There is no kernel cost model for the core \"{name}\".{hint} Known cores: {known}.")]
-    UnknownCore {
-        /// The core that was asked for.
-        name: String,
-        /// "Did you mean …?", with a leading blank, or nothing.
-        hint: String,
-        /// Every core with a model.
-        known: String,
-    },
-    /// The cost model of this core does not price this kernel.
-    #[error(
-        "The cost model does not price the kernel \"{kernel}\".{hint} Calibrate the core anew. \
-         Known kernels: {known}."
-    )]
-    UnknownKernel {
-        /// The kernel that was asked for.
-        kernel: String,
-        /// "Did you mean …?", with a leading blank, or nothing.
-        hint: String,
-        /// Every kernel of the model.
-        known: String,
-    },
-    /// The caller counted trips of a loop that the kernel's model does not price, so their cycles would be lost.
-    #[error(
-        "The cost model has no cycles for the loop \"{name}\" of the kernel \"{kernel}\", but {count} trips were counted. \
-         It prices: {known}. Calibrate the core anew."
-    )]
-    UnpricedLoop {
-        /// The kernel that was asked for.
-        kernel: String,
-        /// The loop.
-        name: String,
-        /// How many trips the caller counted.
-        count: f64,
-        /// The loops that the kernel's model prices.
         known: String,
     },
     /// The board has no power row of this mode.

@@ -1,12 +1,11 @@
-//! Boards, budgets, cycles and energy.
+//! Boards, budgets and energy.
 //!
-//! What a microcontroller offers and what a network costs on it, as data and plain arithmetic. Four questions, one module
+//! What a microcontroller offers and what a network costs on it, as data and plain arithmetic. Three questions, one module
 //! each, none of which knows the others' callers:
 //!
 //! - [`board`]: what is on the board? Profiles are TOML files in which every figure names its source; those of
 //!   `configs/boards` are built in, a board of the user's own is read from its path.
 //! - [`bill`]: does it fit? Every byte of RAM and flash, what it is for, against the board's budget.
-//! - [`cost`]: how many cycles? A linear model per kernel, from trips of its loops that the caller counts.
 //! - [`energy`]: how many milliseconds and microjoules is that? Power × cycles / clock, and how far to trust it.
 //!
 //! [`thesis`] holds the RAM formula of the work that is reproduced, to be reported beside the planner's true figure.
@@ -14,7 +13,6 @@
 
 pub mod bill;
 pub mod board;
-pub mod cost;
 pub mod energy;
 pub mod error;
 pub mod parse;
@@ -24,7 +22,6 @@ pub mod thesis;
 
 pub use bill::{Bill, Item, Kind, Region};
 pub use board::{Board, boards, find};
-pub use cost::{CostModel, Placement};
 pub use energy::Energy;
 pub use error::Error;
 pub use source::{Source, Tag};

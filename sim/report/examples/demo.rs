@@ -218,14 +218,14 @@ fn drift(boards: usize, lift: f64) -> Run {
                 flash_bytes: 49_716,
                 flash_budget_bytes: 1_048_576,
                 buffer_slots: shape.slots,
-                train_cycles_per_step: cycles as u64,
-                train_ms_per_step: ms(cycles),
-                train_uj_per_step: ms(cycles) * f64::midpoint(low, high),
+                train_cycles_per_step: Some(cycles as u64),
+                train_ms_per_step: Some(ms(cycles)),
+                train_uj_per_step: Some(ms(cycles) * f64::midpoint(low, high)),
                 train_uj_low: Some(ms(cycles) * low),
                 train_uj_high: Some(ms(cycles) * high),
-                infer_cycles_per_step: infer as u64,
-                infer_ms_per_step: ms(infer),
-                infer_uj_per_step: ms(infer) * f64::midpoint(low, high),
+                infer_cycles_per_step: Some(infer as u64),
+                infer_ms_per_step: Some(ms(infer)),
+                infer_uj_per_step: Some(ms(infer) * f64::midpoint(low, high)),
                 infer_uj_low: Some(ms(infer) * low),
                 infer_uj_high: Some(ms(infer) * high),
                 accuracy: fits.then(|| AccuracySummary {
@@ -322,7 +322,7 @@ fn scratch() -> Run {
             entry.recovery_samples,
             entry.recovered_seeds,
         ) = (Some(last), None, None);
-        (entry.calibrated, entry.cycles_error_percent) = (true, Some(3.4));
+        entry.cycles_standard_error_percent = Some(0.4);
         run.bills
             .iter_mut()
             .filter(|bill| bill.strategy == old)

@@ -68,15 +68,18 @@ fn known<'a>(
 
 fn figures(entry: &StrategySummary) -> Result<(), String> {
     let costs = [
-        ("train_ms_per_step", Some(entry.train_ms_per_step)),
-        ("train_uj_per_step", Some(entry.train_uj_per_step)),
+        ("train_ms_per_step", entry.train_ms_per_step),
+        ("train_uj_per_step", entry.train_uj_per_step),
         ("train_uj_low", entry.train_uj_low),
         ("train_uj_high", entry.train_uj_high),
-        ("infer_ms_per_step", Some(entry.infer_ms_per_step)),
-        ("infer_uj_per_step", Some(entry.infer_uj_per_step)),
+        ("infer_ms_per_step", entry.infer_ms_per_step),
+        ("infer_uj_per_step", entry.infer_uj_per_step),
         ("infer_uj_low", entry.infer_uj_low),
         ("infer_uj_high", entry.infer_uj_high),
-        ("cycles_error_percent", entry.cycles_error_percent),
+        (
+            "cycles_standard_error_percent",
+            entry.cycles_standard_error_percent,
+        ),
     ];
     for (field, value) in costs {
         if value.is_some_and(|value| !value.is_finite() || value < 0.0) {

@@ -131,10 +131,13 @@ fn differences(before: &StrategySummary, after: &StrategySummary) -> [Cell; 7] {
         ratio(before.ram_bytes as f64, after.ram_bytes as f64),
         ratio(before.flash_bytes as f64, after.flash_bytes as f64),
         ratio(
-            before.train_cycles_per_step as f64,
-            after.train_cycles_per_step as f64,
+            before.train_cycles_per_step.unwrap_or(0) as f64,
+            after.train_cycles_per_step.unwrap_or(0) as f64,
         ),
-        ratio(before.train_uj_per_step, after.train_uj_per_step),
+        ratio(
+            before.train_uj_per_step.unwrap_or(0.0),
+            after.train_uj_per_step.unwrap_or(0.0),
+        ),
     ]
 }
 

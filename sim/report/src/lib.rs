@@ -33,7 +33,7 @@ pub use error::Error;
 pub use run::{Bill, BillItem, KernelCost, Memory, Phase, Run, SampleRow};
 pub use stats::{estimate, t_quantile};
 pub use store::{CSV_FILE, PARQUET_FILE, RUN_FILE, SUMMARY_FILE, read};
-pub use summary::{AccuracySummary, Estimate, SCHEMA, Stop, StrategySummary, Summary};
+pub use summary::{AccuracySummary, Estimate, SCHEMA, Stop, StrategySummary, Summary, Unit};
 
 /// The report as one self-contained page.
 pub const PAGE_FILE: &str = "report.html";

@@ -1,15 +1,11 @@
 //! What `summary.json` holds: the few figures of a run that scripts may rely on.
 //!
-//! The fields of schema 1 come first and in a fixed order; what was added since follows them and is
-//! left out where it does not apply, so that a script written for schema 1 keeps working.
+//! Schema 2: cycles are measured, and absent (`null`) where they are unavailable; `cycles_unavailable` then says why.
 
 use serde::{Deserialize, Serialize};
 
 /// The version of `summary.json` that this crate writes and reads.
-pub const SCHEMA: u32 = 1;
-
-/// What a figure that is not calibrated means, for a person.
-pub(crate) const UNCALIBRATED: &str = "Uncalibrated: no cost table was fitted with this core and memory. Of a core without a timing table, each instruction counts as a cycle; on a board of your own, memory counts as if it never stalled.";
+pub const SCHEMA: u32 = 2;
 
 /// The figures of one run: an experiment, its data set and every strategy on every board.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,14 +41,13 @@ pub struct StrategySummary {
     pub flash_bytes: u64,
     /// Replay buffer capacity, samples.
     pub buffer_slots: u64,
-    /// Mean cycles of one learning step (all passes over the buffer); 0 where nothing trains.
-    pub train_cycles_per_step: u64,
-    /// Time of one learning step at the board's clock, milliseconds.
-    pub train_ms_per_step: f64,
-    /// Energy of one learning step, µJ; the middle of the band where only a band is known.
-    pub train_uj_per_step: f64,
-    /// Whether the cycles come from a cost model that was calibrated on machine code, with memory like the board's.
-    pub calibrated: bool,
+    /// Mean cycles of one learning step (prediction and all passes over the buffer), over the steps of the run; 0 where nothing
+    /// trains, `None` where cycles are unavailable.
+    pub train_cycles_per_step: Option<u64>,
+    /// Time of one learning step at the board's clock, milliseconds; `None` where instructions are counted.
+    pub train_ms_per_step: Option<f64>,
+    /// Energy of one learning step, µJ; the middle of the band where only a band is known, `None` where the board's power is not.
+    pub train_uj_per_step: Option<f64>,
     /// Accuracy on held-out samples; `None` where the strategy never ran.
     pub accuracy: Option<AccuracySummary>,
     /// Samples from the drift until accuracy is back at 95 % of its level before it, over the seeds
@@ -69,23 +64,35 @@ pub struct StrategySummary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_uj_high: Option<f64>,
     /// Mean cycles of one prediction.
-    #[serde(default)]
-    pub infer_cycles_per_step: u64,
+    pub infer_cycles_per_step: Option<u64>,
     /// Time of one prediction at the board's clock, milliseconds.
-    #[serde(default)]
-    pub infer_ms_per_step: f64,
+    pub infer_ms_per_step: Option<f64>,
     /// Energy of one prediction, µJ; the middle of the band where only a band is known.
-    #[serde(default)]
-    pub infer_uj_per_step: f64,
+    pub infer_uj_per_step: Option<f64>,
     /// Lower end of the energy of one prediction, µJ, where power is known as a band only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub infer_uj_low: Option<f64>,
     /// Upper end of the energy of one prediction, µJ, where power is known as a band only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub infer_uj_high: Option<f64>,
-    /// Error of the calibrated cost model on networks that it was not fitted to, percent.
+    /// Cycles of the first learning step of the stream, with an empty buffer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cycles_error_percent: Option<f64>,
+    pub train_cycles_first_step: Option<u64>,
+    /// Cycles of a learning step with a full buffer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_cycles_full_buffer: Option<u64>,
+    /// What the cycles above are: `cycles`, or `instructions` of a core without an instruction table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycles_unit: Option<Unit>,
+    /// Standard error of the mean cycles of a learning step, from sampling steps of the run, percent of the mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycles_standard_error_percent: Option<f64>,
+    /// What is known of the emulator's cycles against those of hardware with this core: a sentence with its source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycles_against_hardware: Option<String>,
+    /// Why cycles are unavailable, with the command that would bring them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycles_unavailable: Option<String>,
     /// Number of seeds that recovered from the drift.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered_seeds: Option<u32>,
@@ -95,6 +102,16 @@ pub struct StrategySummary {
     /// Where the strategy stopped before its stream ended; what it had by then is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stop>,
+}
+
+/// What was counted for a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Cycles, by the core's instruction table and the board's memory.
+    Cycles,
+    /// Instructions, of a core without an instruction table.
+    Instructions,
 }
 
 /// Accuracy on held-out samples, as a fraction of 1, at the moments that matter.

@@ -109,11 +109,11 @@ fn another_schema_is_refused() {
     let text =
         std::fs::read_to_string(&path)
             .unwrap()
-            .replacen("\"schema\": 1", "\"schema\": 2", 1);
+            .replacen("\"schema\": 2", "\"schema\": 1", 1);
     std::fs::write(&path, text).unwrap();
     assert!(matches!(
         sim_report::read(dir.path()),
-        Err(Error::Schema { found: 2, .. })
+        Err(Error::Schema { found: 1, .. })
     ));
 }
 
@@ -163,7 +163,7 @@ fn contradictions_are_refused() {
         }),
         ("not list", |run| run.kernels[0].board = "elsewhere".into()),
         ("train_ms_per_step", |run| {
-            run.summary.strategies[0].train_ms_per_step = f64::NAN
+            run.summary.strategies[0].train_ms_per_step = Some(f64::NAN)
         }),
         ("not a fraction", |run| {
             run.summary.strategies[0].accuracy = Some(AccuracySummary {

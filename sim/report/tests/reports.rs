@@ -75,7 +75,7 @@ fn the_page_stands_alone_and_begins_with_the_headline_and_the_results() {
     };
     assert!(at("Drawn digits were used") < at("<h1>"));
     assert!(at("Results on nano33ble") < at("<svg"));
-    assert!(at("uncalibrated") < at("<svg"));
+    assert!(at("standard error") < at("<svg"));
     assert_eq!(page.matches("<svg").count(), 4);
     assert_eq!(page.matches("</svg>").count(), 4);
     // Every colour of a plot comes from the page, so that it can turn dark.

@@ -1,7 +1,6 @@
 //! The commands, a module each.
 
 pub mod boards;
-pub mod calibrate;
 pub mod data;
 pub mod emulate;
 pub mod plan;

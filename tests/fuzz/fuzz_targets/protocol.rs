@@ -8,8 +8,8 @@
 use libfuzzer_sys::fuzz_target;
 use runtime_shared::machine;
 use runtime_shared::program::{Field, Program, checksum, crc32};
-use runtime_shared::protocol::frame::{self, FRAME_BYTES};
-use runtime_shared::protocol::{Board, Clock, Port, Request, cobs, serve};
+use runtime_protocol::frame::{self, FRAME_BYTES};
+use runtime_protocol::{Board, Clock, Port, Request, cobs, serve};
 
 /// A host that has said all it has to say.
 struct Script<'a>(&'a [u8]);

@@ -5,11 +5,11 @@ mod block;
 mod mishap;
 mod support;
 
+use runtime_protocol::Clock;
+use runtime_protocol::synthetic::Samples;
 use runtime_shared::learner::Learner;
 use runtime_shared::machine;
 use runtime_shared::program::Field;
-use runtime_shared::protocol::Clock;
-use runtime_shared::protocol::synthetic::Samples;
 use sim_device::probe::{Flashing, Status};
 use sim_device::{Error, Patience, Probe, RemoteLearner, Rtt};
 use std::time::Duration;

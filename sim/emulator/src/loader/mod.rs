@@ -86,7 +86,7 @@ impl Image {
             return Self::hex(bytes, machine.core != "cortex-m0plus");
         }
         if uf2::is_uf2(bytes) {
-            return Self::uf2(bytes);
+            return Self::uf2(bytes, &machine.uf2_families);
         }
         let base = machine.flash.first().map_or(0, |f| f.base);
         Self::raw(bytes, base)
@@ -116,12 +116,13 @@ impl Image {
         Self::of_blocks(hex::blocks(bytes, mainline)?)
     }
 
-    /// UF2: blocks of 512 bytes that each carry a piece of flash.
+    /// UF2: blocks of 512 bytes that each carry a piece of flash. Of a file for several families of chips, those of `families` count;
+    /// where that is empty, the file may be for one family only.
     ///
     /// # Errors
-    /// [`Error::Uf2`] with the block, or [`Error::Empty`].
-    pub fn uf2(bytes: &[u8]) -> Result<Self, Error> {
-        Self::of_blocks(uf2::blocks(bytes)?)
+    /// [`Error::Uf2`] with the block, [`Error::Uf2Family`] where no block is for such a chip, or [`Error::Empty`].
+    pub fn uf2(bytes: &[u8], families: &[u32]) -> Result<Self, Error> {
+        Self::of_blocks(uf2::blocks(bytes, families)?)
     }
 
     fn of_blocks(blocks: Vec<Segment>) -> Result<Self, Error> {

@@ -62,8 +62,10 @@ pub(crate) fn call(
     };
     let result = match number {
         0x01 => {
-            let name = text(bus, word(0), word(2));
+            // A name that is no text names nothing here.
+            let name = String::from_utf8(string(bus, word(0), word(2))).unwrap_or_default();
             match (name.as_str(), word(1)) {
+                ("", _) => EOF,
                 (CONSOLE, 0..=3) => STDIN,
                 (CONSOLE, 4..=7) => STDOUT,
                 (CONSOLE, _) => STDERR,
@@ -88,8 +90,7 @@ pub(crate) fn call(
             core.r[0]
         }
         0x04 => {
-            let string = text(bus, parameter, LONGEST);
-            host.write(1, string.as_bytes());
+            host.write(1, &string(bus, parameter, LONGEST));
             core.r[0]
         }
         // Both transfers return the bytes that were not moved.
@@ -186,8 +187,8 @@ fn bytes(bus: &Bus, address: u32, length: u32) -> Vec<u8> {
     data
 }
 
-/// A string that ends with a zero, or after `longest` bytes.
-fn text(bus: &Bus, address: u32, longest: u32) -> String {
+/// The bytes of a string that ends with a zero, or after `longest` of them.
+fn string(bus: &Bus, address: u32, longest: u32) -> Vec<u8> {
     let mut data = Vec::new();
     for i in 0..longest.min(LONGEST) {
         let mut byte = [0];
@@ -196,7 +197,7 @@ fn text(bus: &Bus, address: u32, longest: u32) -> String {
         }
         data.push(byte[0]);
     }
-    String::from_utf8_lossy(&data).into_owned()
+    data
 }
 
 fn command_line(bus: &mut Bus, block: u32, buffer: u32, size: u32, host: &dyn Host) -> u32 {

@@ -6,6 +6,7 @@
 mod cache;
 mod class;
 mod clock;
+mod fidelity;
 mod memory;
 mod pairing;
 mod pipeline;
@@ -15,4 +16,5 @@ mod traits;
 
 pub use class::Class;
 pub use clock::{Columns, Counts, Timing};
+pub use fidelity::{Comparison, Fidelity, NotCompared};
 pub use table::{CORE_NAMES, ClassRow, CoreTable, PredictorRow, Rule, Rules, Tag};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::class::Class;
+use super::fidelity::Fidelity;
 use crate::fault::Error;
 use crate::features::Features;
 
@@ -44,9 +45,8 @@ pub struct CoreTable {
     pub name: String,
     /// The name for people.
     pub title: String,
-    /// Whether the model is known to miss important effects.
-    #[serde(default)]
-    pub experimental: bool,
+    /// How far its cycles are from hardware.
+    pub fidelity: Fidelity,
     /// What the core can execute.
     pub features: Features,
     /// Cycles by class.
@@ -212,7 +212,16 @@ impl CoreTable {
                 row.class.name()
             )));
         }
-        Ok(table)
+        match table.fidelity.problem() {
+            Some(problem) => Err(wrong(problem.to_owned())),
+            None => Ok(table),
+        }
+    }
+
+    /// How far the cycles that are counted with this table, on a board's memory, are from hardware.
+    #[must_use]
+    pub fn fidelity(&self) -> &Fidelity {
+        &self.fidelity
     }
 
     /// Whether instructions of a class exist on this core.

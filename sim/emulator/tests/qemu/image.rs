@@ -62,10 +62,10 @@ impl Board {
     fn buffer(&self) -> u32 {
         self.ram + 0x40
     }
-    fn stack(&self) -> u32 {
+    pub fn stack(&self) -> u32 {
         self.ram + 0x800
     }
-    fn scratch(&self) -> u32 {
+    pub fn scratch(&self) -> u32 {
         self.ram + 0x1000
     }
 }
@@ -83,16 +83,16 @@ pub struct Program {
 }
 
 /// Emits halfwords.
-struct Assembler {
-    base: u32,
-    code: Vec<u16>,
+pub struct Assembler {
+    pub base: u32,
+    pub code: Vec<u16>,
 }
 
 impl Assembler {
     fn here(&self) -> u32 {
         self.base + 2 * self.code.len() as u32
     }
-    fn h(&mut self, halfword: u32) {
+    pub fn h(&mut self, halfword: u32) {
         self.code.push(halfword as u16);
     }
     fn w(&mut self, wide: u32) {
@@ -100,20 +100,20 @@ impl Assembler {
         self.h(wide & 0xffff);
     }
     /// Loads a constant with 16-bit instructions only; changes flags.
-    fn constant(&mut self, register: u32, value: u32) {
+    pub fn constant(&mut self, register: u32, value: u32) {
         self.h(0x2000 | register << 8 | value >> 24);
         for shift in [16, 8, 0] {
             self.h(0x0200 | register << 3 | register);
             self.h(0x3000 | register << 8 | value >> shift & 0xff);
         }
     }
-    fn load(&mut self, t: u32, n: u32, offset: u32) {
+    pub fn load(&mut self, t: u32, n: u32, offset: u32) {
         self.h(0x6800 | (offset / 4) << 6 | n << 3 | t);
     }
-    fn store(&mut self, t: u32, n: u32, offset: u32) {
+    pub fn store(&mut self, t: u32, n: u32, offset: u32) {
         self.h(0x6000 | (offset / 4) << 6 | n << 3 | t);
     }
-    fn mov(&mut self, d: u32, m: u32) {
+    pub fn mov(&mut self, d: u32, m: u32) {
         self.h(0x4600 | (d & 8) << 4 | m << 3 | d & 7);
     }
     fn bl(&mut self, target: u32) {
@@ -135,6 +135,16 @@ impl Assembler {
 }
 
 impl Program {
+    /// A program that draws nothing and is its own explanation.
+    pub fn fixed(bytes: Vec<u8>) -> Program {
+        Program {
+            bytes,
+            instructions: 0,
+            listing: Vec::new(),
+            states: Vec::new(),
+        }
+    }
+
     pub fn random(board: &Board, seed: u64, at_most: u64) -> Program {
         let mut random = Random::new(seed);
         let mut asm = Assembler {
@@ -289,7 +299,7 @@ fn emit_save_state(asm: &mut Assembler, board: &Board) {
 }
 
 /// Enables the unit, fills memory, opens the file.
-fn emit_start(asm: &mut Assembler, board: &Board, data: u32) {
+pub fn emit_start(asm: &mut Assembler, board: &Board, data: u32) {
     if board.fpu {
         asm.constant(0, 0xe000_ed88);
         asm.constant(1, 0x00f0_0000);
@@ -336,7 +346,7 @@ fn emit_start(asm: &mut Assembler, board: &Board, data: u32) {
 }
 
 /// Appends the memory and ends.
-fn emit_end(asm: &mut Assembler, board: &Board) {
+pub fn emit_end(asm: &mut Assembler, board: &Board) {
     asm.constant(4, board.variables());
     for (offset, word) in [(0xc, board.scratch()), (0x10, 2 * board.reach())] {
         asm.constant(0, word);

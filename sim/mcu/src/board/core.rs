@@ -33,7 +33,7 @@ pub enum Float {
 pub struct CoreInfo {
     /// The core.
     pub core: Core,
-    /// Its name in profiles and in `configs/cores`, `configs/kernels`.
+    /// Its name in profiles and in `configs/cores`.
     pub name: &'static str,
     /// Its Rust target triple (rustc book, platform support).
     pub target: &'static str,

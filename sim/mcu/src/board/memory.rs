@@ -79,6 +79,16 @@ pub struct FlashControl {
     pub source: Source,
 }
 
+/// The UF2 files that a board's boot loader takes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uf2 {
+    /// The families of chips that the blocks of such a file name.
+    pub families: Vec<u32>,
+    /// Where these are from.
+    pub source: Source,
+}
+
 /// A cache between flash and core.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,6 +155,8 @@ pub struct Flash {
     pub stall: Option<Stall>,
     /// Where firmware sets some of these itself.
     pub control: Option<FlashControl>,
+    /// Which UF2 files are for it, where known.
+    pub uf2: Option<Uf2>,
 }
 
 /// Size, line, ways, bytes of a miss, replacement, and whether it is unified.

@@ -10,28 +10,17 @@ mod memory;
 mod power;
 mod raw;
 mod raw_flash;
+mod runtime;
 
 pub use self::catalogue::{boards, find, load};
 pub use self::core::{Core, CoreInfo, Float};
 pub use self::memory::{
-    Bank, BankKind, Cache, Flash, FlashControl, FlashTiming, Replacement, Run, Stall,
+    Bank, BankKind, Cache, Flash, FlashControl, FlashTiming, Replacement, Run, Stall, Uf2,
 };
 pub use self::power::{Load, Power};
+pub use self::runtime::Runtime;
 
 use crate::source::{Source, Sourced};
-
-/// What the firmware takes for itself, whatever the network.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Runtime {
-    /// Call stack, bytes of RAM.
-    pub stack_bytes: u32,
-    /// Static variables: the transport's buffers, the vector table's copy, the learner's handle. Bytes of RAM.
-    pub statics_bytes: u32,
-    /// The firmware's own code and constants, bytes of flash, the Program aside.
-    pub code_bytes: u32,
-    /// Where these three are from.
-    pub source: Source,
-}
 
 /// A board, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,6 +136,12 @@ impl Board {
                 .control
                 .iter()
                 .map(|part| ("flash.control".to_owned(), &part.source)),
+        );
+        sources.extend(
+            flash
+                .uf2
+                .iter()
+                .map(|part| ("flash.uf2".to_owned(), &part.source)),
         );
         sources.extend(
             self.power

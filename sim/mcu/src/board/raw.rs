@@ -7,19 +7,11 @@ use super::core::Core;
 use super::memory::{Bank, BankKind};
 use super::power::{Load, Power};
 use super::raw_flash::RawFlash;
-use super::{Board, Runtime};
-use crate::cost::{CostModel, Footprint};
+use super::{Board, Runtime, runtime};
 use crate::error::Error;
 use crate::parse::Document;
-use crate::source::{Source, Sourced, Tag};
+use crate::source::{Source, Sourced};
 use crate::suggest;
-
-/// What the firmware takes on a core whose builds were not measured.
-const ALLOWANCE: Footprint = Footprint {
-    stack_bytes: 4_096,
-    static_bytes: 2_304,
-    flash_bytes: 64 << 10,
-};
 
 /// A value and its source, as `{ value = …, source = "[S] …" }`.
 #[derive(Deserialize)]
@@ -42,7 +34,7 @@ struct RawBoard {
     ram: Spanned<Vec<RawBank>>,
     flash: RawFlash,
     #[serde(default)]
-    runtime: Option<RawRuntime>,
+    runtime: Option<Runtime>,
     #[serde(default)]
     power: Vec<RawPower>,
     #[serde(default)]
@@ -62,15 +54,6 @@ struct RawBank {
 
 fn sram() -> BankKind {
     BankKind::Sram
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRuntime {
-    stack_bytes: u32,
-    statics_bytes: u32,
-    code_bytes: u32,
-    source: Source,
 }
 
 /// One figure, or lowest and highest.
@@ -159,13 +142,8 @@ fn resolve(document: Document<'_>, raw: RawBoard) -> Result<Board, Error> {
         ram: resolve_ram(document, raw.ram)?,
         flash: raw.flash.resolve(document)?,
         runtime: match raw.runtime {
-            Some(runtime) => Runtime {
-                stack_bytes: runtime.stack_bytes,
-                statics_bytes: runtime.statics_bytes,
-                code_bytes: runtime.code_bytes,
-                source: runtime.source,
-            },
-            None => measured_runtime(runs_on)?,
+            Some(runtime) => runtime,
+            None => runtime::of(runs_on)?,
         },
         power,
         notes: raw.notes,
@@ -177,34 +155,6 @@ fn is_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-}
-
-/// What the firmware takes on `core`.
-fn measured_runtime(core: Core) -> Result<Runtime, Error> {
-    let (footprint, source) = match CostModel::for_core(core.name())?.footprint() {
-        Some(footprint) => (
-            footprint,
-            Source {
-                tag: Tag::Measured,
-                text: "the firmware of this core, bare metal, through a debug probe: stack at its highest in all runs of `sim calibrate` and a \
-                       quarter more, statics, code"
-                    .to_owned(),
-            },
-        ),
-        None => (
-            ALLOWANCE,
-            Source {
-                tag: Tag::Unverified,
-                text: "an allowance for bare-metal firmware; not measured on this core".to_owned(),
-            },
-        ),
-    };
-    Ok(Runtime {
-        stack_bytes: footprint.stack_bytes,
-        statics_bytes: footprint.static_bytes,
-        code_bytes: footprint.flash_bytes,
-        source,
-    })
 }
 
 pub(super) fn positive<T: Copy + Default + PartialOrd + std::fmt::Display>(

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::memory::{Cache, Flash, FlashControl, FlashTiming, Stall};
+use super::memory::{Cache, Flash, FlashControl, FlashTiming, Stall, Uf2};
 use super::raw::positive;
 use crate::error::Error;
 use crate::parse::Document;
@@ -20,6 +20,7 @@ pub(super) struct RawFlash {
     data_cache: Option<Spanned<Cache>>,
     stall: Option<Spanned<Stall>>,
     control: Option<Spanned<FlashControl>>,
+    uf2: Option<Spanned<Uf2>>,
 }
 
 impl RawFlash {
@@ -84,6 +85,16 @@ impl RawFlash {
                             .to_owned()
                     },
                 )
+                })
+                .transpose()?,
+            uf2: raw
+                .uf2
+                .map(|uf2| {
+                    document.check(
+                        uf2,
+                        |uf2| !uf2.families.is_empty(),
+                        |_| "uf2 names at least one family".to_owned(),
+                    )
                 })
                 .transpose()?,
         })

@@ -1,6 +1,5 @@
 //! Stacked bars, a panel per board: RAM by its use against the budget, cycles by kernel.
 
-use crate::summary;
 use plotters::prelude::DrawingBackend;
 
 use super::axis::{Axis, Spread};
@@ -105,11 +104,7 @@ impl Bars {
             |_| None,
             note,
         )?;
-        let mut caption = "Cycles of one learning step of each strategy by kernel.".to_owned();
-        if run.summary.strategies.iter().any(|entry| !entry.calibrated) {
-            caption.push(' ');
-            caption.push_str(summary::UNCALIBRATED);
-        }
+        let caption = "Cycles of one learning step of each strategy by kernel.".to_owned();
         Some((caption, bars))
     }
 

@@ -43,16 +43,16 @@ impl Energy {
             .iter()
             .filter_map(|entry| {
                 let accuracy = entry.accuracy.as_ref()?.last?;
-                let trains = entry.train_uj_per_step > 0.0;
+                let trains = entry.train_uj_per_step.is_some_and(|uj| uj > 0.0);
                 let (middle, low, high) = if trains {
                     (
-                        entry.train_uj_per_step,
+                        entry.train_uj_per_step?,
                         entry.train_uj_low,
                         entry.train_uj_high,
                     )
                 } else {
                     (
-                        entry.infer_uj_per_step,
+                        entry.infer_uj_per_step?,
                         entry.infer_uj_low,
                         entry.infer_uj_high,
                     )

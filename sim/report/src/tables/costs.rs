@@ -1,7 +1,7 @@
 //! What the strategies cost, item by item: bills of memory and cycles by kernel, a column per strategy.
 
+use super::results::cycle_notes;
 use super::{Cell, Column, Table, Tone};
-use crate::summary;
 use crate::{Bill, Memory, Phase, Run, format};
 
 /// The part of a step by which its kernels' sum may differ without being remarked on.
@@ -136,8 +136,8 @@ pub(crate) fn kernels(run: &Run) -> Vec<Table> {
             let whole: Vec<u64> = strategies
                 .iter()
                 .map(|name| match (run.summary.strategy(name, board), phase) {
-                    (Some(entry), Phase::Train) => entry.train_cycles_per_step,
-                    (Some(entry), Phase::Infer) => entry.infer_cycles_per_step,
+                    (Some(entry), Phase::Train) => entry.train_cycles_per_step.unwrap_or(0),
+                    (Some(entry), Phase::Infer) => entry.infer_cycles_per_step.unwrap_or(0),
                     (None, _) => 0,
                 })
                 .collect();
@@ -156,15 +156,8 @@ pub(crate) fn kernels(run: &Run) -> Vec<Table> {
             } else {
                 1
             };
-            let mut notes = Vec::new();
-            if run
-                .summary
-                .strategies
-                .iter()
-                .any(|entry| entry.board == board && !entry.calibrated)
-            {
-                notes.push(summary::UNCALIBRATED.to_owned());
-            }
+            let entries = run.summary.strategies.iter();
+            let notes = cycle_notes(entries.filter(|entry| entry.board == board).collect());
             tables.push(Table {
                 title: format!("{name} on {board}"),
                 columns,

@@ -2,11 +2,7 @@
 
 use super::{Cell, Column, Table, Tone};
 use crate::curve::{Measure, curves};
-use crate::summary;
-use crate::{Estimate, Run, StrategySummary, format};
-
-/// Marks a figure whose cost model was not calibrated.
-const UNCALIBRATED: &str = "uncalibrated";
+use crate::{Estimate, Run, StrategySummary, Unit, format};
 
 /// The first table of a report: every strategy's accuracy, recovery and costs, a row each.
 ///
@@ -110,15 +106,7 @@ fn notes(runs: &[(&str, &Run)]) -> Vec<String> {
     } else {
         notes.push("From a single seed no confidence interval can be given. A step is one learning step with all its passes over the buffer.".to_owned());
     }
-    if entries().any(|entry| !entry.calibrated) {
-        notes.push(summary::UNCALIBRATED.to_owned());
-    }
-    if entries().any(|entry| entry.calibrated && entry.cycles_error_percent.is_some()) {
-        notes.push(
-            "Cycles: ± is the cost model's mean error on whole steps of networks that it was not fitted to, against an emulator of the core."
-                .to_owned(),
-        );
-    }
+    notes.extend(cycle_notes(entries().collect()));
     for entry in entries() {
         let place = format!("{} on {}", entry.name, entry.board);
         if let Some(reason) = &entry.refused {
@@ -132,6 +120,37 @@ fn notes(runs: &[(&str, &Run)]) -> Vec<String> {
                 stop.seed,
                 stop.reason.trim_end_matches('.')
             ));
+        }
+    }
+    notes
+}
+
+/// What is to be known of the cycles: how they were counted, how far to trust them, why there are none.
+pub(crate) fn cycle_notes(entries: Vec<&StrategySummary>) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    let mut add = |note: String| {
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    };
+    if entries
+        .iter()
+        .any(|e| e.cycles_standard_error_percent.is_some())
+    {
+        add("Cycles: counted by the emulator on sampled steps of the run itself; ± is the standard error of the mean that comes from sampling.".to_owned());
+    }
+    for entry in entries {
+        if entry.cycles_unit == Some(Unit::Instructions) {
+            add(format!(
+                "{}: its core has no instruction table, so instructions are counted, and neither time nor energy follow.",
+                entry.board
+            ));
+        }
+        if let Some(known) = &entry.cycles_against_hardware {
+            add(format!("{}: {known}", entry.board));
+        }
+        if let Some(reason) = &entry.cycles_unavailable {
+            add(format!("{}: no cycles. {reason}", entry.board));
         }
     }
     notes
@@ -189,19 +208,25 @@ fn memory(bytes: u64, budget: u64) -> Cell {
 
 /// Cycles, milliseconds and µJ of a learning step.
 fn step(entry: &StrategySummary) -> [Cell; 3] {
-    if entry.train_cycles_per_step == 0 {
-        return [
-            Cell::none().sub("does not train"),
-            Cell::none(),
-            Cell::none(),
-        ];
-    }
-    let trust = match entry.cycles_error_percent {
-        _ if !entry.calibrated => UNCALIBRATED.to_owned(),
-        Some(error) => format!("± {error:.1} %"),
-        None => "calibrated".to_owned(),
+    let cycles = match entry.train_cycles_per_step {
+        None => return [Cell::none().sub("unavailable"), Cell::none(), Cell::none()],
+        Some(0) => {
+            return [
+                Cell::none().sub("does not train"),
+                Cell::none(),
+                Cell::none(),
+            ];
+        }
+        Some(cycles) => Cell::new(format::grouped(cycles)),
     };
-    let energy = Cell::new(format::significant(entry.train_uj_per_step));
+    let cycles = match (entry.cycles_unit, entry.cycles_standard_error_percent) {
+        (Some(Unit::Instructions), _) => cycles.sub("instructions"),
+        (_, Some(error)) => cycles.sub(format!("± {error:.1} %")),
+        _ => cycles,
+    };
+    let figure =
+        |value: Option<f64>| value.map_or_else(Cell::none, |v| Cell::new(format::significant(v)));
+    let energy = figure(entry.train_uj_per_step);
     let energy = match (entry.train_uj_low, entry.train_uj_high) {
         (Some(low), Some(high)) => energy.sub(format!(
             "{} to {}",
@@ -210,11 +235,7 @@ fn step(entry: &StrategySummary) -> [Cell; 3] {
         )),
         _ => energy,
     };
-    [
-        Cell::new(format::grouped(entry.train_cycles_per_step)).sub(trust),
-        Cell::new(format::significant(entry.train_ms_per_step)),
-        energy,
-    ]
+    [cycles, figure(entry.train_ms_per_step), energy]
 }
 
 /// Accuracy at round places of the stream; `None` where nothing drifts.

@@ -18,9 +18,11 @@ fn entry(name: &str) -> StrategySummary {
         flash_bytes: 12_000,
         flash_budget_bytes: 1_048_576,
         buffer_slots: 2,
-        train_cycles_per_step: 6_400,
-        train_ms_per_step: 0.1,
-        train_uj_per_step: 1.3,
+        train_cycles_per_step: Some(6_400),
+        train_ms_per_step: Some(0.1),
+        train_uj_per_step: Some(1.3),
+        cycles_unit: Some(sim_report::Unit::Cycles),
+        cycles_standard_error_percent: Some(0.3),
         accuracy: Some(AccuracySummary {
             before_drift: Some(Estimate {
                 mean: 0.98,

@@ -75,6 +75,10 @@ pub fn machine(board: &Board) -> Machine {
             .collect(),
         aliases: boot.into_iter().collect(),
         timing: memory_timing(flash),
+        uf2_families: flash
+            .uf2
+            .as_ref()
+            .map_or_else(Vec::new, |uf2| uf2.families.clone()),
         ..Machine::generic(board.core.value.name())
     }
 }

@@ -58,8 +58,9 @@ impl Shown<'_> {
                 self.board.milliseconds(cycles as f64)
             ));
         }
-        if self.board.core.value.name() == "cortex-m7" {
-            text.push_str("The Cortex-M7's timing is experimental.\n");
+        if let Some(timing) = emulator.timing() {
+            let fidelity = timing.table().fidelity();
+            text.push_str(&format!("the estimate against hardware: {fidelity}\n"));
         }
         text.push_str(&format!(
             "stack high-water mark {} bytes\n",
@@ -178,6 +179,7 @@ impl Shown<'_> {
             "output": output,
             "instructions": emulator.instructions(),
             "cycles": emulator.cycles(),
+            "fidelity": emulator.timing().map(|t| t.table().fidelity()),
             "stack_high_water_bytes": emulator.stack_high_water(),
             "registers": registers_with_pc(emulator),
             "xpsr": emulator.core().xpsr(),

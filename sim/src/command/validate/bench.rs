@@ -13,10 +13,9 @@ use sim_device::remote::Greeting;
 use sim_device::{
     Emulated, EmulatedProbe, Firmware, Machine, Memory, Probe, Qemu, Rtt, Transport, chip, rtt,
 };
+use sim_emulator::timing::CoreTable;
 use sim_emulator::{Image, Mode};
-use sim_mcu::cost::Table;
-use sim_mcu::{Board, CostModel};
-use std::collections::BTreeMap;
+use sim_mcu::Board;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,7 +35,7 @@ pub struct Bench {
 
 enum Kind {
     Qemu(&'static Machine),
-    Emulated(&'static Machine),
+    Emulated(Box<sim_emulator::Machine>),
     Board {
         chip: String,
         way: Way,
@@ -68,8 +67,15 @@ impl Bench {
                 )));
             }
         }
-        let board = named.as_ref().or_else(|| config.boards.first());
-        let core = match (&options.core, board) {
+        if let (Some(core), Some(board)) = (&options.core, &named) {
+            return Err(Failure::Usage(format!(
+                "The board {} has the core {}: give either --board or --core {core}.",
+                board.name, board.core.value
+            )));
+        }
+        let board = named.or_else(|| config.boards.first().cloned());
+        let board = board.filter(|_| options.core.is_none());
+        let core = match (&options.core, &board) {
             (Some(core), _) => core.clone(),
             (None, Some(board)) => board.core.value.name().to_owned(),
             (None, None) => "cortex-m4f".to_owned(),
@@ -81,16 +87,25 @@ impl Bench {
                 known.join(", ")
             ))
         })?;
-        let kind = match options.device {
-            DeviceKind::Qemu => Kind::Qemu(machine),
-            _ => Kind::Emulated(machine),
+        // QEMU's machine has memories of its own; the emulator's are the board's where one is named.
+        let (kind, board, memory) = match (options.device, board) {
+            (DeviceKind::Qemu, _) => (Kind::Qemu(machine), None, machine.memory),
+            (_, Some(board)) => {
+                let kind = Kind::Emulated(Box::new(emulate::machine(&board)));
+                let memory = memory(&board);
+                (kind, Some(board), memory)
+            }
+            (_, None) => {
+                let kind = Kind::Emulated(Box::new(emulate::generic(machine)));
+                (kind, None, machine.memory)
+            }
         };
         Ok(Self {
             kind,
             core,
-            board: None,
+            board,
             target: machine.target,
-            memory: machine.memory,
+            memory,
         })
     }
 
@@ -159,22 +174,23 @@ impl Bench {
         !matches!(self.kind, Kind::Qemu(_))
     }
 
-    /// What kernels cost there: on a board with its memory, elsewhere with memory that never stalls. The Program comes over the link,
-    /// so its constants lie in RAM everywhere.
-    pub fn costs(&self, model: &CostModel) -> Table {
-        let table = match &self.board {
-            Some(board) => model.on(board),
-            None => model.bare(),
+    /// The same core and memory in the emulator, to count the cycles of the same steps beside the device. `None` where the emulator
+    /// is the device, or has no instruction table of the core.
+    ///
+    /// # Errors
+    /// [`Failure::Device`] where its firmware cannot be built.
+    pub fn emulated(&self, progress: &Progress) -> Result<Option<Emulated>, Failure> {
+        let machine = match (&self.kind, &self.board) {
+            (Kind::Emulated(_), _) => return Ok(None),
+            (_, Some(board)) => emulate::machine(board),
+            (Kind::Qemu(machine), None) => emulate::generic(machine),
+            (Kind::Board { .. }, None) => return Ok(None),
         };
-        Table {
-            flash: BTreeMap::new(),
-            ..table.clone()
+        if CoreTable::builtin(&machine.core).is_err() {
+            return Ok(None);
         }
-    }
-
-    /// The cost model of its core, where there is one.
-    pub fn cost_model(&self) -> Option<CostModel> {
-        CostModel::for_core(&self.core).ok()
+        let elf = self.build_for(Talk::Semihosting, progress)?;
+        Ok(Some(Emulated::start(machine, &read(&elf)?, Mode::Time)?))
     }
 
     /// Builds its firmware; gives the ELF file.
@@ -182,19 +198,24 @@ impl Bench {
     /// # Errors
     /// [`Failure::Device`].
     pub fn build(&self, progress: &Progress) -> Result<PathBuf, Failure> {
+        let talk = match &self.kind {
+            #[cfg(feature = "embedded")]
+            Kind::Board {
+                way: Way::Serial { uart, .. },
+                ..
+            } => Talk::Serial(*uart),
+            Kind::Board { .. } => Talk::Rtt,
+            _ => Talk::Semihosting,
+        };
+        self.build_for(talk, progress)
+    }
+
+    fn build_for(&self, talk: Talk, progress: &Progress) -> Result<PathBuf, Failure> {
         progress.line(&format!("Building the firmware for {}", self.target));
         let firmware = Firmware {
             target: self.target,
             memory: self.memory,
-            talk: match &self.kind {
-                #[cfg(feature = "embedded")]
-                Kind::Board {
-                    way: Way::Serial { uart, .. },
-                    ..
-                } => Talk::Serial(*uart),
-                Kind::Board { .. } => Talk::Rtt,
-                _ => Talk::Semihosting,
-            },
+            talk,
         };
         Ok(firmware.build(
             &firmware::workspace(),
@@ -210,7 +231,7 @@ impl Bench {
         let (chip, way, flash) = match &self.kind {
             Kind::Qemu(machine) => return Ok(Box::new(Qemu::start(machine, elf)?)),
             Kind::Emulated(machine) => {
-                let machine = emulate::generic(machine);
+                let machine = machine.as_ref().clone();
                 return Ok(Box::new(Emulated::start(machine, &read(elf)?, Mode::Time)?));
             }
             Kind::Board { chip, way, flash } => (chip, way, *flash),

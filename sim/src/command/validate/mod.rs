@@ -1,5 +1,5 @@
 //! `sim validate`: the same samples on the host and on a device; whether they give the same bits, and
-//! what the device's cycles are beside those that the cost model predicts.
+//! what the device's cycles are beside those that the emulator counts of the same steps.
 //!
 //! `bench` finds, builds for and reaches the device (`way`), `compare` runs both sides step by step, `table`
 //! shows what came out.
@@ -58,7 +58,8 @@ pub fn validate(options: &Validate, common: &Common) -> Result<(), Failure> {
             bench: &bench,
         };
         let transport = bench.connect(&image, &progress)?;
-        comparisons.push(case.compare(transport, options.steps.get(), &progress)?);
+        let emulated = bench.emulated(&progress)?;
+        comparisons.push(case.compare(transport, emulated, options.steps.get(), &progress)?);
     }
     let text = if common.json {
         table::json(&comparisons)

@@ -49,9 +49,9 @@ pub fn text(comparisons: &[Comparison]) -> String {
     text.push_str(
         "\nCompared after every step: weights, optimiser state, buffer, detector and generator. At the end every weight was read back.\n",
     );
-    if comparisons.iter().any(|c| c.calibrated == Some(false)) {
+    if comparisons.iter().any(|c| c.cycles_predicted.is_some()) {
         text.push_str(
-            "Predicted by a cost model that was not fitted with this core and memory: of a board of your own, as if its memory never stalled.\n",
+            "Predicted: counted by the emulator with the same firmware and the same steps.\n",
         );
     }
     text
@@ -107,14 +107,17 @@ fn details(c: &Comparison) -> String {
 }
 
 /// Counted, predicted, and how far the prediction is off.
-fn cycles(counted: Option<u64>, predicted: Option<f64>) -> [String; 3] {
+fn cycles(counted: Option<u64>, predicted: Option<u64>) -> [String; 3] {
     let dash = || "-".to_owned();
     let off = counted.filter(|&c| c > 0).zip(predicted);
     [
         counted.map_or_else(dash, |cycles| cycles.to_string()),
-        predicted.map_or_else(dash, |cycles| format!("{cycles:.0}")),
+        predicted.map_or_else(dash, |cycles| cycles.to_string()),
         off.map_or_else(dash, |(counted, predicted)| {
-            format!("{:+.1} %", 100.0 * (predicted / counted as f64 - 1.0))
+            format!(
+                "{:+.1} %",
+                100.0 * (predicted as f64 / counted as f64 - 1.0)
+            )
         }),
     ]
 }

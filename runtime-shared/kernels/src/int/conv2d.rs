@@ -1,0 +1,226 @@
+//! Convolution in integers, with optional fused max pooling. Geometry and layouts are those of [`crate::conv2d`].
+
+use super::delta::{Delta, Rows};
+use super::fixed::{GRADIENT, rnd, sat};
+use super::update::Sink;
+use super::{Activation, Weight, bias};
+use crate::block::{chunk, in_blocks, part};
+use crate::conv2d::Conv2d;
+use crate::window::{Columns, Field};
+
+/// `y` = the activation of `pool(b[co] + Σ x · w)`.
+///
+/// `x` is `g.input`, `w` `g.weights()` long, `b` holds `g.output.c` or nothing and is shifted by `bias_shift`, `y` is `g.pooled()`. `argmax`, as
+/// long as `y` or empty, gets the index `wy · pool width + wx` of the largest accumulator of a window, the first of equals. Returns how
+/// many outputs were clipped.
+#[inline(never)]
+pub fn forward<W: Weight>(
+    g: &Conv2d,
+    x: &[i8],
+    w: &[W],
+    (b, bias_shift): (&[i32], i32),
+    y: &mut [i8],
+    argmax: &mut [u8],
+    activation: Activation,
+) -> u32 {
+    let (pooled, mut clipped) = (g.pooled(), 0);
+    let mut out = 0;
+    for py in 0..pooled.h {
+        for px in 0..pooled.w {
+            in_blocks!(pooled.c, [4, 1], |at, N| {
+                let start = bias::start::<N>(b, at, bias_shift);
+                let (best, index) = window::<W, N>(g, x, w, start, at, (py, px));
+                for j in 0..N {
+                    let out = out + at + j;
+                    if let Some(y) = y.get_mut(out) {
+                        *y = activation.apply(best[j], &mut clipped);
+                    }
+                    if let Some(argmax) = argmax.get_mut(out) {
+                        *argmax = index[j];
+                    }
+                }
+            });
+            out += pooled.c;
+        }
+    }
+    clipped
+}
+
+/// The largest accumulators of a pooling window, of channels `at..at + N`, and where in the window they are.
+#[inline(always)]
+fn window<W: Weight, const N: usize>(
+    g: &Conv2d,
+    x: &[i8],
+    w: &[W],
+    start: [i32; N],
+    at: usize,
+    (py, px): (usize, usize),
+) -> ([i32; N], [u8; N]) {
+    let (mut best, mut winner) = ([i32::MIN; N], [0; N]);
+    let mut index = 0u8;
+    for wy in 0..g.pool.0 {
+        for wx in 0..g.pool.1 {
+            let field = g.field(py * g.pool.0 + wy, px * g.pool.1 + wx);
+            let acc = single::<W, N>(&field, x, w, start, at, g.output.c);
+            for j in 0..N {
+                if acc[j] > best[j] {
+                    best[j] = acc[j];
+                    winner[j] = index;
+                }
+            }
+            index = index.wrapping_add(1);
+        }
+    }
+    (best, winner)
+}
+
+/// The accumulators of one position.
+#[inline(never)]
+fn single<W: Weight, const N: usize>(
+    field: &Field,
+    x: &[i8],
+    w: &[W],
+    mut acc: [i32; N],
+    at: usize,
+    outputs: usize,
+) -> [i32; N] {
+    for (input, tap, len) in field.segments() {
+        let mut at = tap * outputs + at;
+        for &x in part(x, input, len) {
+            let row: &[W; N] = chunk(w, at);
+            for j in 0..N {
+                acc[j] += i32::from(x) * row[j].wide();
+            }
+            at += outputs;
+        }
+    }
+    acc
+}
+
+/// How many sums [`backward_input`] needs: the rows of the input that one row of outputs reaches.
+pub fn sums_len(g: &Conv2d) -> usize {
+    let reach = g.pool.0.saturating_sub(1) * g.stride.0 + g.kernel.0;
+    reach.min(g.input.h) * g.input.w * g.input.c
+}
+
+/// The contribution of each input: `Σ rnd(w · delta, q)` over the outputs that it reaches.
+///
+/// `delta` is `g.pooled()`, `argmax` what [`forward`] recorded, `sums` scratch of [`sums_len`].
+#[inline(never)]
+pub fn backward_input<W: Weight>(
+    g: &Conv2d,
+    delta: &[i16],
+    argmax: &[u8],
+    w: &[W],
+    q: i32,
+    sums: &mut [i32],
+    to: &mut Delta<'_>,
+) {
+    let (pooled, outputs) = (g.pooled(), g.output.c);
+    let columns = Columns::new(g.pool.1);
+    let mut rows = Rows::new(&mut sums[..sums_len(g)], g.input.w * g.input.c, to);
+    let mut at = 0;
+    for py in 0..pooled.h {
+        rows.advance(
+            (py * g.pool.0 * g.stride.0)
+                .saturating_sub(g.pad.0)
+                .min(g.input.h),
+        );
+        for px in 0..pooled.w {
+            for o in 0..outputs {
+                if let Some((d, field)) = winner(g, columns, (delta, argmax), at + o, (py, px)) {
+                    spread(&field, d, w, q, o, outputs, &mut rows);
+                }
+            }
+            at += outputs;
+        }
+    }
+    rows.advance(g.input.h);
+}
+
+/// `sums += rnd(d · w[..][o], q)` over the field.
+#[inline(always)]
+fn spread<W: Weight>(
+    field: &Field,
+    d: i32,
+    w: &[W],
+    q: i32,
+    o: usize,
+    outputs: usize,
+    rows: &mut Rows<'_, '_>,
+) {
+    for (input, tap, len) in field.segments() {
+        let mut at = tap * outputs + o;
+        for sum in rows.part(input, len) {
+            let [w]: &[W; 1] = chunk(w, at);
+            *sum += rnd(d * w.wide(), q);
+            at += outputs;
+        }
+    }
+}
+
+/// How many sums [`backward_weights`] needs: the rows of weights.
+pub fn tile_len(g: &Conv2d) -> usize {
+    g.kernel.0 * g.kernel.1 * g.input.c
+}
+
+/// The most positions whose products cannot exceed the limit of gradients.
+const UNLIMITED: usize = 256;
+
+/// Delivers the gradient of the weights: of each the sum over output positions, within a row of the output exact (it is 256 wide at most), row after
+/// row saturated.
+///
+/// `x` is `g.input`, `delta` is `g.pooled()`, `argmax` what [`forward`] recorded, `tile` scratch of [`tile_len`].
+#[inline(never)]
+pub fn backward_weights(
+    g: &Conv2d,
+    x: &[i8],
+    delta: &[i16],
+    argmax: &[u8],
+    tile: &mut [i32],
+    sink: &mut impl Sink,
+) {
+    let (pooled, outputs) = (g.pooled(), g.output.c);
+    let columns = Columns::new(g.pool.1);
+    let tile = &mut tile[..tile_len(g)];
+    let limited = pooled.h * pooled.w > UNLIMITED;
+    for o in 0..outputs {
+        tile.fill(0);
+        let mut at = o;
+        for py in 0..pooled.h {
+            for px in 0..pooled.w {
+                if let Some((d, field)) = winner(g, columns, (delta, argmax), at, (py, px)) {
+                    for (input, tap, len) in field.segments() {
+                        let tile = crate::block::part_mut(tile, tap, len);
+                        for (sum, &x) in tile.iter_mut().zip(part(x, input, len)) {
+                            *sum += d * i32::from(x);
+                        }
+                    }
+                }
+                at += outputs;
+            }
+            if limited {
+                tile.iter_mut().for_each(|sum| *sum = sat(*sum, GRADIENT));
+            }
+        }
+        sink.column(o, outputs, tile);
+    }
+}
+
+/// The delta at index `at`, which belongs to the window (`py`, `px`), and the field of the position that won it; nothing
+/// if the delta is zero.
+#[inline(always)]
+fn winner(
+    g: &Conv2d,
+    columns: Columns,
+    (delta, argmax): (&[i16], &[u8]),
+    at: usize,
+    (py, px): (usize, usize),
+) -> Option<(i32, Field)> {
+    let d = i32::from(*delta.get(at)?);
+    if d == 0 {
+        return None;
+    }
+    let (wy, wx) = columns.place(argmax.get(at).copied().unwrap_or(0));
+    Some((d, g.field(py * g.pool.0 + wy, px * g.pool.1 + wx)))
+}
