@@ -2,9 +2,9 @@
 
 use experiments::statistics::bootstrap::{Interval, from_indices};
 use experiments::statistics::distribution::{normal, normal_quantile, student_two_sided};
+use experiments::statistics::mean;
 use experiments::statistics::paired::{compare, holm};
 use experiments::statistics::survival::{Survival, Time};
-use experiments::statistics::mean;
 use serde::Deserialize;
 use std::path::Path;
 

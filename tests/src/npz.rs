@@ -15,6 +15,19 @@ pub struct Array {
     pub numbers: Vec<f64>,
 }
 
+impl Array {
+    /// The arrays along the first axis.
+    pub fn rows(&self) -> impl Iterator<Item = Array> + '_ {
+        let (_, shape) = self.shape.split_first().expect("an axis");
+        let size = shape.iter().product::<usize>();
+        self.numbers.chunks(size).map(|numbers| Array {
+            element: self.element.clone(),
+            shape: shape.to_vec(),
+            numbers: numbers.to_vec(),
+        })
+    }
+}
+
 /// All arrays of a file by name.
 ///
 /// # Panics

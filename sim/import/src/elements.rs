@@ -29,6 +29,11 @@ impl Budget {
         Self((2 * bytes).saturating_add(1 << 16).min(limits::CONSTANTS))
     }
 
+    /// Adds those of another file of `bytes` bytes.
+    pub fn add(&mut self, bytes: usize) {
+        self.0 = (2 * bytes).saturating_add(self.0).min(limits::CONSTANTS);
+    }
+
     /// The number of elements of `axes`, which are spent.
     pub fn spend(&mut self, axes: &[usize]) -> Result<usize, String> {
         let count = limits::elements(axes, limits::ELEMENTS.min(self.0));

@@ -39,7 +39,7 @@ impl Model {
 
     /// Appends a constant.
     pub fn constant(&mut self, name: &str, tensor: Tensor) -> ValueId {
-        let shape = tensor.shape().iter().map(|&a| Some(a)).collect();
+        let shape = tensor.shape().iter().map(|&a| Extent::Fixed(a)).collect();
         self.value(Value {
             name: name.to_owned(),
             shape: Some(shape),
@@ -111,14 +111,38 @@ impl Model {
 pub struct Value {
     /// Its name in the file.
     pub name: String,
-    /// Its axes, batch first; `None` where an axis is free. No axes where the file does not say.
-    pub shape: Option<Vec<Option<usize>>>,
+    /// Its axes, batch first. Nothing where the file does not say.
+    pub shape: Option<Vec<Extent>>,
     /// Its elements, if they are constant.
     pub constant: Option<Tensor>,
     /// The type of its elements in the file.
     pub element: Element,
     /// How integers stand for its numbers.
     pub quantisation: Option<Quantisation>,
+}
+
+/// How far an axis goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// So far.
+    Fixed(usize),
+    /// As far as is given; some files name it.
+    Free(String),
+}
+
+impl Extent {
+    /// The extent, if it is fixed.
+    pub fn fixed(&self) -> Option<usize> {
+        match self {
+            Extent::Fixed(extent) => Some(*extent),
+            Extent::Free(_) => None,
+        }
+    }
+
+    /// An extent that is free where there is none.
+    pub fn of(extent: Option<usize>) -> Self {
+        extent.map_or(Extent::Free(String::new()), Extent::Fixed)
+    }
 }
 
 /// The type of a tensor's elements in the file.
@@ -316,6 +340,8 @@ pub enum Operator {
         /// Whether they stay.
         keep: bool,
     },
+    /// x, channels first: over all axes behind them, which stay with an extent of one.
+    GlobalPool(Reduction),
     /// x.
     Activation(Activation),
     /// x, over an axis.
@@ -354,10 +380,20 @@ pub enum Operator {
     Dropout(f32),
     /// x: nothing.
     Identity,
-    /// x: integers of what they stand for; the quantisation is the value's.
-    Dequantise,
-    /// The axes of x as integers.
-    Shape,
+    /// x, scale, [zero point]: numbers as integers, which are computed as the numbers here.
+    Quantise,
+    /// x, scale, [zero point]: the numbers that integers stand for.
+    Dequantise {
+        /// The axis along which there are several scales.
+        axis: i64,
+    },
+    /// The axes of x as integers, those in this range.
+    Shape {
+        /// The first; negative ones count from the last.
+        from: i64,
+        /// The one behind the last.
+        to: i64,
+    },
     /// x, indices: along an axis.
     Gather {
         /// Which.

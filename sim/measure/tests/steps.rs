@@ -1,8 +1,8 @@
 //! What is estimated from moments is what the emulator counts over consecutive steps.
 
+use runtime_protocol::synthetic::Samples;
 use runtime_shared::learner::Learner;
 use runtime_shared::program::{Field, List};
-use runtime_protocol::synthetic::Samples;
 use sim_compiler::{Compiled, NetworkSpec, Options, compile};
 use sim_device::firmware::Talk;
 use sim_device::{Firmware, Machine};

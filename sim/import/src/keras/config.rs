@@ -1,5 +1,6 @@
 //! A model's config: which layers there are and what each is given, in Keras 2's and Keras 3's words.
 
+use crate::model::Extent;
 use serde_json::Value as Json;
 
 /// A layer of a config.
@@ -38,15 +39,9 @@ impl<'a> Layer<'a> {
     }
 
     /// The shape of its input, where it says so: batch first.
-    pub fn input_shape(self) -> Option<Vec<Option<usize>>> {
+    pub fn input_shape(self) -> Option<Vec<Extent>> {
         let keys = ["batch_shape", "batch_input_shape", "batchInputShape"];
-        let given = keys.iter().find_map(|k| self.config[*k].as_array());
-        let axes = given?.iter();
-        axes.map(|axis| match axis {
-            Json::Null => Some(None),
-            axis => Some(Some(usize::try_from(axis.as_u64()?).ok()?)),
-        })
-        .collect()
+        keys.iter().find_map(|k| shape(&self.config[*k]))
     }
 
     /// A number of its settings.
@@ -76,6 +71,16 @@ impl<'a> Layer<'a> {
             single => Some(vec![usize::try_from(single.as_u64()?).ok()?; axes]),
         }
     }
+}
+
+/// A list of axes, free ones as null.
+pub fn shape(json: &Json) -> Option<Vec<Extent>> {
+    let axes = json.as_array()?.iter();
+    axes.map(|axis| match axis {
+        Json::Null => Some(Extent::of(None)),
+        axis => Some(Extent::Fixed(usize::try_from(axis.as_u64()?).ok()?)),
+    })
+    .collect()
 }
 
 /// The layers of a model, and of which tensors it is made.

@@ -6,7 +6,7 @@ mod layers;
 mod weights;
 
 use crate::limits;
-use crate::model::{Model, Value, ValueId};
+use crate::model::{Extent, Model, Value, ValueId};
 use archive::Archive;
 use config::{Argument, Graph, Layer, Source};
 use hdf5_reader::Hdf5File;
@@ -166,8 +166,8 @@ impl Reader {
                         config: &model.entry["build_config"],
                         ..model
                     };
-                    let shape = shape_of(&build.config["input_shape"]);
-                    shape.or_else(|| shape_of(&model.config["build_input_shape"]))
+                    let shape = config::shape(&build.config["input_shape"]);
+                    shape.or_else(|| config::shape(&model.config["build_input_shape"]))
                 });
                 vec![self.input(first.name(), shape)]
             }
@@ -259,7 +259,7 @@ impl Reader {
         ends.collect()
     }
 
-    fn input(&mut self, name: &str, shape: Option<Vec<Option<usize>>>) -> ValueId {
+    fn input(&mut self, name: &str, shape: Option<Vec<Extent>>) -> ValueId {
         let id = self.model.value(Value {
             name: name.to_owned(),
             shape,
@@ -276,7 +276,7 @@ impl Reader {
 }
 
 /// The shape that the first layer is given, be it in a model of its own.
-fn first_shape(layer: Layer, depth: usize) -> Option<Vec<Option<usize>>> {
+fn first_shape(layer: Layer, depth: usize) -> Option<Vec<Extent>> {
     if let Some(shape) = layer.input_shape() {
         return Some(shape);
     }
@@ -292,15 +292,6 @@ fn first_shape(layer: Layer, depth: usize) -> Option<Vec<Option<usize>>> {
             .find(|l| Some(l.name()) == from.first().map(|s| s.layer)),
     };
     first_shape(*first?, depth + 1)
-}
-
-fn shape_of(json: &Json) -> Option<Vec<Option<usize>>> {
-    let axes = json.as_array()?.iter();
-    axes.map(|axis| match axis {
-        Json::Null => Some(None),
-        axis => Some(Some(usize::try_from(axis.as_u64()?).ok()?)),
-    })
-    .collect()
 }
 
 /// What a reference means: files count the making of an inner model as its first use, or do not.

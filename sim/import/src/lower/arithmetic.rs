@@ -204,10 +204,13 @@ impl Lowering {
             })
             .collect();
         let node = &self.model.nodes[at];
-        self.notes.push(format!(
+        let note = format!(
             "{} `{}` has become the normalisation of the input.",
             node.kind, node.name
-        ));
+        );
+        if self.notes.last() != Some(&note) {
+            self.notes.push(note);
+        }
         x
     }
 

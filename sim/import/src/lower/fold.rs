@@ -8,13 +8,14 @@ use crate::model::{Arithmetic, Operator, Tensor};
 use ndarray::{ArrayD, Axis, IxDyn, Slice, concatenate};
 
 /// The axes of what is given, as integers.
-pub fn shape_of(inputs: Vec<Option<State>>) -> Result<State, String> {
+pub fn shape_of(inputs: Vec<Option<State>>, from: i64, to: i64) -> Result<State, String> {
     let axes: Vec<i64> = match inputs.first() {
         Some(Some(State::Constant(tensor))) => tensor.shape().iter().map(|&a| a as i64).collect(),
         Some(Some(State::Computed(x))) => x.view.shape().iter().map(|&a| a as i64).collect(),
         _ => return Err("it has no input".to_owned()),
     };
-    Ok(State::Constant(Tensor::I64(vector(axes))))
+    let axes = part(vector(axes), 0, from, to, 1)?;
+    Ok(State::Constant(Tensor::I64(axes)))
 }
 
 fn vector(list: Vec<i64>) -> ArrayD<i64> {
@@ -31,7 +32,7 @@ pub fn fold(op: &Operator, inputs: Vec<Option<Tensor>>) -> Result<Tensor, String
     let rest: Vec<Option<Tensor>> = inputs.collect();
     let folded = match op {
         Operator::Identity | Operator::Dropout(_) => x,
-        Operator::Dequantise => dequantise(x, &rest)?,
+        Operator::Dequantise { axis: at } => dequantise(x, &rest, *at)?,
         Operator::Cast { integers } => match (integers, x) {
             (true, Tensor::F32(a)) => Tensor::I64(a.mapv(|v| v as i64)),
             (false, Tensor::I64(a)) => Tensor::F32(a.mapv(|v| v as f32)),
@@ -63,8 +64,8 @@ pub fn fold(op: &Operator, inputs: Vec<Option<Tensor>>) -> Result<Tensor, String
     }
 }
 
-/// ONNX: (x − zero point) · scale, for all or along an axis; the axis is the first where scales say so.
-fn dequantise(x: Tensor, rest: &[Option<Tensor>]) -> Result<Tensor, String> {
+/// (x − zero point) · scale, for all or along an axis.
+fn dequantise(x: Tensor, rest: &[Option<Tensor>], at: i64) -> Result<Tensor, String> {
     let Some(Some(scale)) = rest.first() else {
         return Ok(x);
     };
@@ -73,6 +74,17 @@ fn dequantise(x: Tensor, rest: &[Option<Tensor>]) -> Result<Tensor, String> {
         Some(Some(zero)) => zero.numbers(),
         _ => ArrayD::zeros(IxDyn(&[])),
     };
+    // A list of scales is one along its axis.
+    let along = |a: ArrayD<f32>| -> Result<ArrayD<f32>, String> {
+        if a.len() == 1 || a.ndim() != 1 {
+            return Ok(a);
+        }
+        let mut axes = vec![1; x.ndim()];
+        axes[axis(at, x.ndim())?] = a.len();
+        a.into_shape_with_order(IxDyn(&axes))
+            .map_err(|e| e.to_string())
+    };
+    let (scale, zero) = (along(scale)?, along(zero)?);
     let fit = |a: &ArrayD<f32>| a.broadcast(x.raw_dim()).map(|b| b.to_owned());
     match (fit(&scale), fit(&zero)) {
         (Some(scale), Some(zero)) => Ok(Tensor::F32((x - zero) * scale)),

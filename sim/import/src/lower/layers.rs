@@ -138,14 +138,17 @@ impl Lowering {
                 axes.len()
             ));
         }
-        let weights = weights.permuted_axes(axes.to_vec());
-        let image = self.image(&x, sliding)?;
+        let mut weights = weights.permuted_axes(axes.to_vec());
+        let (image, along, is_turned) = self.image(&x, sliding)?;
+        if is_turned && weights.ndim() == 4 {
+            weights.swap_axes(0, 1);
+        }
         let (kernel, channels, filters) = match *weights.shape() {
             [k, ci, co] => ((1, k), ci, co),
             [ky, kx, ci, co] => ((ky, kx), ci, co),
             _ => return Err("only windows of one or two axes are supported".to_owned()),
         };
-        let window = window(image, kernel, sliding)?;
+        let window = window(image, kernel, &along)?;
         let (op, c) = if depthwise {
             let filters = channels * filters;
             check_bias(&bias, filters)?;
@@ -171,11 +174,10 @@ impl Lowering {
             w: window.output.1,
             c,
         };
+        let seen = if is_turned { turned(shape) } else { shape };
+        let view = view::of_image(seen, x.view.ndim(), sliding.channels_first);
         let draft = self.push(at, "", op, x.draft, shape);
-        Ok(Computed {
-            draft,
-            view: view::of_image(shape, x.view.ndim(), sliding.channels_first),
-        })
+        Ok(Computed { draft, view })
     }
 
     /// One channel with several filters is an ordinary convolution.
@@ -216,17 +218,27 @@ impl Lowering {
         ))
     }
 
-    /// The image that a value is, as the node sees it that computes it.
-    fn image(&self, x: &Computed, sliding: &Sliding) -> Result<Shape, String> {
+    /// The image that a value is, how a window slides over it, and whether both are turned: a series that the
+    /// file holds as one column is one row here.
+    fn image(&self, x: &Computed, sliding: &Sliding) -> Result<(Shape, Sliding, bool), String> {
         let image = view::image(&x.view, sliding.channels_first)?;
         let made = self.drafts.get(x.draft).shape;
-        if image != made {
-            return Err(format!(
-                "it works on {}×{}×{}, but what computes that makes {}×{}×{}; a reshape between them is not supported",
-                image.h, image.w, image.c, made.h, made.w, made.c
-            ));
+        if image == made {
+            return Ok((image, sliding.clone(), false));
         }
-        Ok(image)
+        if turned(image) == made && (image.h == 1 || image.w == 1) {
+            let mut sliding = sliding.clone();
+            sliding.kernel.reverse();
+            sliding.stride.reverse();
+            if let Border::Explicit(pads) = &mut sliding.border {
+                pads.reverse();
+            }
+            return Ok((made, sliding, true));
+        }
+        Err(format!(
+            "it works on {}×{}×{}, but what computes that makes {}×{}×{}; a reshape between them is not supported",
+            image.h, image.w, image.c, made.h, made.w, made.c
+        ))
     }
 
     pub(super) fn pool(
@@ -236,13 +248,13 @@ impl Lowering {
         sliding: &Sliding,
         reduction: Reduction,
     ) -> Result<Computed, String> {
-        let image = self.image(&x, sliding)?;
-        let kernel = match sliding.kernel[..] {
+        let (image, along, is_turned) = self.image(&x, sliding)?;
+        let kernel = match along.kernel[..] {
             [k] => (1, k),
             [ky, kx] => (ky, kx),
             _ => return Err("only windows of one or two axes are supported".to_owned()),
         };
-        let window = window(image, kernel, sliding)?;
+        let window = window(image, kernel, &along)?;
         let op = match reduction {
             Reduction::Max => Op::MaxPool(window),
             Reduction::Mean => Op::AveragePool(window),
@@ -252,11 +264,10 @@ impl Lowering {
             w: window.output.1,
             c: image.c,
         };
+        let seen = if is_turned { turned(shape) } else { shape };
+        let view = view::of_image(seen, x.view.ndim(), sliding.channels_first);
         let draft = self.push(at, "", op, x.draft, shape);
-        Ok(Computed {
-            draft,
-            view: view::of_image(shape, x.view.ndim(), sliding.channels_first),
-        })
+        Ok(Computed { draft, view })
     }
 
     pub(super) fn reduce(
@@ -377,6 +388,15 @@ impl Lowering {
         let shape = self.drafts.get(x.draft).shape;
         let draft = self.push(at, "", Op::Dropout(rate), x.draft, shape);
         Computed { draft, ..x }
+    }
+}
+
+/// Rows as columns.
+fn turned(shape: Shape) -> Shape {
+    Shape {
+        h: shape.w,
+        w: shape.h,
+        c: shape.c,
     }
 }
 

@@ -135,8 +135,8 @@ impl Lowering {
         node: &Node,
         inputs: Vec<Option<State>>,
     ) -> Result<State, String> {
-        if let Operator::Shape = node.op {
-            return fold::shape_of(inputs);
+        if let Operator::Shape { from, to } = node.op {
+            return fold::shape_of(inputs, from, to);
         }
         let constants = inputs
             .iter()
@@ -198,13 +198,17 @@ impl Lowering {
                 axes,
                 keep,
             } => self.reduce(at, x, *reduction, axes, *keep, &constants)?,
+            Operator::GlobalPool(reduction) => {
+                let axes: Vec<i64> = (2..x.view.ndim() as i64).collect();
+                self.reduce(at, x, *reduction, &axes, true, &[])?
+            }
             Operator::Activation(kind) => self.activation(at, x, *kind),
             Operator::Softmax { axis } => self.softmax(at, x, *axis)?,
             Operator::BatchNorm { epsilon, axis } => {
                 self.batch_norm(at, x, constants, *epsilon, *axis)?
             }
             Operator::Dropout(rate) => self.dropout(at, x, *rate),
-            Operator::Identity | Operator::Dequantise => x,
+            Operator::Identity | Operator::Quantise | Operator::Dequantise { .. } => x,
             Operator::Cast { integers: false } => x,
             Operator::Cast { integers: true } => {
                 return Err(
@@ -233,7 +237,7 @@ impl Lowering {
                     );
                 }
             },
-            Operator::Binary(_) | Operator::Shape | Operator::Unsupported(_) => {
+            Operator::Binary(_) | Operator::Shape { .. } | Operator::Unsupported(_) => {
                 return Err("it is not supported".to_owned());
             }
         };

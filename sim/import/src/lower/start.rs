@@ -7,7 +7,7 @@ use super::view::{self, View, axes_text};
 use super::{Computed, Lowering, State, moves};
 use crate::error::Refusal;
 use crate::limits;
-use crate::model::{Model, Operator, ValueId};
+use crate::model::{Extent, Model, Operator, ValueId};
 use runtime_shared::kernels::Shape;
 
 /// The graph's input, and how the model's lies in it.
@@ -92,8 +92,13 @@ fn input(model: &Model) -> Result<Input, String> {
     for (i, axis) in declared.iter().enumerate() {
         axes.push(match axis {
             _ if i == 0 && declared.len() > 1 => 1,
-            Some(extent) => *extent,
-            None => {
+            Extent::Fixed(extent) => *extent,
+            Extent::Free(axis) if !axis.is_empty() => {
+                return Err(format!(
+                    "The input `{name}` has the free dimension `{axis}`; give it with --dim {axis}=15."
+                ));
+            }
+            Extent::Free(_) => {
                 return Err(format!(
                     "Axis {i} of the input `{name}` has no fixed extent; export the model with a fixed one."
                 ));
@@ -107,7 +112,7 @@ fn input(model: &Model) -> Result<Input, String> {
     limits::elements(&axes, limits::ACTIVATION)
         .filter(|&n| n > 0)
         .ok_or_else(unsupported)?;
-    let batch = declared.first().copied().flatten().filter(|&b| b > 1);
+    let batch = declared.first().and_then(Extent::fixed).filter(|&b| b > 1);
     let batch = batch.filter(|_| declared.len() > 1);
     let (seen, channels_first) = seen(model, input, &axes, batch);
     let shape = shape(&seen, channels_first).ok_or_else(unsupported)?;
@@ -135,6 +140,7 @@ fn seen(model: &Model, input: ValueId, axes: &[usize], batch: Option<usize>) -> 
             Operator::Convolution { sliding, .. } | Operator::Pool { sliding, .. } => {
                 return (axes, sliding.channels_first);
             }
+            Operator::GlobalPool(_) => return (axes, true),
             Operator::BatchNorm { axis: 1, .. } => {
                 let first = axes.len() > 2;
                 return (axes, first);
@@ -154,7 +160,8 @@ fn seen(model: &Model, input: ValueId, axes: &[usize], batch: Option<usize>) -> 
                 }
             }
             Operator::Identity
-            | Operator::Dequantise
+            | Operator::Quantise
+            | Operator::Dequantise { .. }
             | Operator::Cast { .. }
             | Operator::Binary(_)
             | Operator::Activation(_) => {}

@@ -1,13 +1,13 @@
 //! TFLite: `schema.fbs`, version 3. Weights of any type become floats; activations that are integers in the
 //! file are computed as floats too.
 
+mod codes;
 mod flatbuffer;
-mod names;
 mod operators;
 
 use crate::elements::{self, Budget};
 use crate::limits;
-use crate::model::{Element, Model, Quantisation, Value, ValueId};
+use crate::model::{Element, Extent, Model, Quantisation, Tensor, Value, ValueId};
 use flatbuffer::{Buffer, Table};
 
 /// Whether these are the first bytes of such a file.
@@ -110,13 +110,18 @@ impl<'a> File<'a> {
                 quantisation.as_ref(),
                 &mut self.budget,
             )?),
+            // A state that is kept from one inference to the next begins with zeros.
+            None if tensor.u8(5) != 0 => {
+                self.budget.spend(&axes)?;
+                Some(Tensor::F32(ndarray::ArrayD::zeros(ndarray::IxDyn(&axes))))
+            }
             None => None,
         };
         let free = |i: usize| signature.len() == shape.len() && signature[i] < 0;
-        let declared = (0..axes.len()).map(|i| (!free(i)).then_some(axes[i]));
+        let declared = (0..axes.len()).map(|i| Extent::of((!free(i)).then_some(axes[i])));
         // What is free was written with an extent of one, but that is no promise.
         let declared = match constant.is_some() {
-            true => axes.iter().map(|&a| Some(a)).collect(),
+            true => axes.iter().map(|&a| Extent::Fixed(a)).collect(),
             false => declared.collect(),
         };
         Ok(Value {

@@ -1,15 +1,17 @@
 //! TFLite's operators as those of a [`Model`]. Field numbers are those of `schema.fbs`.
 
+use super::File;
+use super::codes::operator_name;
 use super::flatbuffer::Table;
-use super::{File, names};
 use crate::model::{Arithmetic, Border, Node, Operator, Reduction, Sliding, Value, ValueId};
+use crate::names;
 use runtime_shared::kernels::activation::Activation;
 
 /// Appends an operator, and the activation that is part of it as one of its own.
 pub fn append(file: &mut File, operator: Table, code: Table) -> Result<(), String> {
     // The code used to be a byte; what does not fit into it says 127 there.
     let code_number = code.i32(3, 0).max(i32::from(code.u8(0) as i8));
-    let kind = names::operator(code_number);
+    let kind = operator_name(code_number);
     let inputs = operator.list_i32(1);
     let inputs: Vec<Option<ValueId>> = inputs
         .iter()
@@ -21,10 +23,13 @@ pub fn append(file: &mut File, operator: Table, code: Table) -> Result<(), Strin
         })
         .collect::<Result<_, _>>()?;
     let outputs = file.ids(&operator.list_i32(2), "an operator's output")?;
-    let first = outputs
+    // The last output is often called after the whole model; its bias and weights are not.
+    let all = outputs
         .first()
-        .map(|&id| file.model.values[id].name.clone());
-    let name = names::layer(&first.unwrap_or_default());
+        .into_iter()
+        .chain(inputs.iter().skip(1).rev().flatten());
+    let mut named = all.map(|&id| names::layer(&file.model.values[id].name));
+    let name = named.find_map(|n| n).unwrap_or_else(|| kind.to_lowercase());
     let options = Options(operator.table(4));
     let (op, fused) = decode(code_number, &code, options);
     let activation = match fused {
@@ -83,7 +88,7 @@ fn flattened(
         return (inputs, op);
     }
     let weights = inputs.get(1).copied().flatten();
-    let length = weights.and_then(|id| file.model.values[id].shape.as_ref()?.last().copied()?);
+    let length = weights.and_then(|id| file.model.values[id].shape.as_ref()?.last()?.fixed());
     let (Some(length), Some(Some(x))) = (length, inputs.first().copied()) else {
         return (inputs, op);
     };
@@ -207,7 +212,8 @@ fn decode(code_number: i32, code: &Table, options: Options) -> (Operator, u8) {
             let axis = i64::from(options.i32(0, 0));
             (Operator::Concat { axis }, options.u8(1))
         }
-        6 | 114 => plain(Operator::Identity),
+        6 => plain(Operator::Identity),
+        114 => plain(Operator::Quantise),
         14 => plain(Operator::Activation(Activation::Sigmoid)),
         19 => plain(Operator::Activation(Activation::Relu)),
         21 => plain(Operator::Activation(Activation::Relu6)),
@@ -254,7 +260,10 @@ fn decode(code_number: i32, code: &Table, options: Options) -> (Operator, u8) {
         36 => plain(Operator::Gather {
             axis: i64::from(options.i32(0, 0)),
         }),
-        77 => plain(Operator::Shape),
+        77 => plain(Operator::Shape {
+            from: 0,
+            to: i64::MAX,
+        }),
         83 => plain(Operator::Pack {
             axis: i64::from(options.i32(1, 0)),
         }),

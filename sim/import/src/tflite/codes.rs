@@ -123,73 +123,10 @@ const NAMES: &[(i32, &str)] = &[
 ];
 
 /// The name of an operator.
-pub fn operator(code: i32) -> String {
+pub fn operator_name(code: i32) -> String {
     let known = NAMES.iter().find(|(c, _)| *c == code);
     known.map_or_else(
         || format!("operator {code}"),
         |(_, name)| (*name).to_owned(),
     )
-}
-
-/// The shortest part of a tensor's name that still says which layer made it: of
-/// `model/dense_1/MatMul;model/dense_1/BiasAdd` that is `dense_1`.
-pub fn layer(tensor: &str) -> String {
-    const OPERATIONS: &[&str] = &[
-        "MatMul",
-        "BiasAdd",
-        "Relu",
-        "Relu6",
-        "Conv2D",
-        "depthwise",
-        "Softmax",
-        "Sigmoid",
-        "Tanh",
-        "MaxPool",
-        "AvgPool",
-        "Mean",
-        "Max",
-        "Reshape",
-        "add",
-        "Add",
-        "AddV2",
-        "mul",
-        "Mul",
-        "ExpandDims",
-        "Squeeze",
-        "convolution",
-        "separable_conv2d",
-        "Conv1D",
-        "batchnorm",
-        "FusedBatchNormV3",
-        "Elu",
-        "LeakyRelu",
-        "Shape",
-        "strided_slice",
-        "PadV2",
-        "Pad",
-        "ReadVariableOp",
-        "Tensordot",
-        "concat",
-        "transpose",
-        "Transpose",
-    ];
-    let first = tensor.split(';').next().unwrap_or(tensor);
-    let parts: Vec<&str> = first.split('/').filter(|p| !p.is_empty()).collect();
-    let is_operation = |p: &str| {
-        let plain = p.trim_end_matches(|c: char| c.is_ascii_digit());
-        let plain = plain.trim_end_matches('_');
-        OPERATIONS.contains(&p) || OPERATIONS.contains(&plain) && p != plain
-    };
-    let named = parts.iter().rev().find(|p| !is_operation(p));
-    let name = named.or(parts.last()).copied().unwrap_or("tensor");
-    name.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
-                c
-            } else {
-                '_'
-            }
-        })
-        .take(64)
-        .collect()
 }
