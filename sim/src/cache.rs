@@ -3,6 +3,10 @@
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
+/// Digest of the sources that decide results. Whatever they computed is kept under a key that holds it, so that changed
+/// code never takes the results of other code for its own.
+pub const CODE: &str = env!("SIM_CODE_FINGERPRINT");
+
 /// Names the folder, for this user or this machine.
 pub const CACHE_DIR_VARIABLE: &str = "SIM_CACHE_DIR";
 
@@ -45,4 +49,19 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let _ = std::fs::remove_file(&part);
         fail(source)
     })
+}
+
+/// Makes `folder` and tries whether files can be written there, before hours are spent on what should go there.
+///
+/// # Errors
+/// [`Failure::Write`].
+pub fn try_folder(folder: &Path) -> Result<(), Failure> {
+    let probe = folder.join(format!(".{}.probe", std::process::id()));
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&probe, b"sim"))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map_err(|source| Failure::Write {
+            path: folder.to_owned(),
+            source,
+        })
 }

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use crate::jobs::Share;
 use crate::place::{MemoryRange, Place, address, place, range, register, rom, space, variable};
 use clap::{Args, Parser, Subcommand};
 use std::num::NonZeroUsize;
@@ -54,19 +55,7 @@ pub struct Common {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run an experiment: every strategy, every seed, and the report.
-    Run {
-        /// The experiment.
-        config: PathBuf,
-        /// Where reports go, in a folder of the run's name.
-        #[arg(long, value_name = "DIR", default_value = "reports")]
-        out: PathBuf,
-        /// Threads; results do not depend on it [default: all cores].
-        #[arg(long, short = 'j', value_name = "N")]
-        threads: Option<usize>,
-        /// Other seeds than the config says: how many.
-        #[arg(long, value_name = "N")]
-        seeds: Option<u32>,
-    },
+    Run(Run),
     /// Print the memory map of every board and strategy, without running anything.
     Plan {
         /// The experiment.
@@ -77,6 +66,9 @@ pub enum Command {
         /// Every item of every bill.
         #[arg(long)]
         items: bool,
+        /// Bytes only: build no firmware and measure no cycles.
+        #[arg(long)]
+        no_cycles: bool,
     },
     /// Rebuild a report from its data; several folders are compared side by side.
     Report {
@@ -99,6 +91,34 @@ pub enum Command {
     /// List the data sets, or fetch some.
     #[command(subcommand)]
     Data(Data),
+}
+
+/// What `sim run` is told.
+#[derive(Args, Clone, Debug)]
+pub struct Run {
+    /// The experiment.
+    pub config: PathBuf,
+    /// Where reports go, in a folder of the run's name.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub out: PathBuf,
+    /// Threads, at most 256; results do not depend on it [default: all cores].
+    #[arg(long, short = 'j', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// Repetitions, at most 10000, in place of those of the config.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub seeds: Option<u32>,
+    /// Run share I of N of the jobs, and keep their parts for --assemble. The shares may run on different machines.
+    #[arg(long, value_name = "I/N", conflicts_with = "assemble")]
+    pub part: Option<Share>,
+    /// Run nothing: make the report from parts that are finished.
+    #[arg(long)]
+    pub assemble: bool,
+    /// Folder of parts; --assemble takes several [default: the cache folder].
+    #[arg(long, value_name = "DIR")]
+    pub parts: Vec<PathBuf>,
+    /// List the jobs, and run nothing.
+    #[arg(long, conflicts_with = "assemble")]
+    pub dry_run: bool,
 }
 
 /// What `sim validate` is told.

@@ -3,7 +3,7 @@
 use crate::config::DataPlan;
 use crate::failure::Failure;
 use crate::progress::Progress;
-use experiments::data::{Loaded, Normaliser, Places, Request, Split, load};
+use experiments::data::{Images, Loaded, Normalisation, Normaliser, Places, Request, Split, load};
 use std::path::Path;
 
 /// Data with all that is derived from them.
@@ -12,22 +12,42 @@ pub struct Prepared {
     pub plan: DataPlan,
     /// The data, and where they came from.
     pub loaded: Loaded,
-    /// Training and validation images.
-    pub split: Split,
     /// Scale and shift: one pair, or one a channel.
     pub normalisation: Vec<(f32, f32)>,
     /// The same in words.
     pub normaliser: Normaliser,
 }
 
-/// Loads what `plan` asks for. The split is that of `seed`.
+impl Prepared {
+    /// Training and validation images of `seed`.
+    ///
+    /// # Errors
+    /// [`Failure::Data`] where there are fewer images than are to be held out.
+    pub fn split(&self, seed: u64) -> Result<Split, Failure> {
+        Ok(Split::new(
+            &self.loaded.data.train,
+            seed,
+            self.plan.validation,
+        )?)
+    }
+
+    /// Images that are left to train on.
+    pub fn train_images(&self) -> usize {
+        self.loaded
+            .data
+            .train
+            .len()
+            .saturating_sub(self.plan.validation)
+    }
+}
+
+/// Loads what `plan` asks for.
 ///
 /// # Errors
 /// [`Failure::Data`].
 pub fn prepare(
     plan: &DataPlan,
     folder: Option<&Path>,
-    seed: u64,
     progress: &Progress,
 ) -> Result<Prepared, Failure> {
     let places = Places::from_environment(folder);
@@ -37,20 +57,21 @@ pub fn prepare(
         fallback: plan.fallback,
     };
     let loaded = load(request, &places, &mut |event| progress.data(&event))?;
-    let split = Split::new(&loaded.data.train, seed, plan.validation)?;
-    let normaliser = Normaliser::of(plan.normalise, &loaded.data.train);
-    let mut normalisation: Vec<(f32, f32)> = normaliser
-        .channels()
-        .iter()
-        .map(|a| (a.scale, a.shift))
-        .collect();
-    // One pair serves all channels where they are alike.
-    normalisation.dedup();
+    let (normaliser, normalisation) = normalisation(plan.normalise, &loaded.data.train);
     Ok(Prepared {
         plan: plan.clone(),
         loaded,
-        split,
         normalisation,
         normaliser,
     })
+}
+
+/// How `kind` makes floats of the bytes of images like those of `train`: in words, and as scale and shift, one pair or one a channel.
+pub fn normalisation(kind: Normalisation, train: &Images) -> (Normaliser, Vec<(f32, f32)>) {
+    let normaliser = Normaliser::of(kind, train);
+    let channels = normaliser.channels().iter();
+    let mut pairs: Vec<(f32, f32)> = channels.map(|a| (a.scale, a.shift)).collect();
+    // One pair serves all channels where they are alike.
+    pairs.dedup();
+    (normaliser, pairs)
 }

@@ -38,6 +38,9 @@ pub enum Failure {
     /// Nothing of what was asked for fits its board.
     #[error("{0}")]
     NothingFits(String),
+    /// Parts of a run that are missing, or do not belong together.
+    #[error("{0}")]
+    Parts(String),
     /// Flags that do not go together, or ask for what there is not.
     #[error("{0}")]
     Usage(String),
@@ -122,6 +125,7 @@ impl Failure {
             | Failure::Mcu(_)
             | Failure::Compiler(_)
             | Failure::Usage(_)
+            | Failure::Parts(_)
             | Failure::Image { .. } => 2,
             Failure::Data(_) => 3,
             Failure::NothingFits(_) => 4,

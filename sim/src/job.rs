@@ -4,18 +4,16 @@ use crate::config::{Protocol, Strategy, options};
 use crate::data::Prepared;
 use crate::failure::Failure;
 use crate::native::Native;
-use crate::parts::Part;
-use experiments::online::{self, Course};
+use experiments::online::{self, Course, Record};
 use experiments::scratch;
 use sim_compiler::{Compiled, Graph, compile};
+use sim_measure::{Plan, Recorder, Recording};
 use std::ops::ControlFlow;
 
 /// The updates that a strategy will make, as far as that is known before it runs.
 pub fn updates(protocol: &Protocol, strategy: &Strategy, data: &Prepared) -> u32 {
     let samples = match protocol {
-        Protocol::FromScratch(p) => {
-            p.epoch_len(data.split.train.len()) as u64 * u64::from(p.epochs)
-        }
+        Protocol::FromScratch(p) => p.epoch_len(data.train_images()) as u64 * u64::from(p.epochs),
         Protocol::ConceptDrift(drift) => {
             drift.length as u64 * u64::from(strategy.online.slots.max(1))
         }
@@ -44,14 +42,17 @@ pub fn compiled(
 /// Steps that a progress bar counts for one repetition.
 pub fn steps(protocol: &Protocol, data: &Prepared) -> u64 {
     match protocol {
-        Protocol::FromScratch(p) => {
-            p.epoch_len(data.split.train.len()) as u64 * u64::from(p.epochs)
-        }
+        Protocol::FromScratch(p) => p.epoch_len(data.train_images()) as u64 * u64::from(p.epochs),
         Protocol::ConceptDrift(drift) => drift.length as u64,
     }
 }
 
-/// Runs one repetition. `tick` may end it, upon which there is none.
+/// Moments of a repetition that are kept to be measured, and steps from each on: single updates are short, and differ.
+const MOMENTS: u64 = 12;
+const FOLLOWED: usize = 8;
+
+/// Runs one repetition with the split of `split_seed`, and keeps moments of it where it `records`. `tick` may end it, upon which
+/// there is none.
 ///
 /// # Errors
 /// [`Failure`] of the compiler or the core.
@@ -60,18 +61,35 @@ pub fn run(
     protocol: &Protocol,
     strategy: &Strategy,
     data: &Prepared,
-    seed: u64,
+    (seed, split_seed): (u64, u64),
+    records: bool,
     tick: impl FnMut() -> ControlFlow<()>,
-) -> Result<Option<Part>, Failure> {
+) -> Result<Option<(Record, Option<Recording>)>, Failure> {
     let compiled = compiled(graph, protocol, strategy, data, seed)?;
     let mut arena = vec![0u32; compiled.arena_bytes().div_ceil(4)];
     let layer = |list, call| compiled.layer(list, call).to_owned();
     let mut device = Native::new(compiled.program(), &mut arena, &layer)
         .map_err(|e| Failure::Core(format!("{e:?}")))?;
+    let steps = match protocol {
+        Protocol::ConceptDrift(_) => sim_measure::Protocol::Learn,
+        Protocol::FromScratch(_) => sim_measure::Protocol::Train,
+    };
+    if records {
+        device.record(Recorder::new(Plan {
+            steps: self::steps(protocol, data),
+            moments: MOMENTS,
+            follow: match steps {
+                sim_measure::Protocol::Learn => 1,
+                sim_measure::Protocol::Train => FOLLOWED,
+            },
+            seed,
+        }));
+    }
     let sets = &data.loaded.data;
+    let split = data.split(split_seed)?;
     let record = match protocol {
         Protocol::ConceptDrift(drift) => {
-            let pool = &data.split.validation;
+            let pool = &split.validation;
             let course = Course {
                 stream: &sets.train,
                 pool,
@@ -81,9 +99,9 @@ pub fn run(
             online::run(&mut device, drift, &course, tick)
         }
         Protocol::FromScratch(protocol) => {
-            let train = (&sets.train, data.split.train.as_slice());
+            let train = (&sets.train, split.train.as_slice());
             scratch::run(&mut device, protocol, train, Some(&sets.test), seed, tick)
         }
     };
-    Ok(record.map(|record| Part { record }))
+    Ok(record.map(|record| (record, device.recording(steps))))
 }

@@ -7,17 +7,23 @@ mod cache;
 mod cli;
 mod command;
 mod config;
+mod costs;
+mod cycles;
 mod data;
 mod failure;
 mod firmware;
 mod interrupt;
 mod job;
+mod jobs;
+mod lock;
 mod native;
+mod offers;
 mod outcome;
 mod parts;
 mod place;
 mod pretrain;
 mod progress;
+mod seeded;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -42,17 +48,13 @@ fn main() -> ExitCode {
 fn execute(cli: &Cli) -> Result<(), Failure> {
     let common = &cli.common;
     match &cli.command {
-        Command::Run {
-            config,
-            out,
-            threads,
-            seeds,
-        } => command::run::run(config, out, *threads, *seeds, common),
+        Command::Run(options) => command::run::run(options, common),
         Command::Plan {
             config,
             board,
             items,
-        } => command::plan::plan(config, board, *items, common),
+            no_cycles,
+        } => command::plan::plan(config, board, *items, !*no_cycles, common),
         Command::Report { folders, out } => command::report::report(folders, out, common),
         Command::Boards { boards } => command::boards::boards(boards, common),
         Command::Emulate(options) => command::emulate::emulate(options, common),

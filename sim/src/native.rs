@@ -5,6 +5,7 @@ use runtime_shared::exec::Fault;
 use runtime_shared::learner::{Error, Learner, Step, Update};
 use runtime_shared::machine;
 use runtime_shared::program::{List, Program};
+use sim_measure::{Protocol, Recorder, Recording};
 
 /// Names the layer of a call, for messages.
 pub type LayerNames<'a> = &'a dyn Fn(List, usize) -> String;
@@ -14,6 +15,7 @@ pub struct Native<'a> {
     learner: Learner<'a>,
     layer: LayerNames<'a>,
     learns: bool,
+    recorder: Option<Recorder>,
 }
 
 impl<'a> Native<'a> {
@@ -32,7 +34,19 @@ impl<'a> Native<'a> {
             learner,
             layer,
             learns,
+            recorder: None,
         })
+    }
+
+    /// Has `recorder` see every step from here on.
+    pub fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
+    }
+
+    /// What was recorded of steps of this kind.
+    pub fn recording(&mut self, protocol: Protocol) -> Option<Recording> {
+        let recorder = self.recorder.take()?;
+        Some(recorder.finish(self.learner.program(), protocol))
     }
 
     /// The learner, to read its parameters.
@@ -71,12 +85,24 @@ impl<'a> Native<'a> {
 
 impl Device for Native<'_> {
     fn learn(&mut self, sample: &[u8], label: usize) -> Result<Step, Stop> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.before(self.learner.arena(), sample, label);
+        }
         let result = self.learner.learn(sample, label, &mut ());
+        if let (Some(recorder), Ok(step)) = (&mut self.recorder, &result) {
+            recorder.after(step.replayed);
+        }
         result.map_err(|e| self.explain(e))
     }
 
     fn train(&mut self, sample: &[u8], label: usize) -> Result<Update, Stop> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.before(self.learner.arena(), sample, label);
+        }
         let result = self.learner.train(sample, label, &mut ());
+        if let (Some(recorder), Ok(_)) = (&mut self.recorder, &result) {
+            recorder.after(1);
+        }
         result.map_err(|e| self.explain(e))
     }
 

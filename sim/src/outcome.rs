@@ -1,32 +1,20 @@
 //! From finished parts to the report's data: means over seeds, costs on every board.
 
 use crate::command::run::drift_at;
-use crate::config::{Config, Strategy};
+use crate::config::{Config, Protocol, Strategy};
+use crate::costs;
+use crate::cycles::Cycles;
 use crate::data::Prepared;
 use crate::failure::Failure;
-use crate::parts::Part;
-use crate::pretrain::Pretrained;
+use crate::offers::{Offer, Offers};
+use crate::parts::{Origin, Part};
 use experiments::metrics::{DriftMetrics, drift_metrics};
-use sim_compiler::Compiled;
-use sim_mcu::{Bill, Board, Region};
+use sim_mcu::Region;
 use sim_report::{
     AccuracySummary, BillItem, Estimate, Memory, Run, SCHEMA, SampleRow, Stop, StrategySummary,
     Summary, estimate,
 };
 use std::sync::Arc;
-
-/// What a board says to a strategy.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    /// The board.
-    pub board: Board,
-    /// The bill.
-    pub bill: Bill,
-    /// Why it is refused, if it is.
-    pub refusal: Option<String>,
-    /// The Program that was billed.
-    pub compiled: Compiled,
-}
 
 /// The repetitions of one strategy, by seed.
 pub type Finished = Vec<(u64, Part)>;
@@ -38,10 +26,11 @@ pub type Finished = Vec<(u64, Part)>;
 pub fn assemble(
     config: &Config,
     data: &[Prepared],
-    graphs: &[(&Strategy, Pretrained)],
-    offers: &[&[Offer]],
+    offers: &[Offers],
+    cycles: &Cycles,
     finished: Vec<Finished>,
 ) -> Result<Run, Failure> {
+    let origins = origins(&finished);
     let fallbacks: Vec<&Prepared> = data.iter().filter(|d| d.loaded.is_fallback()).collect();
     let mut run = Run {
         title: None,
@@ -59,14 +48,21 @@ pub fn assemble(
         kernels: Vec::new(),
         drift_at: drift_at(&config.experiment),
         samples_per_epoch: samples_per_epoch(config, data),
-        notes: notes(config, data, graphs),
-        about: about(config, data, graphs),
+        notes: notes(config, data, &origins),
+        about: about(config, data, &origins),
     };
-    for ((strategy, offers), parts) in config.strategies.iter().zip(offers).zip(&finished) {
-        for offer in *offers {
-            run.summary
-                .strategies
-                .push(summarise(strategy, offer, parts, run.drift_at)?);
+    let strategies = config.strategies.iter().zip(offers).zip(cycles);
+    for (((strategy, offers), cycles), parts) in strategies.zip(&finished) {
+        for (offer, measured) in offers.0.iter().zip(cycles) {
+            let mut entry = summarise(strategy, offer, parts, run.drift_at)?;
+            if let Some(measured) = measured {
+                costs::enter(&mut entry, &offer.board, measured);
+            }
+            if let Some(Ok(measured)) = measured {
+                let kernels = costs::kernels(&strategy.name, &offer.board, measured);
+                run.kernels.extend(kernels);
+            }
+            run.summary.strategies.push(entry);
             run.bills.extend(bills(strategy, offer));
             if offer.refusal.is_none() {
                 rows(strategy, offer, parts, &mut run.samples);
@@ -88,14 +84,26 @@ fn dataset(data: &[Prepared]) -> String {
 
 fn samples_per_epoch(config: &Config, data: &[Prepared]) -> Option<u64> {
     match &config.experiment {
-        crate::config::Protocol::FromScratch(protocol) => data
+        Protocol::FromScratch(protocol) => data
             .first()
-            .map(|d| protocol.epoch_len(d.split.train.len()) as u64),
-        crate::config::Protocol::ConceptDrift(_) => None,
+            .map(|d| protocol.epoch_len(d.train_images()) as u64),
+        Protocol::ConceptDrift(_) => None,
     }
 }
 
-fn notes(config: &Config, data: &[Prepared], graphs: &[(&Strategy, Pretrained)]) -> Vec<String> {
+/// The pre-trained networks that repetitions began with, each once.
+fn origins(finished: &[Finished]) -> Vec<Origin> {
+    let mut origins: Vec<Origin> = Vec::new();
+    for (_, part) in finished.iter().flatten() {
+        let known = |origin: &Origin| origins.iter().any(|o| o.key == origin.key);
+        if let Some(origin) = part.pretrained.as_ref().filter(|o| !known(o)) {
+            origins.push(origin.clone());
+        }
+    }
+    origins
+}
+
+fn notes(config: &Config, data: &[Prepared], origins: &[Origin]) -> Vec<String> {
     let mut notes: Vec<String> = data
         .iter()
         .map(|d| {
@@ -106,12 +114,8 @@ fn notes(config: &Config, data: &[Prepared], graphs: &[(&Strategy, Pretrained)])
             )
         })
         .collect();
-    for (_, pretrained) in graphs {
-        notes.push(format!(
-            "Pre-trained on the host with the same core: {:.2} % on the whole test set before the device is switched on.",
-            100.0 * pretrained.accuracy
-        ));
-    }
+    notes.extend(pretraining(origins));
+    notes.extend(what_varies(config));
     for board in &config.boards {
         notes.push(match board.energy(0.0, None) {
             Ok(estimate) => format!(
@@ -126,15 +130,51 @@ fn notes(config: &Config, data: &[Prepared], graphs: &[(&Strategy, Pretrained)])
     notes
 }
 
+/// What the pre-trained networks know before the device is switched on.
+fn pretraining(origins: &[Origin]) -> Option<String> {
+    let percent = |origin: &Origin| 100.0 * f64::from(origin.accuracy);
+    let all: Vec<f64> = origins.iter().map(percent).collect();
+    let known = match all[..] {
+        [] => return None,
+        [one] => format!("{one:.2} %"),
+        _ => {
+            let low = all.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = all.iter().copied().fold(0.0, f64::max);
+            format!("{low:.2} to {high:.2} % ({} networks)", all.len())
+        }
+    };
+    Some(format!(
+        "Pre-trained on the host with the same core: {known} on the whole test set before the device is switched on."
+    ))
+}
+
+/// What differs between the repetitions, and so is part of every ±.
+fn what_varies(config: &Config) -> Option<String> {
+    if config.seeds.len() < 2 {
+        return None;
+    }
+    let draws = match &config.experiment {
+        Protocol::ConceptDrift(_) => "stream, held-out images and replay",
+        Protocol::FromScratch(_) => "initial weights and order of samples",
+    };
+    Some(match &config.pretrain {
+        Some(plan) if plan.shared => format!(
+            "All seeds share one pre-trained network and one split of the data, those of the first seed (`pretrain.shared`): ± covers {draws}, and not what another network would change."
+        ),
+        Some(_) => format!(
+            "Every seed has its own split of the data, its own pre-trained network, and its own {draws}: ± covers all of these."
+        ),
+        None => {
+            format!("Every seed has its own split of the data, {draws}: ± covers all of these.")
+        }
+    })
+}
+
 fn sentence(text: &str) -> String {
     format!("{}.", text.trim_end_matches('.'))
 }
 
-fn about(
-    config: &Config,
-    data: &[Prepared],
-    graphs: &[(&Strategy, Pretrained)],
-) -> serde_json::Value {
+fn about(config: &Config, data: &[Prepared], origins: &[Origin]) -> serde_json::Value {
     let sets: Vec<serde_json::Value> = data
         .iter()
         .map(|d| {
@@ -152,11 +192,10 @@ fn about(
         "config": config,
         "config_sha256": crate::config::digest(config),
         "data": sets,
-        "pretrained": graphs.iter().map(|(_, g)| serde_json::json!({
-            "key": g.key, "test_accuracy": g.accuracy,
-        })).collect::<Vec<_>>(),
+        "pretrained": origins,
         "versions": {
             "sim": env!("CARGO_PKG_VERSION"),
+            "code": crate::cache::CODE,
             "program_format": runtime_shared::program::header::VERSION,
         },
         "host": { "os": std::env::consts::OS, "architecture": std::env::consts::ARCH },

@@ -2,28 +2,29 @@
 //! the checkpoint that saves doing it twice.
 
 use crate::cache;
-use crate::config::{DataPlan, PretrainPlan, Strategy, digest, with_period};
+use crate::config::{DataPlan, Model, PretrainPlan, Strategy, digest, with_period};
 use crate::data::Prepared;
 use crate::failure::Failure;
+use crate::lock::Lock;
 use crate::native::Native;
 use experiments::scratch::{self, FromScratch};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
-use sim_compiler::{
-    Graph, LossSpec, Online, Options, Part, Scheme, Store, compile, network::NetworkSpec,
-};
+use sim_compiler::{Graph, LossSpec, Online, Options, Part, Scheme, Store, Training, compile};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 /// Everything that decides a checkpoint; its digest is the file's name.
 #[derive(Serialize)]
 struct Key<'a> {
-    core: &'static str,
-    network: &'a NetworkSpec,
+    code: &'static str,
+    model: &'a Model,
     loss: LossSpec,
     data: &'a DataPlan,
     digests: &'a [(String, String)],
-    plan: &'a PretrainPlan,
+    epochs: u32,
+    limit: usize,
+    training: &'a Training,
     seed: u64,
 }
 
@@ -40,29 +41,39 @@ pub struct Pretrained {
     pub key: String,
 }
 
-/// Has the network of `strategy` pre-trained as `plan` says, from a checkpoint where there is one.
+/// The digest of all that decides the network of `strategy` that `plan` and `seed` make.
+pub fn key(strategy: &Strategy, plan: &PretrainPlan, data: &Prepared, seed: u64) -> String {
+    digest(&Key {
+        code: cache::CODE,
+        model: &strategy.model,
+        loss: strategy.pretrain_loss,
+        data: &strategy.data,
+        digests: &data.loaded.data.digests,
+        epochs: plan.epochs,
+        limit: plan.limit,
+        training: &plan.training,
+        seed,
+    })
+}
+
+/// Has the network of `strategy` pre-trained as `plan` says, from a checkpoint where there is one. Where another process
+/// makes that checkpoint, `busy` is called once and its end waited for.
 ///
 /// # Errors
-/// [`Failure`]; a checkpoint that is damaged is made anew.
+/// [`Failure`]; a checkpoint that is damaged is made again.
 pub fn pretrain(
     strategy: &Strategy,
     plan: &PretrainPlan,
     data: &Prepared,
     seed: u64,
-    tick: &(dyn Fn() -> ControlFlow<()> + Sync),
+    busy: impl FnOnce(),
+    tick: &dyn Fn() -> ControlFlow<()>,
 ) -> Result<Option<Pretrained>, Failure> {
-    let key = digest(&Key {
-        core: env!("CARGO_PKG_VERSION"),
-        network: &strategy.network,
-        loss: strategy.pretrain_loss,
-        data: &strategy.data,
-        digests: &data.loaded.data.digests,
-        plan,
-        seed,
-    });
+    let key = key(strategy, plan, data, seed);
     let mut graph = strategy.graph(seed)?;
     let path = path(&key);
-    if let Some(accuracy) = std::fs::read(&path).ok().and_then(|b| read(&b, &mut graph)) {
+    let stored = |graph: &mut Graph| std::fs::read(&path).ok().and_then(|b| read(&b, graph));
+    if let Some(accuracy) = stored(&mut graph) {
         return Ok(Some(Pretrained {
             graph,
             accuracy,
@@ -70,14 +81,30 @@ pub fn pretrain(
             key,
         }));
     }
-    let Some(accuracy) = train(&mut graph, strategy, plan, data, seed, tick)? else {
+    let lock = Lock::wait(&path.with_extension("lock"), busy, tick);
+    let Some(lock) = lock.map_err(|source| Failure::Write {
+        path: path.with_extension("lock"),
+        source,
+    })?
+    else {
         return Ok(None);
     };
-    cache::write(&path, &write(&graph, accuracy))?;
+    // Another process may have made it since.
+    let (accuracy, cached) = match stored(&mut graph) {
+        Some(accuracy) => (accuracy, true),
+        None => {
+            let Some(accuracy) = train(&mut graph, strategy, plan, data, seed, tick)? else {
+                return Ok(None);
+            };
+            cache::write(&path, &write(&graph, accuracy))?;
+            (accuracy, false)
+        }
+    };
+    lock.remove();
     Ok(Some(Pretrained {
         graph,
         accuracy,
-        cached: false,
+        cached,
         key,
     }))
 }
@@ -94,15 +121,16 @@ fn train(
     plan: &PretrainPlan,
     data: &Prepared,
     seed: u64,
-    tick: &(dyn Fn() -> ControlFlow<()> + Sync),
+    tick: &dyn Fn() -> ControlFlow<()>,
 ) -> Result<Option<f32>, Failure> {
+    let split = data.split(seed)?;
     let protocol = FromScratch {
         epochs: plan.epochs,
         evaluate_every: 0,
         limit: plan.limit,
         window: 1000,
     };
-    let samples = protocol.epoch_len(data.split.train.len()) as u64 * u64::from(plan.epochs);
+    let samples = protocol.epoch_len(split.train.len()) as u64 * u64::from(plan.epochs);
     let updates = (samples / u64::from(plan.training.batch.max(1))).min(u64::from(u32::MAX)) as u32;
     let options = Options {
         scheme: Scheme::Full,
@@ -121,7 +149,7 @@ fn train(
     let layer = |list, call| compiled.layer(list, call).to_owned();
     let mut device = Native::new(compiled.program(), &mut arena, &layer)
         .map_err(|e| Failure::Core(format!("{e:?}")))?;
-    let train = (&data.loaded.data.train, data.split.train.as_slice());
+    let train = (&data.loaded.data.train, split.train.as_slice());
     let Some(record) = scratch::run(&mut device, &protocol, train, None, seed, tick) else {
         return Ok(None);
     };
@@ -216,6 +244,7 @@ fn read(bytes: &[u8], graph: &mut Graph) -> Option<f32> {
 mod tests {
     use super::*;
     use runtime_shared::kernels::Shape;
+    use sim_compiler::network::NetworkSpec;
 
     fn graph(seed: u64) -> Graph {
         let spec: NetworkSpec =

@@ -17,6 +17,17 @@ pub enum Error {
         /// A command that installs it.
         install: &'static str,
     },
+    /// The sources that the firmware is built from are not there.
+    #[error(
+        "The sources of the firmware are unavailable: {}: {source}. `sim` looks where it was built; build it in a checkout of the sources that stays there.",
+        path.display()
+    )]
+    Sources {
+        /// What was looked for.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The target of a core is not installed.
     #[error("rustc has no target {target}. Run `rustup target add {target}`, or scripts/setup.")]
     Target {

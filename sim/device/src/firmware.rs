@@ -1,10 +1,12 @@
 //! Builds the firmware for a core and a memory map.
 //!
 //! cargo does the work, in a folder of its own, so that a build in progress elsewhere holds up nothing. All
-//! layouts share what they depend on; each keeps its own ELF file.
+//! layouts share what they depend on; each keeps its own ELF file, named by what it was made from: layout, sources, compiler. A file that
+//! is there already is not built again.
 
 use crate::error::Error;
 use crate::uart::Uart;
+use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -53,8 +55,29 @@ impl Firmware<'_> {
     /// Builds it from the sources in `workspace`, below `folder`; gives the ELF file.
     ///
     /// # Errors
-    /// [`Error::Missing`] without cargo, [`Error::Target`] without the target, [`Error::Build`].
+    /// [`Error::Sources`] without the sources, [`Error::Missing`] without cargo, [`Error::Target`] without the target, [`Error::Build`].
     pub fn build(&self, workspace: &Path, folder: &Path) -> Result<PathBuf, Error> {
+        let kept = self.kept(workspace, folder)?;
+        if !kept.is_file() {
+            self.compile(workspace, folder, &kept)?;
+        }
+        Ok(kept)
+    }
+
+    /// Whether [`build`](Self::build) has nothing to do.
+    pub fn is_built(&self, workspace: &Path, folder: &Path) -> bool {
+        self.kept(workspace, folder)
+            .is_ok_and(|path| path.is_file())
+    }
+
+    /// Where its ELF file is kept.
+    fn kept(&self, workspace: &Path, folder: &Path) -> Result<PathBuf, Error> {
+        let name = format!("{}-{}.elf", self.layout(), sources(workspace)?);
+        Ok(folder.join(name))
+    }
+
+    /// Has cargo build it, and leaves the ELF file at `kept`.
+    fn compile(&self, workspace: &Path, folder: &Path, kept: &Path) -> Result<(), Error> {
         let m = &self.memory;
         let features = self.talk.feature();
         // One layout after the other, and its file in safety before the next one is linked.
@@ -103,22 +126,20 @@ impl Firmware<'_> {
         }
         let built = folder.join(self.target).join(profile(self.target));
         let built = built.join("firmware");
-        let kept = folder.join(self.file());
         let fresh = kept.with_extension("part");
         // Whoever reads the file of this layout has all of an old one or all of the new one.
-        let copied = std::fs::copy(&built, &fresh).and_then(|_| std::fs::rename(&fresh, &kept));
+        let copied = std::fs::copy(&built, &fresh).and_then(|_| std::fs::rename(&fresh, kept));
         copied.map_err(|source| Error::Read {
             path: built,
             source,
-        })?;
-        Ok(kept)
+        })
     }
 
-    /// The file that this layout is kept in.
-    fn file(&self) -> String {
+    /// What tells this firmware from others of the same sources.
+    fn layout(&self) -> String {
         let m = &self.memory;
         format!(
-            "{}-{}-{:x}+{:x}-{:x}-{:x}+{:x}-{:x}.elf",
+            "{}-{}-{:x}+{:x}-{:x}-{:x}+{:x}-{:x}",
             self.target,
             self.talk.name(),
             m.flash_origin,
@@ -165,6 +186,60 @@ pub fn profile(target: &str) -> &'static str {
     } else {
         "firmware-soft"
     }
+}
+
+/// The digest of all that the firmware is made from: its crates, the workspace's profiles and versions, the compiler.
+fn sources(workspace: &Path) -> Result<String, Error> {
+    let missing = |path: &Path, source| Error::Sources {
+        path: path.to_owned(),
+        source,
+    };
+    let mut files = vec![workspace.join("Cargo.toml"), workspace.join("Cargo.lock")];
+    let mut folders = vec![workspace.join("runtime-shared")];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|e| missing(&folder, e))?;
+        for entry in entries {
+            let path = entry.map_err(|e| missing(&folder, e))?.path();
+            let hidden = path
+                .file_name()
+                .is_some_and(|n| n.as_encoded_bytes()[0] == b'.');
+            if path.is_dir() && !hidden {
+                folders.push(path);
+            } else if !hidden {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    let mut digest = Sha256::new();
+    for file in files {
+        let bytes = std::fs::read(&file).map_err(|e| missing(&file, e))?;
+        let name = file.strip_prefix(workspace).unwrap_or(&file);
+        digest.update(name.as_os_str().as_encoded_bytes());
+        digest.update((bytes.len() as u64).to_le_bytes());
+        digest.update(bytes);
+    }
+    digest.update(compiler(workspace)?);
+    let hex: String = digest.finalize()[..8]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    Ok(hex)
+}
+
+/// What the compiler that cargo will call says of itself.
+fn compiler(workspace: &Path) -> Result<Vec<u8>, Error> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc)
+        .current_dir(workspace)
+        .arg("-vV")
+        .output()
+        .map_err(|source| Error::Missing {
+            program: "rustc".to_owned(),
+            source,
+            install: "see https://rustup.rs",
+        })?;
+    Ok(output.stdout)
 }
 
 /// Waits until nobody else builds in `folder`; others wait until the file is closed.

@@ -10,6 +10,7 @@ use runtime_protocol::{
 };
 use runtime_shared::program::{List, Program};
 use runtime_shared::state::{STATE_BYTES, State};
+use std::ops::Range;
 use std::time::Duration;
 
 /// Who the device is, as it said.
@@ -129,7 +130,7 @@ impl<T: Transport> RemoteLearner<T> {
         self.done(&Request::Load {
             bytes: image.len() as u32,
         })?;
-        self.write(Area::Image, image)?;
+        self.write(Area::Image, 0, image)?;
         self.start(Source::Ram, image)
     }
 
@@ -258,12 +259,15 @@ impl<T: Transport> RemoteLearner<T> {
         self.read(Area::Arena, bytes)
     }
 
-    /// Replaces the whole arena by one that this Program left, here or elsewhere, and goes on from there.
+    /// Replaces the arena by one that this Program left, here or elsewhere, and goes on from there. What lies in `unused` holds
+    /// nothing, and is not sent.
     ///
     /// # Errors
     /// What device and link say: [`Error::Refused`] where the arena is not one of this Program.
-    pub fn restore(&mut self, arena: &[u8]) -> Result<(), Error> {
-        self.write(Area::Arena, arena)?;
+    pub fn restore(&mut self, arena: &[u8], unused: Range<usize>) -> Result<(), Error> {
+        let behind = unused.end.max(unused.start).min(arena.len());
+        self.write(Area::Arena, 0, &arena[..unused.start.min(arena.len())])?;
+        self.write(Area::Arena, behind, &arena[behind..])?;
         self.done(&Request::Resume)
     }
 
@@ -368,7 +372,7 @@ impl<T: Transport> RemoteLearner<T> {
                 given: sample.len(),
             });
         }
-        self.write(Area::Sample, sample)
+        self.write(Area::Sample, 0, sample)
     }
 
     fn step(&mut self, request: &Request<'_>) -> Result<DeviceStep, Error> {
@@ -401,11 +405,11 @@ impl<T: Transport> RemoteLearner<T> {
         }
     }
 
-    fn write(&mut self, area: Area, bytes: &[u8]) -> Result<(), Error> {
+    fn write(&mut self, area: Area, start: usize, bytes: &[u8]) -> Result<(), Error> {
         for (i, bytes) in bytes.chunks(DATA_BYTES).enumerate() {
             self.done(&Request::Write {
                 area,
-                at: (i * DATA_BYTES) as u32,
+                at: (start + i * DATA_BYTES) as u32,
                 bytes,
             })?;
         }

@@ -297,7 +297,7 @@ fn an_arena_that_was_saved_goes_on_where_it_was() {
     // Another device, which learnt something else.
     let mut other = connect();
     learn(&mut other);
-    other.restore(&saved).expect("it is ours");
+    other.restore(&saved, 0..0).expect("it is ours");
     for (sample, label) in &later {
         other.learn(sample, *label).expect("a step");
     }
@@ -307,7 +307,7 @@ fn an_arena_that_was_saved_goes_on_where_it_was() {
     for (at, byte) in [(16, 6), (0, !saved[0]), (slots + 16, 3)] {
         let mut damaged = saved.clone();
         damaged[at] = byte;
-        let refused = other.restore(&damaged).expect_err("it is damaged");
+        let refused = other.restore(&damaged, 0..0).expect_err("it is damaged");
         assert!(
             matches!(refused, Error::Refused(Refused::Arena)),
             "{refused}"

@@ -1,25 +1,25 @@
 //! Moments on a target, until the standard error of the mean step is small.
 
 use crate::moment::{Moment, Protocol, density};
+use crate::recorder::Recording;
 use crate::regression::{Mean, Point, mean};
 use crate::target::{Target, Unit};
-use crate::variant::{Chosen, Stored, Variant, load, policy};
+use crate::variant::{Chosen, Stored, Variant, aligned, load, policy, unused};
 use runtime_shared::buffer::Policy;
 use runtime_shared::program::{Field, List, Program};
 use serde::{Deserialize, Serialize};
 use sim_device::{CallCycles, RemoteLearner, Transport};
 use std::collections::BTreeMap;
 
-/// Stored samples that a measured step replays, at least; as many batches as hold them.
-const REPLAYED: u32 = 8;
-/// Moments that are measured however small the error.
+/// Moments that are measured however small the error, while there are cycles left.
 const FEWEST: usize = 4;
-/// Moments that are also looked at call by call.
-const PROFILED: usize = 2;
 
 /// Why nothing was measured.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The image is no Program of this version of the format.
+    #[error("The recording holds no Program of this version: {0:?}.")]
+    Program(runtime_shared::program::Refusal),
     /// The firmware, or what runs it, failed.
     #[error(transparent)]
     Device(#[from] sim_device::Error),
@@ -28,13 +28,17 @@ pub enum Error {
     NoMoment,
 }
 
-/// When to stop measuring.
+/// How much to measure, and when to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limit {
     /// Standard error of the mean step, relative to it, that is small enough.
     pub standard_error: f64,
     /// Cycles of measured steps, after which no further moment is begun.
     pub cycles: u64,
+    /// Stored samples that a measured step replays, in whole batches.
+    pub replayed: u32,
+    /// Moments that are also looked at call by call.
+    pub profiled: usize,
 }
 
 impl Default for Limit {
@@ -42,6 +46,8 @@ impl Default for Limit {
         Self {
             standard_error: 0.005,
             cycles: 600_000_000,
+            replayed: 8,
+            profiled: 2,
         }
     }
 }
@@ -95,37 +101,40 @@ pub struct CallCost {
     pub cycles: f64,
 }
 
-/// Measures `program` at `moments` of a run of which `stretch` is known. `tick` is told of every moment that is done.
+/// Measures what `recording` holds. `tick` is told of every moment that is done.
 ///
 /// # Errors
 /// [`Error`].
 pub fn measure(
     target: &Target,
-    program: &Program<'_>,
-    protocol: Protocol,
-    moments: &[Moment],
-    stretch: &Stretch,
+    recording: &Recording,
     limit: Limit,
     tick: &mut dyn FnMut(),
 ) -> Result<Measured, Error> {
+    let (moments, stretch) = (&recording.moments, &recording.stretch);
     if moments.is_empty() {
         return Err(Error::NoMoment);
     }
+    // The image is read in place, so it has to lie aligned.
+    let words = aligned(&recording.image);
+    let program = Program::load(runtime_shared::machine::bytes(&words)).map_err(Error::Program)?;
+    let program = &program;
     let variant = Variant::of(program);
     let mut bench = Bench {
         remote: target.start(&variant.bytes())?,
         program,
         variant,
-        protocol,
+        protocol: recording.protocol,
         infer: Vec::new(),
         alone: Vec::new(),
         each: Vec::new(),
         calls: BTreeMap::new(),
         cycles: 0,
         steps: 0,
+        most: limit.replayed.max(1),
     };
     for (done, &index) in spread(moments.len()).iter().enumerate() {
-        bench.moment(&moments[index], index as u64, done < PROFILED)?;
+        bench.moment(&moments[index], index as u64, done < limit.profiled)?;
         tick();
         let figures = bench.figures(stretch);
         let exact = figures.learn.standard_error <= limit.standard_error * figures.learn.value;
@@ -151,7 +160,7 @@ struct Bench<'p, 'i> {
     protocol: Protocol,
     /// Predictions.
     infer: Vec<Point>,
-    /// Steps that replay nothing but their own sample.
+    /// The shortest steps: those that replay their own sample, and what else makes a batch.
     alone: Vec<Point>,
     /// What each replayed sample adds, with its density less that of all that were stored.
     each: Vec<Point>,
@@ -160,6 +169,8 @@ struct Bench<'p, 'i> {
     /// Cycles of all measured steps.
     cycles: u64,
     steps: u32,
+    /// Stored samples that a step replays at most.
+    most: u32,
 }
 
 /// Estimates.
@@ -180,11 +191,12 @@ impl Bench<'_, '_> {
         let chosen = |slots| Chosen { slots, seed };
         for step in &moment.steps {
             let density = density(&step.sample);
-            self.restore(&moment.arena, chosen(0))?;
+            let base = self.base();
+            self.restore(&moment.arena, chosen(base))?;
             let (_, cycles) = self.remote.infer(&step.sample)?;
             self.infer.push(self.point(density, cycles));
             self.cycles += u64::from(cycles);
-            if self.program.count(List::Learn) == 0 {
+            if self.program.count(List::Learn) == 0 || load(&moment.arena).stored < base {
                 continue;
             }
             let alone = self.remote.learn(&step.sample, step.label)?.cycles;
@@ -194,7 +206,7 @@ impl Bench<'_, '_> {
             let slots = self.replayed(&moment.arena);
             let mut more = alone;
             if slots > 0 {
-                let stored = self.restore(&moment.arena, chosen(slots))?;
+                let stored = self.restore(&moment.arena, chosen(base + slots))?;
                 more = self.remote.learn(&step.sample, step.label)?.cycles;
                 let each = (f64::from(more) - f64::from(alone)) / f64::from(slots);
                 self.each.push(Point {
@@ -205,7 +217,7 @@ impl Bench<'_, '_> {
             }
             self.cycles += u64::from(more);
             if profile {
-                self.restore(&moment.arena, chosen(slots))?;
+                self.restore(&moment.arena, chosen(base + slots))?;
                 self.remote.count_cycles(true)?;
                 self.remote.learn(&step.sample, step.label)?;
                 self.add_calls()?;
@@ -240,7 +252,7 @@ impl Bench<'_, '_> {
 
     fn restore(&mut self, arena: &[u8], chosen: Chosen) -> Result<Stored, Error> {
         let (arena, stored) = self.variant.arena(self.program, arena, chosen);
-        self.remote.restore(&arena)?;
+        self.remote.restore(&arena, unused(self.program, &arena))?;
         Ok(stored)
     }
 
@@ -251,16 +263,27 @@ impl Bench<'_, '_> {
         }
     }
 
-    /// How many stored samples a step from `arena` is made to replay: whole batches, and one slot is left for the new sample.
+    /// How many stored samples the shortest measured step replays: those that make a batch with its own, so that one update is applied
+    /// in it as in any other batch.
+    fn base(&self) -> u32 {
+        let batch = self.program.get(Field::Batch).max(1);
+        let stores = policy(self.program) != Policy::None;
+        if stores && self.program.get(Field::BufferSlots) >= batch {
+            batch - 1
+        } else {
+            0
+        }
+    }
+
+    /// How many more a step from `arena` is made to replay: whole batches, and one slot is left for the new sample.
     fn replayed(&self, arena: &[u8]) -> u32 {
         if policy(self.program) == Policy::None {
             return 0;
         }
         let batch = self.program.get(Field::Batch).max(1);
-        let there = load(arena)
-            .stored
-            .min(self.program.get(Field::BufferSlots).saturating_sub(1));
-        REPLAYED.next_multiple_of(batch).min(there) / batch * batch
+        let slots = self.program.get(Field::BufferSlots).saturating_sub(1);
+        let there = load(arena).stored.min(slots).saturating_sub(self.base());
+        self.most.next_multiple_of(batch).min(there) / batch * batch
     }
 
     fn add_calls(&mut self) -> Result<(), Error> {
@@ -273,11 +296,11 @@ impl Bench<'_, '_> {
         Ok(())
     }
 
-    /// Updates of a step that replays nothing but its own sample.
+    /// Updates of the shortest measured step.
     fn own(&self) -> f64 {
         match (self.protocol, policy(self.program)) {
             (Protocol::Learn, Policy::None) => f64::from(self.program.get(Field::Passes)),
-            _ => 1.0,
+            _ => f64::from(self.base() + 1),
         }
     }
 
@@ -285,7 +308,7 @@ impl Bench<'_, '_> {
         let infer = mean(&self.infer, stretch.density).value;
         let alone = mean(&self.alone, stretch.density);
         let own = self.own();
-        // Where nothing else is stored, an update is what a step takes beyond its prediction.
+        // Where no more is stored, an update is what a step takes beyond its prediction.
         let each = if self.each.is_empty() {
             Mean {
                 value: (alone.value - infer) / own,

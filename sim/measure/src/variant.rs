@@ -8,6 +8,7 @@ use runtime_shared::buffer::{CLASS_COUNT_BYTES, Policy};
 use runtime_shared::program::{Field, Program, checksum};
 use runtime_shared::rng::Rng;
 use runtime_shared::state::{STATE_BYTES, State};
+use std::ops::Range;
 
 /// A Program whose steps replay what the arena holds, once.
 #[derive(Clone, Debug)]
@@ -58,6 +59,8 @@ impl Variant {
         state.waiting = 1;
         let mut stored = Stored::default();
         if policy(program) != Policy::None {
+            // A batch begins with the step.
+            state.accumulated = 0;
             stored = shrink(program, &mut arena, &mut state, chosen);
         }
         store(&state, &mut arena);
@@ -123,20 +126,35 @@ fn shrink(program: &Program<'_>, arena: &mut [u8], state: &mut State, chosen: Ch
     stored
 }
 
-/// The state at the start of `arena`, wherever that lies in memory.
-pub(crate) fn load(arena: &[u8]) -> State {
-    State::load(runtime_shared::machine::bytes(&aligned(arena)))
+/// The bytes of `arena` that hold nothing: slots of the buffer that are not in use.
+pub(crate) fn unused(program: &Program<'_>, arena: &[u8]) -> Range<usize> {
+    if policy(program) == Policy::None {
+        return 0..0;
+    }
+    let (at, slot) = (
+        program.size(Field::BufferAt),
+        program.size(Field::SlotBytes),
+    );
+    at + load(arena).stored as usize * slot..at + program.size(Field::BufferSlots) * slot
 }
 
-fn store(state: &State, arena: &mut [u8]) {
-    let mut words = aligned(arena);
+/// The state at the start of `arena`, wherever that lies in memory.
+pub(crate) fn load(arena: &[u8]) -> State {
+    State::load(runtime_shared::machine::bytes(&aligned(
+        &arena[..STATE_BYTES],
+    )))
+}
+
+pub(crate) fn store(state: &State, arena: &mut [u8]) {
+    let mut words = aligned(&arena[..STATE_BYTES]);
     state.store(runtime_shared::machine::bytes_mut(&mut words));
     for (bytes, word) in arena[..STATE_BYTES].chunks_exact_mut(4).zip(words) {
         bytes.copy_from_slice(&word.to_bits().to_le_bytes());
     }
 }
 
-fn aligned(arena: &[u8]) -> Vec<f32> {
-    let (words, _) = arena[..STATE_BYTES].as_chunks::<4>();
+/// Words that hold `bytes`, aligned.
+pub(crate) fn aligned(bytes: &[u8]) -> Vec<f32> {
+    let (words, _) = bytes.as_chunks::<4>();
     words.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }

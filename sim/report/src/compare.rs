@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::files::Stage;
+use crate::files::{Claim, Stage};
 use crate::report::{Document, title};
 use crate::tables::{Align, Cell, Column, Table, Tone};
 use crate::{Error, Run, StrategySummary, check, format, markdown, page};
@@ -48,7 +48,8 @@ impl Comparison {
     ///
     /// Where a file cannot be written; what the folder held before is then untouched.
     pub fn write(&self, dir: &Path) -> Result<Vec<PathBuf>, Error> {
-        let mut stage = Stage::open(dir)?;
+        let claim = Claim::of(dir)?;
+        let mut stage = Stage::open(&claim)?;
         for (name, text) in FILES.into_iter().zip([&self.html, &self.markdown]) {
             stage.add(name, text.as_bytes())?;
         }

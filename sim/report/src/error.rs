@@ -16,6 +16,17 @@ pub enum Error {
         /// What the operating system or the encoder said.
         cause: String,
     },
+    /// Another process writes into the folder.
+    #[error(
+        "{} is in use{}. Two runs cannot write into one folder: wait for the other, or choose another folder with --out.",
+        dir.display(), by(holder)
+    )]
+    Claimed {
+        /// The folder.
+        dir: PathBuf,
+        /// Who holds it, as far as that is known: `process 1234`.
+        holder: String,
+    },
     /// A staged file could not take its final place.
     #[error("cannot move {from} to {to}: {cause}. The finished files stay beside each other in {}; run again to replace them.", .from.parent().unwrap_or(from).display())]
     Rename {
@@ -86,4 +97,12 @@ pub enum Error {
     /// A comparison of nothing.
     #[error("there is nothing to compare. Name at least one folder that holds a report.")]
     Empty,
+}
+
+fn by(holder: &str) -> String {
+    if holder.is_empty() {
+        String::new()
+    } else {
+        format!(" by {holder}")
+    }
 }

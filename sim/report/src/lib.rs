@@ -87,19 +87,44 @@ pub const MARKDOWN_FILE: &str = "report.md";
 /// ```
 pub fn write(run: &Run, dir: &Path) -> Result<Vec<PathBuf>, Error> {
     check::check(run)?;
-    let rows = table::sorted(&run.samples, &run.summary).map_err(Error::Inconsistent)?;
-    let document = report::Document::of(run);
-    let mut stage = files::Stage::open(dir)?;
-    let run_json = store::stage(run, &rows, &mut stage, dir)?;
-    for plot in document.plots.iter().flat_map(|(_, plots)| plots) {
-        stage.add(&format!("{}.svg", plot.name), plot.svg()?.as_bytes())?;
-        stage.add(&format!("{}.png", plot.name), &plot.png()?)?;
+    claim(dir)?.write(run)
+}
+
+/// The sole right to write a report into a folder, for as long as this lives.
+#[derive(Debug)]
+pub struct Claim(files::Claim);
+
+/// Makes the folder `dir` where it is missing and claims it, before the work is done that will be written there.
+///
+/// # Errors
+///
+/// [`Error::Claimed`] where another process holds the folder, [`Error::Write`] where it cannot be written to.
+pub fn claim(dir: &Path) -> Result<Claim, Error> {
+    files::Claim::of(dir).map(Claim)
+}
+
+impl Claim {
+    /// As [`write()`], into the folder that is claimed.
+    ///
+    /// # Errors
+    ///
+    /// As [`write()`].
+    pub fn write(&self, run: &Run) -> Result<Vec<PathBuf>, Error> {
+        check::check(run)?;
+        let rows = table::sorted(&run.samples, &run.summary).map_err(Error::Inconsistent)?;
+        let document = report::Document::of(run);
+        let mut stage = files::Stage::open(&self.0)?;
+        let run_json = store::stage(run, &rows, &mut stage, self.0.dir())?;
+        for plot in document.plots.iter().flat_map(|(_, plots)| plots) {
+            stage.add(&format!("{}.svg", plot.name), plot.svg()?.as_bytes())?;
+            stage.add(&format!("{}.png", plot.name), &plot.png()?)?;
+        }
+        stage.add(PAGE_FILE, page::page(&document)?.as_bytes())?;
+        stage.add(MARKDOWN_FILE, markdown::markdown(&document).as_bytes())?;
+        stage.add(RUN_FILE, &run_json)?;
+        let plots = plot::NAMES
+            .iter()
+            .flat_map(|name| ["svg", "png"].map(|end| format!("{name}.{end}")));
+        stage.finish(plots)
     }
-    stage.add(PAGE_FILE, page::page(&document)?.as_bytes())?;
-    stage.add(MARKDOWN_FILE, markdown::markdown(&document).as_bytes())?;
-    stage.add(RUN_FILE, &run_json)?;
-    let plots = plot::NAMES
-        .iter()
-        .flat_map(|name| ["svg", "png"].map(|end| format!("{name}.{end}")));
-    stage.finish(plots)
 }

@@ -44,7 +44,7 @@ struct RunFile {
 pub(crate) fn stage(
     run: &Run,
     rows: &[SampleRow],
-    stage: &mut Stage,
+    stage: &mut Stage<'_>,
     dir: &Path,
 ) -> Result<Vec<u8>, Error> {
     let encode = |name: &str, cause: String| Error::Write {

@@ -111,6 +111,10 @@ pub struct Pretrain {
     pub limit: usize,
     /// How parameters move.
     pub training: Training,
+    /// Whether all seeds share one network and one split of the data, those of the first. By default each has its own, so
+    /// that what varies between networks is part of every ±.
+    #[serde(default)]
+    pub shared: bool,
 }
 
 /// `[experiment.…]`.

@@ -1,6 +1,7 @@
 //! What a config means: defaults filled in, names looked up, everything checked that can be checked
 //! without data. It is stored with every result, and its digest is the key of what is cached.
 
+use super::model::Model;
 use super::raw::{Data, Experiment, NetworkRef, Pretrain, Raw, Strategy as RawStrategy};
 use crate::failure::Failure;
 use experiments::data::{DataSet, Fallback, Normalisation};
@@ -9,7 +10,6 @@ use experiments::stream::ConceptDrift;
 use runtime_shared::kernels::Shape;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sim_compiler::network::NetworkSpec;
 use sim_compiler::{Graph, LossSpec, Online, Scheme, Store, Training};
 use sim_mcu::parse::Document;
 use sim_mcu::{Board, suggest};
@@ -53,6 +53,18 @@ pub struct Config {
     pub strategies: Vec<Strategy>,
 }
 
+impl Config {
+    /// The seed of the split and of the pre-trained network that the repetition of `seed` starts from: its own, unless
+    /// all share those of the first.
+    pub fn network_seed(&self, seed: u64) -> u64 {
+        let shared = self.pretrain.as_ref().is_some_and(|plan| plan.shared);
+        match self.seeds.first() {
+            Some(&first) if shared => first,
+            _ => seed,
+        }
+    }
+}
+
 /// The protocol with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -85,6 +97,19 @@ pub struct PretrainPlan {
     pub limit: usize,
     /// How parameters move.
     pub training: Training,
+    /// Whether all seeds share the network and the split of the first.
+    pub shared: bool,
+}
+
+impl PretrainPlan {
+    /// Samples that it learns from, with so many images to train on.
+    pub fn steps(&self, images: usize) -> u64 {
+        let epoch = match self.limit {
+            0 => images,
+            limit => limit.min(images),
+        };
+        epoch as u64 * u64::from(self.epochs)
+    }
 }
 
 /// One way to live with it.
@@ -93,7 +118,7 @@ pub struct Strategy {
     /// What reports call it.
     pub name: String,
     /// The network.
-    pub network: NetworkSpec,
+    pub model: Model,
     /// The loss on the device.
     pub loss: LossSpec,
     /// The loss of pre-training.
@@ -114,7 +139,7 @@ impl Strategy {
     /// # Errors
     /// The compiler's; a config that was resolved has none.
     pub fn graph(&self, seed: u64) -> Result<Graph, sim_compiler::Error> {
-        self.network.build(shape(self.data.set), seed)
+        self.model.graph(shape(self.data.set), seed)
     }
 }
 
@@ -257,6 +282,7 @@ impl Resolver<'_> {
                 epochs: p.epochs,
                 limit: p.limit,
                 training: p.training,
+                shared: p.shared,
             }),
             experiment,
             strategies,
@@ -272,14 +298,14 @@ impl Resolver<'_> {
         sim_mcu::find(name)
     }
 
-    fn network(&self, network: &NetworkRef, span: Range<usize>) -> Result<NetworkSpec, Failure> {
+    fn network(&self, network: &NetworkRef, span: Range<usize>) -> Result<Model, Failure> {
         let name = match network {
-            NetworkRef::Inline(spec) => return Ok(spec.clone()),
+            NetworkRef::Inline(spec) => return Ok(Model::Network(spec.clone())),
             NetworkRef::Name(name) => name,
         };
         if let Some((name, text)) = NETWORKS.iter().find(|(n, _)| n == name) {
             let file = format!("configs/networks/{name}.toml");
-            return Ok(Document { file: &file, text }.parse()?);
+            return Ok(Model::Network(Document { file: &file, text }.parse()?));
         }
         let path = self.folder.join(name);
         if !name.ends_with(".toml") || !path.is_file() {
@@ -296,11 +322,11 @@ impl Resolver<'_> {
             source,
         })?;
         let file = path.display().to_string();
-        Ok(Document {
+        let document = Document {
             file: &file,
             text: &text,
-        }
-        .parse()?)
+        };
+        Ok(Model::Network(document.parse()?))
     }
 
     fn check_pretrain(&self, plan: &Pretrain, span: Range<usize>) -> Result<(), Failure> {
@@ -322,7 +348,7 @@ impl Resolver<'_> {
         &self,
         raw: RawStrategy,
         span: Range<usize>,
-        (network, data, loss): (&NetworkSpec, &DataPlan, LossSpec),
+        (network, data, loss): (&Model, &DataPlan, LossSpec),
         experiment: &Protocol,
     ) -> Result<Strategy, Failure> {
         let name = raw.name;
@@ -346,7 +372,7 @@ impl Resolver<'_> {
             );
         }
         let strategy = Strategy {
-            network: match &raw.network {
+            model: match &raw.network {
                 Some(reference) => self.network(reference, span.clone())?,
                 None => network.clone(),
             },

@@ -172,9 +172,10 @@ impl Case<'_> {
             .transpose()?;
 
         let images = &self.data.loaded.data.train;
+        let split = self.data.split(self.seed)?;
         let order = match self.protocol {
-            Protocol::ConceptDrift(drift) => drift.draw(&self.data.split.validation, self.seed),
-            Protocol::FromScratch(protocol) => protocol.order(&self.data.split.train, self.seed),
+            Protocol::ConceptDrift(drift) => drift.draw(&split.validation, self.seed),
+            Protocol::FromScratch(protocol) => protocol.order(&split.train, self.seed),
         };
         let streams = matches!(self.protocol, Protocol::ConceptDrift(_));
         let mut kernels = Kernels::default();

@@ -34,11 +34,11 @@ pub fn validate(options: &Validate, common: &Common) -> Result<(), Failure> {
     let image = bench.build(&progress)?;
     let mut comparisons = Vec::new();
     for strategy in &config.strategies {
-        let data = prepare(&strategy.data, common.data.as_deref(), seed, &progress)?;
+        let data = prepare(&strategy.data, common.data.as_deref(), &progress)?;
         let graph = match &config.pretrain {
             Some(plan) => {
                 let unbroken = || ControlFlow::Continue(());
-                match pretrain(strategy, plan, &data, seed, &unbroken)? {
+                match pretrain(strategy, plan, &data, seed, || {}, &unbroken)? {
                     Some(pretrained) => pretrained.graph,
                     None => strategy.graph(seed)?,
                 }
