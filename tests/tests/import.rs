@@ -1,12 +1,14 @@
 //! Models of other frameworks: what they compute here is what their framework computed.
 
-use sim_import::Lowered;
+use ndarray::{ArrayD, IxDyn};
+use sim_import::{Lowered, Model, reference};
 use std::path::Path;
 use tests::npz::{self, Array};
 use tests::oracle::Oracle;
 
 /// A model's file with what its framework computed: inputs `s0_in0`, `s1_in0`, …, outputs `s0_out0`, ….
 struct Case {
+    model: Model,
     lowered: Lowered,
     quantised: Option<((f64, f64), (f64, f64))>,
     samples: Vec<(Array, Array)>,
@@ -21,7 +23,7 @@ impl Case {
         };
         let quantised = scale(&model.inputs[0]).zip(scale(&model.outputs[0]));
         let lowered =
-            sim_import::lower(model).unwrap_or_else(|e| panic!("{}:\n{e}", path.display()));
+            sim_import::lower(model.clone()).unwrap_or_else(|e| panic!("{}:\n{e}", path.display()));
         let suffix = path
             .extension()
             .and_then(|e| e.to_str())
@@ -37,6 +39,7 @@ impl Case {
                 .collect(),
         };
         Self {
+            model,
             lowered,
             quantised,
             samples,
@@ -65,6 +68,15 @@ impl Case {
         let made = Oracle::new(graph).infer(normalised);
         output.iter().map(|&place| made[place as usize]).collect()
     }
+}
+
+/// What the model computes as its file says it.
+fn as_it_says(model: &Model, sample: &Array) -> Vec<f64> {
+    let mut axes = vec![1];
+    axes.extend(&sample.shape);
+    let x = ArrayD::from_shape_vec(IxDyn(&axes), sample.numbers.clone()).expect("its axes");
+    let made = reference::outputs(model, x).unwrap_or_else(|e| panic!("{e}"));
+    made.iter().copied().collect()
 }
 
 fn argmax(list: &[f64]) -> usize {
@@ -161,6 +173,22 @@ fn floats_compute_what_their_framework_computes() {
         let (difference, same) = agreement(&case);
         assert!(difference < 1e-5, "{}: {difference}", path.display());
         assert_eq!(same, 1.0, "{}", path.display());
+        let all = case.samples.iter().flat_map(|(_, y)| &y.numbers);
+        let largest = all.fold(0.0f64, |m, x| m.max(x.abs()));
+        for (x, y) in &case.samples {
+            let says = as_it_says(&case.model, x);
+            assert!(
+                self::difference(&says, &y.numbers) < 1e-5 * largest,
+                "{}",
+                path.display()
+            );
+            // Both are in f64; what is folded was rounded to floats once more.
+            assert!(
+                self::difference(&says, &case.outputs(x)) < 1e-6 * largest,
+                "{}",
+                path.display()
+            );
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! recurses deeper than these, and nothing of a file is run.
 
 mod c_array;
+pub mod cut;
 mod elements;
 pub mod error;
 mod keras;
@@ -17,11 +18,15 @@ pub mod lower;
 pub mod model;
 mod names;
 mod onnx;
+pub mod reference;
+pub mod summary;
 mod tflite;
 
+pub use cut::Cut;
 pub use error::{Error, Refusal};
 pub use lower::{Lowered, lower};
 pub use model::Model;
+pub use summary::{Summary, summary};
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path};

@@ -1,21 +1,15 @@
 //! Operators on constants: weights that are dequantised or transposed before they are used, and the
 //! arithmetic of shapes that exporters write where a Flatten is meant.
 
-use super::State;
 use super::moves::{self, axis};
 use crate::limits;
 use crate::model::{Arithmetic, Operator, Tensor};
 use ndarray::{ArrayD, Axis, IxDyn, Slice, concatenate};
 
-/// The axes of what is given, as integers.
-pub fn shape_of(inputs: Vec<Option<State>>, from: i64, to: i64) -> Result<State, String> {
-    let axes: Vec<i64> = match inputs.first() {
-        Some(Some(State::Constant(tensor))) => tensor.shape().iter().map(|&a| a as i64).collect(),
-        Some(Some(State::Computed(x))) => x.view.shape().iter().map(|&a| a as i64).collect(),
-        _ => return Err("it has no input".to_owned()),
-    };
-    let axes = part(vector(axes), 0, from, to, 1)?;
-    Ok(State::Constant(Tensor::I64(axes)))
+/// Some of these axes, as integers.
+pub fn shape_of(axes: &[usize], from: i64, to: i64) -> Result<Tensor, String> {
+    let axes = axes.iter().map(|&a| a as i64).collect();
+    part(vector(axes), 0, from, to, 1).map(Tensor::I64)
 }
 
 fn vector(list: Vec<i64>) -> ArrayD<i64> {
@@ -100,7 +94,7 @@ fn integers(input: Option<&Option<Tensor>>, what: &str) -> Result<Vec<i64>, Stri
 }
 
 /// Two arrays with the axes of both.
-fn broadcast<T: Clone>(a: ArrayD<T>, b: ArrayD<T>) -> Result<(ArrayD<T>, ArrayD<T>), String> {
+pub fn broadcast<T: Clone>(a: ArrayD<T>, b: ArrayD<T>) -> Result<(ArrayD<T>, ArrayD<T>), String> {
     let rank = a.ndim().max(b.ndim());
     let extent = |shape: &[usize], i: usize| match i + shape.len() >= rank {
         true => shape[i + shape.len() - rank],

@@ -4,9 +4,9 @@
 
 mod arithmetic;
 mod draft;
-mod fold;
+pub(crate) mod fold;
 mod layers;
-mod moves;
+pub(crate) mod moves;
 mod start;
 mod view;
 
@@ -30,6 +30,8 @@ pub struct Lowered {
     pub input: Vec<u32>,
     /// For each element of the model's output, which element of the graph's output it is.
     pub output: Vec<u32>,
+    /// The axes of the model's output, batch first.
+    pub output_shape: Vec<usize>,
     /// What was folded, dropped or changed: whole sentences.
     pub notes: Vec<String>,
 }
@@ -136,7 +138,12 @@ impl Lowering {
         inputs: Vec<Option<State>>,
     ) -> Result<State, String> {
         if let Operator::Shape { from, to } = node.op {
-            return fold::shape_of(inputs, from, to);
+            let axes = match inputs.first() {
+                Some(Some(State::Constant(tensor))) => tensor.shape().to_vec(),
+                Some(Some(State::Computed(x))) => x.view.shape().to_vec(),
+                _ => return Err("it has no input".to_owned()),
+            };
+            return fold::shape_of(&axes, from, to).map(State::Constant);
         }
         let constants = inputs
             .iter()
@@ -285,6 +292,7 @@ impl Lowering {
                 normalisation: self.normalisation,
                 sources,
                 input: input.iter().copied().collect(),
+                output_shape: output.view.shape().to_vec(),
                 output: output.view.iter().copied().collect(),
                 notes: self.notes,
             }),

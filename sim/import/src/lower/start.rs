@@ -100,7 +100,7 @@ fn input(model: &Model) -> Result<Input, String> {
             }
             Extent::Free(_) => {
                 return Err(format!(
-                    "Axis {i} of the input `{name}` has no fixed extent; export the model with a fixed one."
+                    "Axis {i} of the input `{name}` has no fixed extent; give it with --dim {i}=15."
                 ));
             }
         });
