@@ -1,12 +1,12 @@
 //! The bill of a compiled Program on a board.
 
-use sim_compiler::{BlockKind, Compiled};
+use sim_compiler::{Account, BlockKind};
 use sim_mcu::{Bill, Board, Kind, Region};
 
-/// Every byte that `compiled` and the firmware take of `board`.
-pub fn bill(compiled: &Compiled, board: &Board) -> Bill {
+/// Every byte that `account` lists and the firmware take of `board`.
+pub fn bill(account: &Account, board: &Board) -> Bill {
     let mut bill = Bill::for_board(board);
-    for block in &compiled.arena {
+    for block in &account.arena {
         let kind = match block.kind {
             BlockKind::State => Kind::LearnerState,
             BlockKind::Weights => Kind::Weights,
@@ -19,7 +19,7 @@ pub fn bill(compiled: &Compiled, board: &Board) -> Bill {
         };
         bill.charge(Region::Ram, kind, &block.what, block.bytes as u64);
     }
-    for block in &compiled.flash {
+    for block in &account.flash {
         let kind = match block.kind {
             BlockKind::Schedule => Kind::Program,
             _ => Kind::Weights,
@@ -31,9 +31,9 @@ pub fn bill(compiled: &Compiled, board: &Board) -> Bill {
 
 /// What would fit instead, nearest first: as many buffer slots as there is room for, or the boards that
 /// could pay.
-pub fn nearest(bill: &Bill, compiled: &Compiled, slots: u32, boards: &[Board]) -> Vec<String> {
+pub fn nearest(bill: &Bill, account: &Account, slots: u32, boards: &[Board]) -> Vec<String> {
     let mut nearest = Vec::new();
-    let slot = compiled.slot_bytes as u64;
+    let slot = account.slot_bytes as u64;
     let lacking = bill.excess(Region::Ram).div_ceil(slot);
     if bill.excess(Region::Flash) == 0 && lacking < u64::from(slots) {
         nearest.push(format!(
@@ -43,7 +43,7 @@ pub fn nearest(bill: &Bill, compiled: &Compiled, slots: u32, boards: &[Board]) -
     }
     let mut able: Vec<&Board> = boards
         .iter()
-        .filter(|b| self::bill(compiled, b).fits())
+        .filter(|b| self::bill(account, b).fits())
         .collect();
     able.sort_by_key(|b| b.ram_budget_bytes());
     if let Some(board) = able.first() {

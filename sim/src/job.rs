@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::native::Native;
 use experiments::online::{self, Course, Record};
 use experiments::scratch;
-use sim_compiler::{Compiled, Graph, compile};
+use sim_compiler::{Compiled, Graph, compile, statistics};
 use sim_measure::{Plan, Recorder, Recording};
 use std::ops::ControlFlow;
 
@@ -19,6 +19,25 @@ pub fn updates(protocol: &Protocol, strategy: &Strategy, data: &Prepared) -> u32
         }
     };
     (samples / u64::from(strategy.training.batch.max(1))).clamp(1, u64::from(u32::MAX)) as u32
+}
+
+/// The network of `strategy` as training starts from it: weights drawn from `seed`, and batch normalisations that were
+/// given no statistics with those of the training data of `split_seed`.
+///
+/// # Errors
+/// The compiler's.
+pub fn prepared(
+    strategy: &Strategy,
+    data: &Prepared,
+    (seed, split_seed): (u64, u64),
+) -> Result<Graph, Failure> {
+    let mut graph = strategy.graph(seed)?;
+    let images = &data.loaded.data.train;
+    let split = data.split(split_seed)?;
+    let some = split.train.iter().take(statistics::ENOUGH);
+    let samples: Vec<&[u8]> = some.map(|&i| images.image(i)).collect();
+    statistics::estimate(&mut graph, &data.normalisation, &samples)?;
+    Ok(graph)
 }
 
 /// Compiles `graph` as `strategy` has it.

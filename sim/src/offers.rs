@@ -3,7 +3,7 @@
 use crate::bill::{bill, nearest};
 use crate::config::{Config, Strategy, any_normalisation, options};
 use crate::failure::Failure;
-use sim_compiler::{Compiled, compile};
+use sim_compiler::{Account, account};
 use sim_mcu::{Bill, Board};
 
 /// What a board says to a strategy.
@@ -15,8 +15,8 @@ pub struct Offer {
     pub bill: Bill,
     /// Why it is refused, if it is.
     pub refusal: Option<String>,
-    /// The Program that was billed: its calls and bytes, with weights of no seed.
-    pub compiled: Compiled,
+    /// What was billed.
+    pub account: Account,
 }
 
 /// What all boards say to one strategy, in the order of the config.
@@ -36,13 +36,13 @@ impl Offers {
 
     fn of(config: &Config, strategy: &Strategy, known: &[Board]) -> Result<Self, Failure> {
         let graph = strategy.graph(0)?;
-        let compiled = compile(
+        let account = account(
             &graph,
             &options(strategy, &any_normalisation(strategy), 1, 0),
         )?;
         let offers = config.boards.iter().map(|board| {
-            let bill = bill(&compiled, board);
-            let near = nearest(&bill, &compiled, strategy.online.slots, known);
+            let bill = bill(&account, board);
+            let near = nearest(&bill, &account, strategy.online.slots, known);
             let refusal = bill
                 .refusal(&near)
                 .map(|text| format!("Strategy `{}` on {}: {text}", strategy.name, board.name));
@@ -50,7 +50,7 @@ impl Offers {
                 board: board.clone(),
                 bill,
                 refusal,
-                compiled: compiled.clone(),
+                account: account.clone(),
             }
         });
         Ok(Self(offers.collect()))

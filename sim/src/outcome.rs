@@ -224,10 +224,6 @@ fn summarise(
         .iter()
         .filter_map(|m| m.drift.and_then(|d| d.recovery).map(|r| r as f64))
         .collect();
-    let slots = offer
-        .compiled
-        .program()
-        .get(runtime_shared::program::Field::BufferSlots);
     Ok(StrategySummary {
         name: strategy.name.clone(),
         board: offer.board.name.clone(),
@@ -236,7 +232,7 @@ fn summarise(
         ram_budget_bytes: offer.bill.budget(Region::Ram),
         flash_bytes: offer.bill.sum(Region::Flash),
         flash_budget_bytes: offer.bill.budget(Region::Flash),
-        buffer_slots: u64::from(slots),
+        buffer_slots: offer.account.slots as u64,
         accuracy: (!metrics.is_empty()).then(|| AccuracySummary {
             before_drift: over(|m| m.drift.map(|d| d.before)),
             at_drift: over(|m| m.drift.map(|d| d.at)),

@@ -70,7 +70,7 @@ pub fn pretrain(
     tick: &dyn Fn() -> ControlFlow<()>,
 ) -> Result<Option<Pretrained>, Failure> {
     let key = key(strategy, plan, data, seed);
-    let mut graph = strategy.graph(seed)?;
+    let mut graph = crate::job::prepared(strategy, data, (seed, seed))?;
     let path = path(&key);
     let stored = |graph: &mut Graph| std::fs::read(&path).ok().and_then(|b| read(&b, graph));
     if let Some(accuracy) = stored(&mut graph) {
@@ -166,19 +166,9 @@ fn train(
         .map(|i| device.learner().parameter(i).unwrap_or(&[]).to_vec())
         .collect();
     for (info, values) in compiled.parameters.iter().zip(trained) {
-        if let Some(tensor) = tensor(graph, info.node, info.part) {
-            *tensor = values;
-        }
+        graph.set_parameter(info.node, info.part, values)?;
     }
     Ok(Some(accuracy))
-}
-
-fn tensor(graph: &mut Graph, node: usize, part: Part) -> Option<&mut Vec<f32>> {
-    let (weights, bias) = graph.op_mut(node).parameters_mut()?;
-    match part {
-        Part::Weights => Some(weights),
-        Part::Bias => bias,
-    }
 }
 
 const PARTS: [(Part, &str); 2] = [(Part::Weights, "weights"), (Part::Bias, "bias")];
@@ -187,12 +177,11 @@ fn write(graph: &Graph, accuracy: f32) -> Vec<u8> {
     let mut tensors = vec![("accuracy".to_owned(), vec![accuracy])];
     for id in graph.weighted() {
         let node = &graph.nodes()[id];
-        let Some((weights, bias)) = node.op.parameters() else {
-            continue;
-        };
-        for ((_, part), values) in PARTS.iter().zip([Some(weights), bias]) {
-            if let Some(values) = values {
-                tensors.push((format!("{}.{part}", node.name), values.to_vec()));
+        for (part, suffix) in PARTS {
+            let parameters = node.op.parameters();
+            if let Some(tensor) = parameters.and_then(|p| p.part(part)) {
+                let values = tensor.values().into_owned();
+                tensors.push((format!("{}.{suffix}", node.name), values));
             }
         }
     }
@@ -224,14 +213,11 @@ fn read(bytes: &[u8], graph: &mut Graph) -> Option<f32> {
     let mut read = graph.clone();
     let ids: Vec<usize> = graph.weighted().collect();
     for id in ids {
-        let name = graph.nodes()[id].name.clone();
+        let node = &graph.nodes()[id];
         for (part, suffix) in PARTS {
-            if let Some(tensor) = tensor(&mut read, id, part) {
-                let stored = values(&format!("{name}.{suffix}"))?;
-                if stored.len() != tensor.len() {
-                    return None;
-                }
-                *tensor = stored;
+            if node.op.parameters().and_then(|p| p.part(part)).is_some() {
+                let stored = values(&format!("{}.{suffix}", node.name))?;
+                read.set_parameter(id, part, stored).ok()?;
             }
         }
     }

@@ -149,13 +149,8 @@ impl Fixture {
             .expect("the network builds");
         for tensor in &self.tensors {
             let id = graph.find(&tensor.layer).expect("the layer exists");
-            let (weights, bias) = graph.op_mut(id).parameters_mut().expect("it has weights");
-            let values = match tensor.part() {
-                Part::Weights => weights,
-                Part::Bias => bias.expect("it has a bias"),
-            };
-            assert_eq!(values.len(), tensor.len, "{} {}", tensor.layer, tensor.part);
-            values.copy_from_slice(&tensor.start);
+            let set = graph.set_parameter(id, tensor.part(), tensor.start.clone());
+            set.unwrap_or_else(|e| panic!("{} {}: {e}", tensor.layer, tensor.part));
         }
         graph
     }

@@ -6,7 +6,10 @@ use runtime_shared::kernels::activation::Activation;
 use runtime_shared::rng::Rng;
 use sim_compiler::graph::{Graph, NodeId, Op, Window};
 use sim_compiler::lower::Part;
-use sim_compiler::{LossSpec, Options};
+use sim_compiler::ops::{
+    batch_norm::BatchNorm, conv2d::Conv2d, depthwise::Depthwise, dropout::Dropout,
+};
+use sim_compiler::{LossSpec, Options, Tensor};
 
 /// A graph with its parameters widened to f64, so that they can be moved by very little.
 #[derive(Clone, Debug)]
@@ -19,17 +22,18 @@ pub struct Oracle<'g> {
 impl<'g> Oracle<'g> {
     /// The network of `graph`.
     pub fn new(graph: &'g Graph) -> Self {
-        let wide = |x: &[f32]| x.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
-        let parameters = graph.nodes().iter().map(|n| n.op.parameters());
+        let wide = |part: Part| -> Vec<Vec<f64>> {
+            let parameters = graph.nodes().iter().map(|n| n.op.parameters());
+            let tensors = parameters.map(|p| p.and_then(|p| p.part(part)));
+            let values = |t: Option<&Tensor>| t.map_or(Vec::new(), |t| t.values().into_owned());
+            tensors
+                .map(|t| values(t).into_iter().map(f64::from).collect())
+                .collect()
+        };
         Self {
             graph,
-            weights: parameters
-                .clone()
-                .map(|p| p.map_or(Vec::new(), |(w, _)| wide(w)))
-                .collect(),
-            biases: parameters
-                .map(|p| p.and_then(|(_, b)| b).map_or(Vec::new(), wide))
-                .collect(),
+            weights: wide(Part::Weights),
+            biases: wide(Part::Bias),
         }
     }
 
@@ -65,7 +69,7 @@ impl<'g> Oracle<'g> {
         let probabilities = nodes.filter(|(id, (node, _))| {
             let last = id + 1 == values.len();
             match node.op {
-                Op::Softmax => !(last && is_part_of(options.loss, &node.op)),
+                Op::Softmax(_) => !(last && is_part_of(options.loss, &node.op)),
                 Op::Activation(Activation::Sigmoid) => last && !is_part_of(options.loss, &node.op),
                 _ => false,
             }
@@ -97,28 +101,26 @@ impl<'g> Oracle<'g> {
             let in_loss = id + 1 == nodes.len() && left_out(&node.op);
             let value = match &node.op {
                 _ if in_loss => input(0).to_vec(),
-                Op::Input => given.clone(),
-                Op::Dense { .. } => self.dense(id, input(0), node.shape.c),
-                Op::Conv2d { window, .. } => self.conv(id, window, input(0), shape(0), node.shape),
-                Op::Depthwise { window, .. } => self.depthwise(id, window, input(0), shape(0)),
-                Op::MaxPool(window) => pool(window, input(0), shape(0), |w| {
+                Op::Input(_) => given.clone(),
+                Op::Dense(_) => self.dense(id, input(0), node.shape.c),
+                Op::Conv2d(Conv2d { window, .. }) => {
+                    self.conv(id, window, input(0), shape(0), node.shape)
+                }
+                Op::Depthwise(Depthwise { window, .. }) => {
+                    self.depthwise(id, window, input(0), shape(0))
+                }
+                Op::MaxPool(p) => pool(&p.window, input(0), shape(0), |w| {
                     w.iter().copied().fold(f64::MIN, f64::max)
                 }),
-                Op::AveragePool(window) => pool(window, input(0), shape(0), |w| {
+                Op::AveragePool(p) => pool(&p.window, input(0), shape(0), |w| {
                     w.iter().sum::<f64>() / w.len() as f64
                 }),
                 Op::Activation(kind) => input(0).iter().map(|&x| activate(*kind, x)).collect(),
-                Op::Softmax => softmax(input(0)),
-                Op::Add => input(0).iter().zip(input(1)).map(|(a, b)| a + b).collect(),
-                Op::Flatten => input(0).to_vec(),
-                Op::BatchNorm { scale, shift } => {
-                    let channel = scale.iter().zip(shift).cycle();
-                    let pairs = input(0).iter().zip(channel);
-                    pairs
-                        .map(|(x, (&a, &b))| x * f64::from(a) + f64::from(b))
-                        .collect()
-                }
-                Op::Dropout(rate) => match &mut dropout {
+                Op::Softmax(_) => softmax(input(0)),
+                Op::Add(_) => input(0).iter().zip(input(1)).map(|(a, b)| a + b).collect(),
+                Op::Flatten(_) => input(0).to_vec(),
+                Op::BatchNorm(norm) => batch_norm(norm, input(0)),
+                Op::Dropout(Dropout { rate }) => match &mut dropout {
                     Some(rng) if *rate > 0.0 => {
                         let mut keep = || {
                             if rng.unit() < *rate {
@@ -216,7 +218,7 @@ impl<'g> Oracle<'g> {
 
 fn is_part_of(loss: LossSpec, op: &Op) -> bool {
     match op {
-        Op::Softmax => matches!(loss, LossSpec::CrossEntropy | LossSpec::Damped),
+        Op::Softmax(_) => matches!(loss, LossSpec::CrossEntropy | LossSpec::Damped),
         Op::Activation(Activation::Sigmoid) => loss == LossSpec::BinaryCrossEntropy,
         _ => false,
     }
@@ -263,6 +265,22 @@ fn pool(window: &Window, x: &[f64], from: Shape, reduce: impl Fn(&[f64]) -> f64)
         }
     }
     y
+}
+
+fn batch_norm(norm: &BatchNorm, x: &[f64]) -> Vec<f64> {
+    let statistics = norm.statistics.as_ref().expect("random networks have them");
+    let normalised = |(i, x): (usize, &f64)| {
+        let c = i % norm.gamma.len();
+        let [gamma, beta, mean, variance] = [
+            &norm.gamma,
+            &norm.beta,
+            &statistics.mean,
+            &statistics.variance,
+        ]
+        .map(|row| f64::from(row[c]));
+        gamma * (x - mean) / (variance + f64::from(norm.epsilon)).sqrt() + beta
+    };
+    x.iter().enumerate().map(normalised).collect()
 }
 
 fn activate(kind: Activation, x: f64) -> f64 {

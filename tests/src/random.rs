@@ -3,11 +3,19 @@
 use runtime_shared::kernels::Shape;
 use runtime_shared::rng::Rng;
 use sim_compiler::graph::Op;
-use sim_compiler::network::{
-    ActivationLayerSpec, ActivationSpec, AddSpec, BatchNormSpec, ConvSpec, DenseSpec,
-    DepthwiseSpec, DropoutSpec, LayerSpec, PaddingSpec, PlainSpec, PoolSpec, Size,
-};
-use sim_compiler::{Graph, LossSpec, NetworkSpec, Online, Options, Scheme, Training};
+use sim_compiler::network::{LayerSpec, PaddingSpec, Size};
+use sim_compiler::ops::activation::{ActivationLayerSpec, ActivationSpec};
+use sim_compiler::ops::add::AddSpec;
+use sim_compiler::ops::average_pool::{AveragePoolSpec, GlobalAveragePoolSpec};
+use sim_compiler::ops::batch_norm::BatchNormSpec;
+use sim_compiler::ops::conv2d::ConvSpec;
+use sim_compiler::ops::dense::DenseSpec;
+use sim_compiler::ops::depthwise::DepthwiseSpec;
+use sim_compiler::ops::dropout::DropoutSpec;
+use sim_compiler::ops::flatten::FlattenSpec;
+use sim_compiler::ops::max_pool::MaxPoolSpec;
+use sim_compiler::ops::softmax::SoftmaxSpec;
+use sim_compiler::{Graph, LossSpec, NetworkSpec, Online, Options, Part, Scheme, Training};
 
 /// A network with weights, options to compile it with, and a sample to show it.
 #[derive(Clone, Debug)]
@@ -45,7 +53,7 @@ pub fn case(seed: u64) -> Case {
         builder.image_layer();
     }
     if pick(&mut builder.rng, 2) == 0 {
-        builder.offer(LayerSpec::Flatten(PlainSpec::default()));
+        builder.offer(LayerSpec::Flatten(FlattenSpec::default()));
     }
     for _ in 0..pick(&mut builder.rng, 3) {
         builder.vector_layer();
@@ -68,8 +76,12 @@ pub fn case(seed: u64) -> Case {
     let mut graph = spec.build(input, seed).expect("each layer was tried");
     let weighted: Vec<_> = graph.weighted().collect();
     for &id in &weighted {
-        if let Some((_, Some(bias))) = graph.op_mut(id).parameters_mut() {
-            bias.iter_mut().for_each(|b| *b = rng.unit() - 0.5);
+        let parameters = graph.nodes()[id].op.parameters();
+        if let Some(bias) = parameters.and_then(|p| p.bias.as_ref()) {
+            let drawn = (0..bias.len()).map(|_| rng.unit() - 0.5).collect();
+            graph
+                .set_parameter(id, Part::Bias, drawn)
+                .expect("as many as there were");
         }
     }
     let scheme = match pick(&mut rng, 5) {
@@ -78,7 +90,7 @@ pub fn case(seed: u64) -> Case {
         3 if graph
             .nodes()
             .iter()
-            .any(|n| n.op.parameters().is_some_and(|(_, b)| b.is_some())) =>
+            .any(|n| n.op.parameters().is_some_and(|p| p.bias.is_some())) =>
         {
             Scheme::Bias
         }
@@ -220,7 +232,7 @@ impl Builder {
             }
             5 => {
                 let size = Size(2, 2);
-                self.offer(LayerSpec::MaxPool(PoolSpec {
+                self.offer(LayerSpec::MaxPool(MaxPoolSpec {
                     name,
                     size,
                     stride: None,
@@ -229,7 +241,7 @@ impl Builder {
             }
             6 => {
                 let size = self.size(3);
-                self.offer(LayerSpec::MaxPool(PoolSpec {
+                self.offer(LayerSpec::MaxPool(MaxPoolSpec {
                     name,
                     size,
                     stride: Some(stride),
@@ -238,7 +250,7 @@ impl Builder {
             }
             7 => {
                 let size = self.size(3);
-                self.offer(LayerSpec::AveragePool(PoolSpec {
+                self.offer(LayerSpec::AveragePool(AveragePoolSpec {
                     name,
                     size,
                     stride: Some(stride),
@@ -267,7 +279,9 @@ impl Builder {
             4 => self.residual(),
             5 => self.batch_norm(),
             6 => {
-                self.offer(LayerSpec::GlobalAveragePool(PlainSpec::default()));
+                self.offer(LayerSpec::GlobalAveragePool(
+                    GlobalAveragePoolSpec::default(),
+                ));
             }
             _ => self.in_place(),
         }
@@ -282,10 +296,10 @@ impl Builder {
                 self.offer(LayerSpec::Activation(ActivationLayerSpec { name, kind }));
             }
             4 => {
-                self.offer(LayerSpec::Softmax(PlainSpec::default()));
+                self.offer(LayerSpec::Softmax(SoftmaxSpec::default()));
             }
             5 => {
-                self.offer(LayerSpec::Flatten(PlainSpec::default()));
+                self.offer(LayerSpec::Flatten(FlattenSpec::default()));
             }
             _ => {
                 let rate = [0.0, 0.2, 0.5][pick(&mut self.rng, 3)];
@@ -334,7 +348,7 @@ impl Builder {
         let alike = graph
             .nodes()
             .iter()
-            .filter(|n| n.shape == last.shape && !matches!(n.op, Op::Input));
+            .filter(|n| n.shape == last.shape && !matches!(n.op, Op::Input(_)));
         let names: Vec<String> = alike
             .map(|n| n.name.trim_end_matches(".activation").to_owned())
             .collect();
@@ -356,7 +370,7 @@ impl Builder {
             ],
         };
         let loss = kinds[pick(&mut self.rng, kinds.len())];
-        let softmax = LayerSpec::Softmax(PlainSpec::default());
+        let softmax = LayerSpec::Softmax(SoftmaxSpec::default());
         let sigmoid = LayerSpec::Activation(ActivationLayerSpec {
             name: None,
             kind: ActivationSpec::Sigmoid,

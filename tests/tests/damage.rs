@@ -22,7 +22,7 @@ const LAYERS: &[&str] = &[
         {"flatten":{}},{"dropout":{"rate":0.5}},{"dense":{"units":4}}]}"#,
     r#"{"layers":[{"conv2d":{"filters":3,"kernel":3,"padding":"same","name":"a"}},{"max_pool":{"size":3,"stride":1,"padding":"same"}},
         {"add":{"with":"a"}},{"activation":{"kind":{"leaky_relu":0.1}}},{"depthwise_conv2d":{"kernel":3,"stride":2,"padding":"same"}},
-        {"batch_norm":{}},{"activation":{"kind":"sigmoid"}},{"average_pool":{"size":2}},{"dense":{"units":3}},{"softmax":{}}]}"#,
+        {"batch_norm":{"mean":[0.1,0.2,0.3],"variance":[1.5,1,0.5]}},{"activation":{"kind":"sigmoid"}},{"average_pool":{"size":2}},{"dense":{"units":3}},{"softmax":{}}]}"#,
 ];
 
 /// Images that between them call every kernel and use every policy, trigger and optimiser.

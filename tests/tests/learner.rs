@@ -13,8 +13,8 @@ use runtime_shared::rng::Rng;
 use serde::Deserialize;
 use sim_compiler::options::DetectorSpec;
 use sim_compiler::{
-    Graph, LossSpec, NetworkSpec, Online, Options, PolicySpec, Scheme, Store, Training, Trigger,
-    compile,
+    Graph, LossSpec, NetworkSpec, Online, Options, Part, PolicySpec, Scheme, Store, Training,
+    Trigger, compile,
 };
 use tests::fixture::folder;
 use tests::memory::{Arena, aligned};
@@ -94,9 +94,12 @@ fn buffer(learner: &Learner<'_>) -> Vec<(usize, usize)> {
 
 /// The weights after plain SGD on the samples `(pixel, label)` in this order, in f64, and each loss.
 fn trained(graph: &Graph, rate: f64, order: &[(usize, usize)]) -> (Vec<f64>, Vec<f64>) {
-    let (weights, bias) = graph.nodes()[1].op.parameters().expect("a dense layer");
-    let wide = |x: &[f32]| x.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
-    let (mut w, mut b) = (wide(weights), wide(bias.expect("with a bias")));
+    let parameters = graph.nodes()[1].op.parameters().expect("a dense layer");
+    let wide = |part: Part| -> Vec<f64> {
+        let tensor = parameters.part(part).expect("with a bias");
+        tensor.values().iter().map(|&v| f64::from(v)).collect()
+    };
+    let (mut w, mut b) = (wide(Part::Weights), wide(Part::Bias));
     let mut losses = Vec::new();
     for &(pixel, label) in order {
         let logits: Vec<f64> = (0..CLASSES)
@@ -337,14 +340,21 @@ fn a_trigger_on_confidence_fires_below_it() {
     assert!(fired[0] > 20 && fired[1] > 20, "{fired:?}");
 }
 
+/// Gives a dense layer weights of zero and this bias.
+fn set(graph: &mut Graph, id: usize, bias: &[f32]) {
+    let parameters = graph.nodes()[id].op.parameters().expect("a dense layer");
+    let zeros = vec![0.0; parameters.weights.len()];
+    for (part, values) in [(Part::Weights, zeros), (Part::Bias, bias.to_vec())] {
+        let set = graph.set_parameter(id, part, values);
+        set.expect("as many as there were");
+    }
+}
+
 /// A network that always says class 1: then the label decides whether it was right.
 fn stubborn() -> Graph {
     let mut graph = dense();
     let id = graph.output();
-    let (weights, bias) = graph.op_mut(id).parameters_mut().expect("a dense layer");
-    weights.fill(0.0);
-    bias.expect("with a bias")
-        .copy_from_slice(&[0.0, 1.0, 0.0, 0.0]);
+    set(&mut graph, id, &[0.0, 1.0, 0.0, 0.0]);
     graph
 }
 
@@ -524,12 +534,9 @@ fn a_batch_is_filled_across_samples_and_applied_at_once() {
             },
             |learner| {
                 // Each sample lights a pixel of its own: gradients of a batch do not mix.
-                let (_, bias) = graph.nodes()[1].op.parameters().expect("a dense layer");
-                let mut b: Vec<f64> = bias
-                    .expect("a bias")
-                    .iter()
-                    .map(|&v| f64::from(v))
-                    .collect();
+                let parameters = graph.nodes()[1].op.parameters().expect("a dense layer");
+                let bias = parameters.bias.as_ref().expect("a bias").values();
+                let mut b: Vec<f64> = bias.iter().map(|&v| f64::from(v)).collect();
                 let (mut expected, mut waiting) = (w.clone(), Vec::new());
                 for i in 0..samples {
                     let label = i % CLASSES;
@@ -669,9 +676,7 @@ fn a_single_output_is_a_class() {
         (LossSpec::BinaryCrossEntropy, 0.1, 1),
     ] {
         let mut graph = graph(r#"{"layers":[{"dense":{"units":1}}]}"#);
-        let (weights, b) = graph.op_mut(1).parameters_mut().expect("a dense layer");
-        weights.fill(0.0);
-        b.expect("a bias").fill(bias);
+        set(&mut graph, 1, &[bias]);
         with(
             &graph,
             &Options {

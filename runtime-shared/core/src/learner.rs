@@ -5,8 +5,9 @@
 
 use crate::buffer::{Buffer, CLASS_COUNT_BYTES, Policy};
 use crate::detector::PageHinkleyTest;
-use crate::exec::{self, Context, Fault, Probe};
+use crate::exec::{self, Fault, Probe};
 use crate::kernels::loss::predict_above;
+use crate::kernels::routine::Context;
 use crate::kernels::update::Hyper;
 use crate::program::{Field, List, Program};
 use crate::schedule::Schedule;

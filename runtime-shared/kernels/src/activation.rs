@@ -1,7 +1,10 @@
 //! Activation functions, in place, with derivatives expressed by the output, so that the input need
 //! not be kept.
 
+use crate::call::Call;
 use crate::math;
+use crate::operand::{BadDimensions, Lengths, Operand, X, Y_OUT, flat};
+use crate::routine::{Context, Operands, Routine};
 
 /// An element-wise, monotone activation function.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +25,31 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// The activation with this number, which may take `scalar` for a parameter.
+    pub fn from_code(code: u32, scalar: f32) -> Option<Self> {
+        Some(match code {
+            0 => Activation::None,
+            1 => Activation::Relu,
+            2 => Activation::Relu6,
+            3 => Activation::LeakyRelu(scalar),
+            4 => Activation::Sigmoid,
+            5 => Activation::Tanh,
+            _ => return None,
+        })
+    }
+
+    /// Its number in images.
+    pub fn code(self) -> u32 {
+        match self {
+            Activation::None => 0,
+            Activation::Relu => 1,
+            Activation::Relu6 => 2,
+            Activation::LeakyRelu(_) => 3,
+            Activation::Sigmoid => 4,
+            Activation::Tanh => 5,
+        }
+    }
+
     /// `x ← f(x)`.
     #[inline(never)]
     pub fn forward(self, x: &mut [f32]) {
@@ -76,4 +104,38 @@ fn gate(y: f32, d: f32) -> f32 {
     } else {
         0
     })
+}
+
+/// x, in place. Length; the call's activation.
+pub struct Forward;
+
+impl Routine for Forward {
+    const NAME: &'static str = "activation";
+    const OPERANDS: &'static [Operand] = &[Y_OUT];
+    const OUTPUT: Option<usize> = Some(0);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        flat(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        call.activation.forward(o.write(0));
+    }
+}
+
+/// output · delta, in place. Length; the call's activation.
+pub struct Backward;
+
+impl Routine for Backward {
+    const NAME: &'static str = "activation_backward";
+    const OPERANDS: &'static [Operand] = &[X, Y_OUT];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        flat(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let delta = o.write(1);
+        call.activation.backward(o.read(0), delta);
+    }
 }

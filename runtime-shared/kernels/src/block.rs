@@ -82,7 +82,7 @@ pub(super) fn is_zero(x: f32) -> bool {
 }
 
 /// `acc[j] += x[i] · w[at + i·stride + j]`, `i` ascending. With `skip` those `i` whose `x[i]` is zero
-/// are left out; returns how many were not.
+/// are left out.
 #[inline(always)]
 pub(super) fn accumulate<const N: usize>(
     acc: &mut [f32; N],
@@ -91,8 +91,7 @@ pub(super) fn accumulate<const N: usize>(
     at: usize,
     stride: usize,
     skip: bool,
-) -> u32 {
-    let mut used = 0;
+) {
     let mut next = at;
     for &x in x {
         let at = next;
@@ -100,13 +99,11 @@ pub(super) fn accumulate<const N: usize>(
         if skip && is_zero(x) {
             continue;
         }
-        used += 1;
         let row: &[f32; N] = chunk(w, at);
         for j in 0..N {
             acc[j] += x * row[j];
         }
     }
-    used
 }
 
 /// `y[i] += a · x[i]`; both have one length.

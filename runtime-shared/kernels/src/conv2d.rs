@@ -10,6 +10,13 @@
 
 use core::array::from_fn;
 
+use crate::call::Call;
+use crate::operand::{
+    ARGMAX, ARGMAX_OUT, BIAS, BadDimensions, Lengths, Operand, STATE_1, STATE_2, TILE, TRAINED, W,
+    X, X_OUT, Y, Y_OUT, demand, product, volume, windowed,
+};
+use crate::routine::{Context, Operands, Routine};
+
 use super::Shape;
 use super::block::{
     accumulate, add_dots, axpy, bias, chunk, chunk_mut, in_blocks, is_zero, part, part_mut,
@@ -288,11 +295,10 @@ fn raise<const N: usize>(
 /// contributions of output positions in ascending order (rows, then columns; with a pool those of its
 /// windows). Without a pool a position contributes the dot product over the output channels, in the
 /// lanes of [`dense::backward_input`](super::dense::backward_input); with a pool each channel,
-/// ascending, contributes on its own, and deltas of zero are skipped. Returns the number of deltas used.
+/// ascending, contributes on its own, and deltas of zero are skipped.
 #[inline(never)]
-pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &mut [f32]) -> u32 {
+pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &mut [f32]) {
     dx.fill(0.0);
-    let mut used = 0;
     let outputs = g.output.c;
     let pooled = g.pooled();
     let columns = Columns::new(g.pool.1);
@@ -304,11 +310,9 @@ pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &
                     if let Some((d, field)) = winner(g, columns, (delta, argmax), at + o, (py, px))
                     {
                         spread(&field, d, w, o, outputs, dx);
-                        used += 1;
                     }
                 }
             } else {
-                used += outputs as u32;
                 let delta = part(delta, at, outputs);
                 for (input, tap, len) in g.field(py, px).segments() {
                     add_dots(
@@ -321,7 +325,6 @@ pub fn backward_input(g: &Conv2d, delta: &[f32], argmax: &[u8], w: &[f32], dx: &
             at += outputs;
         }
     }
-    used
 }
 
 /// `dx += d · w[..][o]` over the field.
@@ -352,8 +355,7 @@ pub fn tile_len(g: &Conv2d) -> usize {
 /// `x` is `g.input`, `delta` is `g.pooled()`, `argmax` what [`forward`] recorded, `tile` scratch of
 /// [`tile_len`]. Each gradient is the sum from zero over output positions, ascending. Without a pool
 /// it is formed tap by tap, in registers; with a pool output channel by output channel, in `tile`,
-/// from the one position of each window that won, and deltas of zero are skipped. Returns the number of
-/// deltas used.
+/// from the one position of each window that won, and deltas of zero are skipped.
 #[inline(never)]
 pub fn backward_weights(
     g: &Conv2d,
@@ -362,7 +364,7 @@ pub fn backward_weights(
     argmax: &[u8],
     sink: &mut Sink<'_>,
     tile: &mut [f32],
-) -> u32 {
+) {
     if g.is_pooled() {
         return backward_weights_pooled(g, x, delta, argmax, sink, tile);
     }
@@ -377,7 +379,6 @@ pub fn backward_weights(
             }
         }
     }
-    delta.len() as u32
 }
 
 /// The gradient of the weights `at..at + N` of one tap.
@@ -417,19 +418,17 @@ fn backward_weights_pooled(
     argmax: &[u8],
     sink: &mut Sink<'_>,
     tile: &mut [f32],
-) -> u32 {
+) {
     let outputs = g.output.c;
     let pooled = g.pooled();
     let columns = Columns::new(g.pool.1);
     let tile = &mut tile[..tile_len(g)];
-    let mut used = 0;
     for o in 0..outputs {
         tile.fill(0.0);
         let mut at = o;
         for py in 0..pooled.h {
             for px in 0..pooled.w {
                 if let Some((d, field)) = winner(g, columns, (delta, argmax), at, (py, px)) {
-                    used += 1;
                     for (input, tap, len) in field.segments() {
                         axpy(d, part(x, input, len), part_mut(tile, tap, len));
                     }
@@ -439,7 +438,6 @@ fn backward_weights_pooled(
         }
         sink.push(o, outputs, tile);
     }
-    used
 }
 
 /// The delta at index `at`, which belongs to the window (`py`, `px`), and the field of the position
@@ -458,4 +456,107 @@ fn winner(
     }
     let (ky, kx) = columns.place(*argmax.get(at)?);
     Some((d, g.field(py * g.pool.0 + ky, px * g.pool.1 + kx)))
+}
+
+impl Call {
+    /// The geometry of the convolution kernels: input h w c, output h w c (before pooling), kernel h w,
+    /// stride h w, padding top left, pool h w.
+    #[inline(never)]
+    pub fn conv2d(&self) -> Conv2d {
+        let d = |i| self.dim(i);
+        Conv2d {
+            input: Shape {
+                h: d(0),
+                w: d(1),
+                c: d(2),
+            },
+            output: Shape {
+                h: d(3),
+                w: d(4),
+                c: d(5),
+            },
+            kernel: (d(6), d(7)),
+            stride: (d(8), d(9)),
+            pad: (d(10), d(11)),
+            pool: (d(12), d(13)),
+        }
+    }
+
+    /// Sets what [`Call::conv2d`] gives.
+    pub fn set_conv2d(&mut self, g: &Conv2d) {
+        self.dims = [
+            g.input.h, g.input.w, g.input.c, g.output.h, g.output.w, g.output.c, g.kernel.0,
+            g.kernel.1, g.stride.0, g.stride.1, g.pad.0, g.pad.1, g.pool.0, g.pool.1,
+        ]
+        .map(|d| d as u16);
+    }
+}
+
+#[inline(never)]
+fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+    let g = call.conv2d();
+    let (lengths, taps) = windowed(&g)?;
+    let pool = product(g.pool.0, g.pool.1)?;
+    demand(pool <= 256)?;
+    Ok(Lengths {
+        y: volume(g.pooled())?,
+        w: product(product(taps, g.input.c)?, g.output.c)?,
+        tile: tile_len(&g),
+        pooled: pool > 1,
+        ..lengths
+    })
+}
+
+/// x · w · b (or absent) → y · argmax (or absent), through the call's activation. The convolution's geometry.
+pub struct Forward;
+
+impl Routine for Forward {
+    const NAME: &'static str = "conv2d";
+    const OPERANDS: &'static [Operand] = &[X, W, BIAS, Y_OUT, ARGMAX_OUT];
+    const OUTPUT: Option<usize> = Some(3);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let (y, argmax) = (o.write(3), o.write_bytes(4));
+        forward(&call.conv2d(), o.read(0), o.read(1), o.read(2), y, argmax);
+        call.activation.forward(y);
+    }
+}
+
+/// delta · argmax (if pooled) · w → dx. The convolution's geometry.
+pub struct BackwardInput;
+
+impl Routine for BackwardInput {
+    const NAME: &'static str = "conv2d_backward_input";
+    const OPERANDS: &'static [Operand] = &[Y, ARGMAX, W, X_OUT];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let dx = o.write(3);
+        backward_input(&call.conv2d(), o.read(0), o.bytes(1), o.read(2), dx);
+    }
+}
+
+/// x · delta · argmax (if pooled) · w (absent when accumulating) · tile · state · state. The convolution's geometry.
+pub struct BackwardWeights;
+
+impl Routine for BackwardWeights {
+    const NAME: &'static str = "conv2d_backward_weights";
+    const OPERANDS: &'static [Operand] = &[X, Y, ARGMAX, TRAINED, TILE, STATE_1, STATE_2];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, context: &mut Context) {
+        let (tile, mut sink) = o.sink(3, call, context.hyper);
+        let (x, delta, argmax) = (o.read(0), o.read(1), o.bytes(2));
+        backward_weights(&call.conv2d(), x, delta, argmax, &mut sink, tile);
+    }
 }

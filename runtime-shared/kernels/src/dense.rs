@@ -3,6 +3,13 @@
 //! Input-major rows make forward and update walk memory once, in order, and let an input that is zero
 //! (most pixels of a digit, half of what a ReLU emits) skip its row.
 
+use crate::call::{Call, SKIP_ZEROS};
+use crate::operand::{
+    BIAS, BadDimensions, Lengths, Operand, STATE_1, STATE_2, TILE, TRAINED, W, X, X_OUT, Y, Y_OUT,
+    product,
+};
+use crate::routine::{Context, Operands, Routine};
+
 use super::block::{accumulate, add_dots, bias, chunk, chunk_mut, in_blocks, is_zero};
 use super::update::Sink;
 
@@ -10,13 +17,11 @@ use super::update::Sink;
 ///
 /// `w` is `x.len() · y.len()` long; `b` is `y.len()` long, or empty for no bias. With `skip_zeros`
 /// rows of a zero input are left out, which saves time and gives the same result for finite weights.
-/// Returns the number of rows used.
 #[inline(never)]
-pub fn forward(x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], skip_zeros: bool) -> u32 {
-    let mut used = 0;
-    in_blocks!(y.len(), [16, 8, 2, 1], |at, N| used =
-        forward_block::<N>(x, w, b, y, at, skip_zeros));
-    used
+pub fn forward(x: &[f32], w: &[f32], b: &[f32], y: &mut [f32], skip_zeros: bool) {
+    in_blocks!(y.len(), [16, 8, 2, 1], |at, N| forward_block::<N>(
+        x, w, b, y, at, skip_zeros
+    ));
 }
 
 #[inline(never)]
@@ -27,11 +32,10 @@ fn forward_block<const N: usize>(
     y: &mut [f32],
     at: usize,
     skip: bool,
-) -> u32 {
+) {
     let mut acc = bias::<N>(b, at);
-    let used = accumulate(&mut acc, x, w, at, y.len(), skip);
+    accumulate(&mut acc, x, w, at, y.len(), skip);
     *chunk_mut(y, at) = acc;
-    used
 }
 
 /// `dx[i] = Σₒ delta[o] · w[i][o]`, overwriting `dx`.
@@ -49,7 +53,6 @@ pub fn backward_input(delta: &[f32], w: &[f32], dx: &mut [f32]) {
 ///
 /// `tile` is scratch of `delta.len()`, used unless the sink is plain SGD or accumulates. `skip_zeros`
 /// is heeded for those two sinks only, since for any other a zero gradient still has an effect.
-/// Returns the number of rows used.
 #[inline(never)]
 pub fn backward_weights(
     x: &[f32],
@@ -57,13 +60,13 @@ pub fn backward_weights(
     sink: &mut Sink<'_>,
     tile: &mut [f32],
     skip_zeros: bool,
-) -> u32 {
+) {
     let outputs = delta.len();
     if let Some((target, factor)) = sink.linear() {
-        let mut used = 0;
-        in_blocks!(outputs, [16, 8, 2, 1], |at, N| used =
-            outer_block::<N>(x, delta, target, factor, at, skip_zeros));
-        return used;
+        in_blocks!(outputs, [16, 8, 2, 1], |at, N| outer_block::<N>(
+            x, delta, target, factor, at, skip_zeros
+        ));
+        return;
     }
     for (i, &x) in x.iter().enumerate() {
         for (t, d) in tile.iter_mut().zip(delta) {
@@ -71,10 +74,9 @@ pub fn backward_weights(
         }
         sink.push(i * outputs, 1, &tile[..outputs]);
     }
-    x.len() as u32
 }
 
-/// `target[i][at + j] += (factor · x[i]) · delta[at + j]`; returns the number of rows used.
+/// `target[i][at + j] += (factor · x[i]) · delta[at + j]`.
 #[inline(never)]
 fn outer_block<const N: usize>(
     x: &[f32],
@@ -83,10 +85,9 @@ fn outer_block<const N: usize>(
     factor: f32,
     at: usize,
     skip: bool,
-) -> u32 {
+) {
     let outputs = delta.len();
     let d: [f32; N] = *chunk(delta, at);
-    let mut used = 0;
     let mut next = at;
     for &x in x {
         let at = next;
@@ -94,12 +95,81 @@ fn outer_block<const N: usize>(
         if skip && is_zero(x) {
             continue;
         }
-        used += 1;
         let row: &mut [f32; N] = chunk_mut(target, at);
         let a = factor * x;
         for j in 0..N {
             row[j] += a * d[j];
         }
     }
-    used
+}
+
+/// Dimensions of all three: inputs, outputs.
+#[inline(never)]
+fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+    let (x, y) = (call.dim(0), call.dim(1));
+    Ok(Lengths {
+        x,
+        y,
+        w: product(x, y)?,
+        channels: y,
+        tile: y,
+        ..Lengths::default()
+    })
+}
+
+fn skips(call: &Call) -> bool {
+    call.flags & SKIP_ZEROS != 0
+}
+
+/// x · w · b (or absent) → y, through the call's activation.
+pub struct Forward;
+
+impl Routine for Forward {
+    const NAME: &'static str = "dense";
+    const OPERANDS: &'static [Operand] = &[X, W, BIAS, Y_OUT];
+    const OUTPUT: Option<usize> = Some(3);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let y = o.write(3);
+        forward(o.read(0), o.read(1), o.read(2), y, skips(call));
+        call.activation.forward(y);
+    }
+}
+
+/// delta · w → dx.
+pub struct BackwardInput;
+
+impl Routine for BackwardInput {
+    const NAME: &'static str = "dense_backward_input";
+    const OPERANDS: &'static [Operand] = &[Y, W, X_OUT];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(_: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let dx = o.write(2);
+        backward_input(o.read(0), o.read(1), dx);
+    }
+}
+
+/// x · delta · w (absent when accumulating) · tile · state · state.
+pub struct BackwardWeights;
+
+impl Routine for BackwardWeights {
+    const NAME: &'static str = "dense_backward_weights";
+    const OPERANDS: &'static [Operand] = &[X, Y, TRAINED, TILE, STATE_1, STATE_2];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, context: &mut Context) {
+        let (tile, mut sink) = o.sink(2, call, context.hyper);
+        backward_weights(o.read(0), o.read(1), &mut sink, tile, skips(call));
+    }
 }

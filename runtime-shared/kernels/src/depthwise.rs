@@ -2,6 +2,13 @@
 //!
 //! The geometry is [`Conv2d`]'s with `output.c == input.c` and no pool.
 
+use crate::call::Call;
+use crate::operand::{
+    BIAS, BadDimensions, Lengths, Operand, STATE_1, STATE_2, TILE, TRAINED, W, X, X_OUT, Y, Y_OUT,
+    demand, product, windowed,
+};
+use crate::routine::{Context, Operands, Routine};
+
 use super::block::{bias, chunk, chunk_mut, in_blocks};
 use super::conv2d::{self, Conv2d};
 use super::update::Sink;
@@ -139,4 +146,71 @@ fn tap_gradient(
         }
     }
     acc
+}
+
+/// Pool 1×1, as many outputs as inputs.
+#[inline(never)]
+fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+    let g = call.conv2d();
+    let (lengths, taps) = windowed(&g)?;
+    demand(g.input.c == g.output.c && g.pool == (1, 1))?;
+    let w = product(taps, g.input.c)?;
+    Ok(Lengths {
+        w,
+        tile: w,
+        ..lengths
+    })
+}
+
+/// x · w · b (or absent) → y, through the call's activation. The convolution's geometry.
+pub struct Forward;
+
+impl Routine for Forward {
+    const NAME: &'static str = "depthwise";
+    const OPERANDS: &'static [Operand] = &[X, W, BIAS, Y_OUT];
+    const OUTPUT: Option<usize> = Some(3);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let y = o.write(3);
+        forward(&call.conv2d(), o.read(0), o.read(1), o.read(2), y);
+        call.activation.forward(y);
+    }
+}
+
+/// delta · w → dx. The convolution's geometry.
+pub struct BackwardInput;
+
+impl Routine for BackwardInput {
+    const NAME: &'static str = "depthwise_backward_input";
+    const OPERANDS: &'static [Operand] = &[Y, W, X_OUT];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let dx = o.write(2);
+        backward_input(&call.conv2d(), o.read(0), o.read(1), dx);
+    }
+}
+
+/// x · delta · w (absent when accumulating) · tile · state · state. The convolution's geometry.
+pub struct BackwardWeights;
+
+impl Routine for BackwardWeights {
+    const NAME: &'static str = "depthwise_backward_weights";
+    const OPERANDS: &'static [Operand] = &[X, Y, TRAINED, TILE, STATE_1, STATE_2];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, context: &mut Context) {
+        let (tile, mut sink) = o.sink(2, call, context.hyper);
+        backward_weights(&call.conv2d(), o.read(0), o.read(1), &mut sink, tile);
+    }
 }

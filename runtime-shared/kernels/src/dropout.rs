@@ -2,7 +2,10 @@
 //!
 //! Source: N. Srivastava et al., *Dropout*, JMLR 15, 2014 (there without the inversion).
 
+use crate::call::Call;
+use crate::operand::{BadDimensions, Lengths, MASK, MASK_OUT, Operand, Y_OUT, demand, flat};
 use crate::rng::Rng;
+use crate::routine::{Context, Operands, Routine};
 
 /// Drops each element with probability `rate` and multiplies the rest by `1 / (1 − rate)`.
 ///
@@ -31,5 +34,45 @@ pub fn backward(delta: &mut [f32], mask: &[u8], rate: f32) {
             let scaled = *d * gain;
             *d = if byte >> bit & 1 == 1 { scaled } else { 0.0 };
         }
+    }
+}
+
+fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+    demand(call.scalar >= 0.0 && call.scalar < 1.0)?;
+    flat(call)
+}
+
+/// x, in place · mask. Length; the rate is the scalar.
+pub struct Forward;
+
+impl Routine for Forward {
+    const NAME: &'static str = "dropout";
+    const OPERANDS: &'static [Operand] = &[Y_OUT, MASK_OUT];
+    const OUTPUT: Option<usize> = Some(0);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, context: &mut Context) {
+        let (x, mask) = (o.write(0), o.write_bytes(1));
+        forward(x, mask, call.scalar, &mut context.rng);
+    }
+}
+
+/// mask · delta, in place. Length; the rate is the scalar.
+pub struct Backward;
+
+impl Routine for Backward {
+    const NAME: &'static str = "dropout_backward";
+    const OPERANDS: &'static [Operand] = &[MASK, Y_OUT];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let delta = o.write(1);
+        backward(delta, o.bytes(0), call.scalar);
     }
 }

@@ -11,27 +11,45 @@
 //!
 //! **Lengths.** Callers pass slices of the lengths documented at each function (the loader of a
 //! program checks them once, for all steps to come). With these no kernel panics.
+//!
+//! **Calls.** A Program names a kernel by its number and says where its operands lie ([`call`]). Each kernel's file
+//! says what it asks of them ([`operand`]) and how it is run on them ([`routine`]); [`table`] lists the kernels, with a
+//! cargo feature each.
 
 #![cfg_attr(not(test), no_std)]
 #![deny(missing_docs)]
 
 mod block;
+mod codes;
 mod window;
 
 pub mod activation;
+pub mod add;
+pub mod apply;
+pub mod average_pool;
 pub mod bias;
+pub mod call;
+pub mod channel_affine;
+pub mod clip_norm;
 pub mod conv2d;
+pub mod copy;
 pub mod dense;
 pub mod depthwise;
 pub mod dropout;
-pub mod elementwise;
+pub mod element;
 pub mod int;
 pub mod loss;
 pub mod machine;
 pub mod math;
+pub mod max_pool;
+pub mod normalise;
+pub mod operand;
 pub mod pool;
+pub mod quantise;
 pub mod rng;
+pub mod routine;
 pub mod softmax;
+pub mod table;
 pub mod update;
 
 /// The dimensions of an image: rows, columns, channels.

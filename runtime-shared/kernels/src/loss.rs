@@ -1,25 +1,34 @@
 //! Losses with their gradients, for one sample whose target is a class.
 
-use super::softmax;
+use crate::call::Call;
 use crate::math;
+use crate::operand::{BadDimensions, Lengths, Operand, X, Y_OUT, demand, flat};
+use crate::routine::{Context, Operands, Routine};
+use crate::softmax;
 
-/// A loss function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// Outputs are logits; softmax and negative log-likelihood in one.
-    CrossEntropy,
-    /// Mean over the outputs of the squared error against the one-hot target. With a single output
-    /// the target is the label itself, 0 or 1.
-    Mse,
-    /// Outputs are logits; sigmoid and binary cross-entropy in one, mean over the outputs, against the
-    /// one-hot target. With a single output the target is the label itself, 0 or 1.
-    BinaryCrossEntropy,
-    /// The update of E. Ostrovan's thesis: the gradient of softmax is damped by its diagonal,
-    /// `p · (1 − p) · (p − t)`. Not the gradient of the loss it reports, which is the cross-entropy.
-    Damped,
+crate::codes! {
+    /// A loss function.
+    pub enum Loss {
+        /// Outputs are logits; softmax and negative log-likelihood in one.
+        CrossEntropy = 0,
+        /// Mean over the outputs of the squared error against the one-hot target. With a single output
+        /// the target is the label itself, 0 or 1.
+        Mse = 1,
+        /// Outputs are logits; sigmoid and binary cross-entropy in one, mean over the outputs, against the
+        /// one-hot target. With a single output the target is the label itself, 0 or 1.
+        BinaryCrossEntropy = 2,
+        /// The update of E. Ostrovan's thesis: the gradient of softmax is damped by its diagonal,
+        /// `p · (1 − p) · (p − t)`. Not the gradient of the loss it reports, which is the cross-entropy.
+        Damped = 3,
+    }
 }
 
 impl Loss {
+    /// Above which value a single output means class 1.
+    pub fn threshold(self) -> f32 {
+        if self == Loss::Mse { 0.5 } else { 0.0 }
+    }
+
     /// The loss of `outputs` for the class `label`; writes its gradient with respect to `outputs`,
     /// times `scale` (1 / batch), to `delta`, of equal length. The loss itself is not scaled.
     ///
@@ -91,4 +100,26 @@ pub fn predict_above(outputs: &[f32], threshold: f32) -> usize {
         }
     }
     best.0
+}
+
+/// outputs → delta. Length; the loss in dimension 2.
+pub struct Evaluate;
+
+impl Routine for Evaluate {
+    const NAME: &'static str = "loss";
+    const OPERANDS: &'static [Operand] = &[X, Y_OUT];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        demand(Loss::from_code(call.dim(2) as u32).is_some())?;
+        flat(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, context: &mut Context) {
+        let Some(loss) = Loss::from_code(call.dim(2) as u32) else {
+            return;
+        };
+        let delta = o.write(1);
+        context.prediction = predict_above(o.read(0), loss.threshold());
+        context.loss = loss.evaluate(o.read(0), context.label, delta, context.loss_scale);
+    }
 }

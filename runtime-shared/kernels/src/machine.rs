@@ -11,30 +11,55 @@
 #[cfg(target_endian = "big")]
 compile_error!("a Program image is read in place as little-endian words");
 
-/// `bytes` as floats: empty unless `bytes` starts at a multiple of four. Trailing bytes that do not
-/// fill a float are left out.
+/// A number of which every bit pattern is one.
+pub trait Scalar: Copy + sealed::Sealed {}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! scalars {
+    ($($Type:ty)*) => { $(impl sealed::Sealed for $Type {} impl Scalar for $Type {})* };
+}
+
+scalars! { f32 i8 u8 i16 i32 u32 }
+
+/// `bytes` as numbers: empty unless `bytes` starts at a multiple of their alignment. Trailing bytes that do not
+/// fill a number are left out.
 #[inline(never)]
-pub fn floats(bytes: &[u8]) -> &[f32] {
-    // SAFETY: every bit pattern is a valid f32, and align_to only hands out the aligned middle.
-    let (head, middle, _) = unsafe { bytes.align_to::<f32>() };
+pub fn view<T: Scalar>(bytes: &[u8]) -> &[T] {
+    // SAFETY: every bit pattern is a valid T, since Scalar is sealed, and align_to only hands out the aligned middle.
+    let (head, middle, _) = unsafe { bytes.align_to::<T>() };
     if head.is_empty() { middle } else { &[] }
 }
 
-/// `bytes` as writable floats: empty unless `bytes` starts at a multiple of four.
+/// `bytes` as writable numbers: empty unless `bytes` starts at a multiple of their alignment.
 #[inline(never)]
-pub fn floats_mut(bytes: &mut [u8]) -> &mut [f32] {
-    // SAFETY: every bit pattern is a valid f32 and every f32 is four valid bytes; align_to_mut only
+pub fn view_mut<T: Scalar>(bytes: &mut [u8]) -> &mut [T] {
+    // SAFETY: every bit pattern is a valid T, since Scalar is sealed, and every T is valid bytes; align_to_mut only
     // hands out the aligned middle, exclusively borrowed.
-    let (head, middle, _) = unsafe { bytes.align_to_mut::<f32>() };
+    let (head, middle, _) = unsafe { bytes.align_to_mut::<T>() };
     if head.is_empty() { middle } else { &mut [] }
 }
 
-/// `bytes` as little-endian words: empty unless `bytes` starts at a multiple of four.
-#[inline(never)]
+/// `bytes` as floats, see [`view`].
+pub fn floats(bytes: &[u8]) -> &[f32] {
+    view(bytes)
+}
+
+/// `bytes` as writable floats, see [`view_mut`].
+pub fn floats_mut(bytes: &mut [u8]) -> &mut [f32] {
+    view_mut(bytes)
+}
+
+/// `bytes` as little-endian words, see [`view`].
 pub fn words(bytes: &[u8]) -> &[u32] {
-    // SAFETY: every bit pattern is a valid u32, and align_to only hands out the aligned middle.
-    let (head, middle, _) = unsafe { bytes.align_to::<u32>() };
-    if head.is_empty() { middle } else { &[] }
+    view(bytes)
+}
+
+/// `bytes` as writable little-endian words, see [`view_mut`].
+pub fn words_mut(bytes: &mut [u8]) -> &mut [u32] {
+    view_mut(bytes)
 }
 
 /// `floats` as the bytes that they are made of.
@@ -49,7 +74,7 @@ pub fn bytes_mut(floats: &mut [f32]) -> &mut [u8] {
     unsafe { floats.align_to_mut::<u8>() }.1
 }
 
-/// Whether `bytes` starts at a multiple of four, as [`floats`] needs.
+/// Whether `bytes` starts at a multiple of four, as [`floats`] and [`words`] need.
 pub fn is_aligned(bytes: &[u8]) -> bool {
     (bytes.as_ptr() as usize).is_multiple_of(4)
 }

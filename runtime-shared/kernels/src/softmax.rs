@@ -1,6 +1,9 @@
 //! Softmax as a layer of its own, for losses that are taken on probabilities.
 
+use crate::call::Call;
 use crate::math;
+use crate::operand::{BadDimensions, Lengths, Operand, X, Y_OUT, flat};
+use crate::routine::{Context, Operands, Routine};
 
 /// `xᵢ ← exp(xᵢ − max x) / Σⱼ exp(xⱼ − max x)`. The sum's order is ascending from zero; the division
 /// is one reciprocal and a product an element.
@@ -34,4 +37,38 @@ pub(super) fn exponentials(x: &mut [f32]) -> (f32, f32) {
         sum += *x;
     }
     (max, sum)
+}
+
+/// x, in place. Length.
+pub struct Forward;
+
+impl Routine for Forward {
+    const NAME: &'static str = "softmax";
+    const OPERANDS: &'static [Operand] = &[Y_OUT];
+    const OUTPUT: Option<usize> = Some(0);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        flat(call)
+    }
+
+    fn run(_: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        forward(o.write(0));
+    }
+}
+
+/// output · delta, in place. Length.
+pub struct Backward;
+
+impl Routine for Backward {
+    const NAME: &'static str = "softmax_backward";
+    const OPERANDS: &'static [Operand] = &[X, Y_OUT];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        flat(call)
+    }
+
+    fn run(_: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let delta = o.write(1);
+        backward(o.read(0), delta);
+    }
 }

@@ -147,16 +147,8 @@ impl Sink<'_> {
     }
 }
 
-/// The deferred step of a batch: applies the accumulated `gradient` to `weights`, then zeroes it. All
-/// have one length. With [`Rule::Accumulate`] the gradient is moved to that rule's sum.
-#[inline(never)]
-pub fn apply(weights: &mut [f32], gradient: &mut [f32], mut rule: Rule<'_>, hyper: Hyper) {
-    step(weights, &mut rule, &hyper, (0, 1), gradient);
-    gradient.fill(0.0);
-}
-
 /// One step for the parameters `start`, `start + stride`, …, as many as there are gradients.
-fn step(
+pub(crate) fn step(
     weights: &mut [f32],
     rule: &mut Rule<'_>,
     hyper: &Hyper,
@@ -225,24 +217,6 @@ fn linear<'s>(
         Rule::Sgd if hyper.is_plain() => Some((weights, -hyper.learning_rate * hyper.scale)),
         _ => None,
     }
-}
-
-/// Σ x², for the global norm: eight lanes starting at zero, element `j` in lane `j mod 8`, ascending;
-/// then halves are added until one is left: lanes `l` and `l + 4`, `l` and `l + 2`, `l` and `l + 1`.
-#[inline(never)]
-pub fn sum_of_squares(x: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    let (blocks, rest) = x.as_chunks::<8>();
-    // A square of zero changes no lane.
-    let mut last = [0.0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    for block in blocks.iter().chain([&last]) {
-        for (lane, x) in lanes.iter_mut().zip(block) {
-            *lane += x * x;
-        }
-    }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 #[inline(always)]

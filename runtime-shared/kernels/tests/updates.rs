@@ -3,9 +3,11 @@
 mod reference;
 
 use reference::{assert_close, assert_same_bits, collect, sparse_values, values, wide};
+use runtime_kernels::apply::apply;
+use runtime_kernels::clip_norm::sum_of_squares;
 use runtime_kernels::dense;
 use runtime_kernels::rng::Rng;
-use runtime_kernels::update::{Hyper, Rule, Sink, apply, sum_of_squares};
+use runtime_kernels::update::{Hyper, Rule, Sink};
 
 /// PyTorch's `SGD(momentum, weight_decay)` and `Adam(weight_decay)` after `clip_grad_value_`, in the
 /// form of its documentation.

@@ -285,7 +285,7 @@ pub struct Flaw {
 }
 
 /// What is wrong with an image, by [`Flaw::kind`].
-const FLAWS: [&str; 11] = [
+const FLAWS: [&str; 12] = [
     "it is shorter than it says itself",
     "it does not start at a multiple of four",
     "it is not a Program",
@@ -297,6 +297,7 @@ const FLAWS: [&str; 11] = [
     "the dimensions of a call make no sense",
     "an operand of a call is out of place",
     "a parameter tensor is out of bounds",
+    "it calls a kernel that the firmware was built without",
 ];
 
 impl Flaw {
@@ -323,6 +324,7 @@ impl From<Refusal> for Flaw {
             Refusal::Dimensions(l, call) => (8, list(l), call << 8),
             Refusal::Operand(l, call, operand) => (9, list(l), call << 8 | operand),
             Refusal::Parameter(index) => (10, index, 0),
+            Refusal::NotLinked(kernel) => (11, kernel as u32, 0),
         };
         Self {
             kind,
@@ -344,6 +346,9 @@ impl From<Error> for Refused {
             },
             Error::NotTrainable => Refused::NotTrainable,
             Error::Fault(runtime_shared::exec::Fault::Diverged { call }) => {
+                Refused::Diverged { call }
+            }
+            Error::Fault(runtime_shared::exec::Fault::NotANumber(_, call)) => {
                 Refused::Diverged { call }
             }
             Error::ForeignArena => Refused::Arena,

@@ -8,15 +8,13 @@ use runtime_shared::exec::Probe;
 use runtime_shared::program::{Call, List, Program};
 
 /// Bytes of an entry.
-pub const ENTRY_BYTES: usize = 20;
+pub const ENTRY_BYTES: usize = 12;
 
 /// The sums of one kernel call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// How often it ran.
     pub runs: u32,
-    /// Inputs that were not skipped, over all runs, where the kernel skips zeros.
-    pub active: u64,
     /// Cycles over all runs.
     pub cycles: u64,
 }
@@ -24,19 +22,16 @@ pub struct Entry {
 impl Entry {
     /// Reads an entry as the device keeps it.
     pub fn decode(bytes: &[u8; ENTRY_BYTES]) -> Self {
-        let [a, b, c, d, active @ .., _, _, _, _, _, _, _, _] = *bytes;
-        let [.., e0, e1, e2, e3, e4, e5, e6, e7] = *bytes;
+        let [a, b, c, d, cycles @ ..] = *bytes;
         Self {
             runs: u32::from_le_bytes([a, b, c, d]),
-            active: u64::from_le_bytes(active),
-            cycles: u64::from_le_bytes([e0, e1, e2, e3, e4, e5, e6, e7]),
+            cycles: u64::from_le_bytes(cycles),
         }
     }
 
     fn encode(&self, bytes: &mut [u8; ENTRY_BYTES]) {
         bytes[..4].copy_from_slice(&self.runs.to_le_bytes());
-        bytes[4..12].copy_from_slice(&self.active.to_le_bytes());
-        bytes[12..].copy_from_slice(&self.cycles.to_le_bytes());
+        bytes[4..].copy_from_slice(&self.cycles.to_le_bytes());
     }
 }
 
@@ -70,7 +65,7 @@ impl<B: Board> Probe for Counter<'_, '_, B> {
         }
     }
 
-    fn after(&mut self, list: List, place: usize, _call: &Call, active: u32) {
+    fn after(&mut self, list: List, place: usize, _call: &Call) {
         if self.entries.is_empty() {
             return;
         }
@@ -79,7 +74,6 @@ impl<B: Board> Probe for Counter<'_, '_, B> {
         if let Some(bytes) = self.entries.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
             let mut entry = Entry::decode(bytes);
             entry.runs = entry.runs.wrapping_add(1);
-            entry.active = entry.active.wrapping_add(active.into());
             entry.cycles = entry.cycles.wrapping_add(cycles.into());
             entry.encode(bytes);
         }
@@ -94,7 +88,6 @@ mod tests {
     fn what_is_encoded_is_what_is_decoded() {
         let entry = Entry {
             runs: 3,
-            active: 1 << 40,
             cycles: 0x0102_0304_0506_0708,
         };
         let mut bytes = [0; ENTRY_BYTES];

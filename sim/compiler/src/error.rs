@@ -71,6 +71,68 @@ pub enum Error {
         /// Length of the vector.
         len: usize,
     },
+    /// A node with more or fewer inputs than its operator takes.
+    #[error("Layer `{layer}` was given {given} inputs; it takes {}.", inputs(*.least, *.most))]
+    Arity {
+        /// The layer.
+        layer: String,
+        /// How many there are.
+        given: usize,
+        /// How few there may be.
+        least: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// An input that is no node of the graph.
+    #[error(
+        "Layer `{layer}` reads node {node}, but the graph has {count} nodes so far, counted from 0."
+    )]
+    UnknownNode {
+        /// The layer.
+        layer: String,
+        /// What it reads.
+        node: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A shape that is no image, series or vector.
+    #[error(
+        "Layer `{layer}` has the shape {dimensions:?}; it must be [height, width, channels], [steps, channels] or [values]."
+    )]
+    Rank {
+        /// The layer.
+        layer: String,
+        /// Its shape.
+        dimensions: Vec<usize>,
+    },
+    /// Batch normalisation without mean and variance, where an image is asked for.
+    #[error(
+        "Layer `{0}` has no statistics. Give its mean and variance, or have them estimated from training data before the network is compiled."
+    )]
+    Statistics(String),
+    /// Samples from which no statistics can be had.
+    #[error(
+        "The statistics of layer `{layer}` cannot be estimated: {why}. Give its mean and variance instead."
+    )]
+    Samples {
+        /// The layer.
+        layer: String,
+        /// What is in the way.
+        why: String,
+    },
+    /// Several inputs, of which a sample has one.
+    #[error("The network has several inputs ({0}); only one is supported.")]
+    Inputs(String),
+    /// Several outputs, of which a device learns one.
+    #[error(
+        "The network has several outputs ({0}). Choose one of them, or join them with `concat`."
+    )]
+    Outputs(String),
+    /// Batch normalisation with a mean or a variance only.
+    #[error(
+        "Layer `{0}` has only one of mean and variance. Give both, or none, to have them estimated."
+    )]
+    HalfStatistics(String),
     /// A reference to a layer that there is none of.
     #[error(
         "Layer `{layer}` names `{name}`, but no layer before it is called so. Known are: {known}."
@@ -127,4 +189,12 @@ pub enum Error {
         "The compiled program was refused by its own validation ({0:?}). This is a fault of the compiler; please report it with the config."
     )]
     Internal(runtime_shared::program::Refusal),
+}
+
+fn inputs(least: usize, most: usize) -> String {
+    match (least, most) {
+        (least, most) if least == most => least.to_string(),
+        (least, usize::MAX) => format!("at least {least}"),
+        (least, most) => format!("{least} to {most}"),
+    }
 }

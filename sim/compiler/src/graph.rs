@@ -1,171 +1,30 @@
 //! The network as a graph of layers with their weights: what every importer makes and the compiler takes.
 //!
 //! Nodes stand in an order in which each comes after its inputs. Layouts: images are height × width ×
-//! channels; dense weights are `[inputs][outputs]`, convolutions `[ky][kx][ci][co]`, depthwise
-//! `[ky][kx][c]`.
+//! channels, series `[steps, channels]` are images of one row, vectors images of one pixel ([`shape`]); dense weights
+//! are `[inputs][outputs]`, convolutions `[ky][kx][ci][co]`, depthwise `[ky][kx][c]`.
+//!
+//! A graph is always sound: [`Graph::push`] refuses what does not fit, whatever it is given, and so does
+//! [`Graph::replace`].
 
 use crate::error::Error;
+use crate::listing::Part;
+use crate::ops::Rectifies;
+use crate::ops::input::Input;
+pub use crate::ops::{Op, Operator};
+use crate::tensor::{Parameters, Tensor};
+pub use crate::window::{Padding, Window};
 use runtime_shared::kernels::Shape;
-use runtime_shared::kernels::activation::Activation;
-use runtime_shared::rng::Rng;
+use std::collections::HashMap;
 
 /// The largest dimension that the Program format can carry.
 pub const MOST: usize = u16::MAX as usize;
 
+/// The most values that a layer may compute: a GiB of floats and more than any microcontroller has.
+pub const MOST_VALUES: usize = 1 << 27;
+
 /// A node's place in [`Graph::nodes`].
 pub type NodeId = usize;
-
-/// A window that slides over an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Height and width.
-    pub kernel: (usize, usize),
-    /// Step down and right.
-    pub stride: (usize, usize),
-    /// Rows above and columns left of the image that count as zero (as nothing, when pooling).
-    pub pad: (usize, usize),
-    /// Height and width of the output.
-    pub output: (usize, usize),
-}
-
-/// How the border of an image is treated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Padding {
-    /// Only windows that lie inside.
-    #[default]
-    Valid,
-    /// The output is as large as the input, divided by the stride and rounded up. What is odd goes to
-    /// the right and below, as in TensorFlow.
-    Same,
-    /// This many rows and columns on every side.
-    Explicit(usize),
-}
-
-impl Window {
-    /// The window of `kernel` and `stride` over `input`.
-    ///
-    /// # Errors
-    /// [`Error::Dimension`] or [`Error::Window`] where it does not fit.
-    pub fn new(
-        layer: &str,
-        input: Shape,
-        kernel: (usize, usize),
-        stride: (usize, usize),
-        padding: Padding,
-    ) -> Result<Self, Error> {
-        for (what, value) in [
-            ("the kernel's height", kernel.0),
-            ("the kernel's width", kernel.1),
-            ("the stride", stride.0),
-            ("the stride", stride.1),
-        ] {
-            dimension(layer, what, value)?;
-        }
-        let axis = |input: usize, kernel: usize, stride: usize| match padding {
-            Padding::Valid => (input >= kernel).then(|| (0, (input - kernel) / stride + 1)),
-            Padding::Same => {
-                let output = input.div_ceil(stride);
-                Some((
-                    ((output - 1) * stride + kernel).saturating_sub(input) / 2,
-                    output,
-                ))
-            }
-            Padding::Explicit(p) => {
-                let padded = input + 2 * p;
-                (padded >= kernel && p < kernel).then(|| (p, (padded - kernel) / stride + 1))
-            }
-        };
-        let fits = axis(input.h, kernel.0, stride.0).zip(axis(input.w, kernel.1, stride.1));
-        let Some(((top, h), (left, w))) = fits else {
-            return Err(Error::Window {
-                layer: layer.to_owned(),
-                window: kernel,
-                input,
-            });
-        };
-        Ok(Self {
-            kernel,
-            stride,
-            pad: (top, left),
-            output: (h, w),
-        })
-    }
-}
-
-/// What a node computes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Op {
-    /// The normalised sample.
-    Input,
-    /// Fully connected.
-    Dense {
-        /// `[inputs][outputs]`.
-        weights: Vec<f32>,
-        /// One an output, or none.
-        bias: Option<Vec<f32>>,
-    },
-    /// Convolution.
-    Conv2d {
-        /// How it slides.
-        window: Window,
-        /// `[ky][kx][ci][co]`.
-        weights: Vec<f32>,
-        /// One a filter, or none.
-        bias: Option<Vec<f32>>,
-    },
-    /// Depthwise convolution, one filter a channel.
-    Depthwise {
-        /// How it slides.
-        window: Window,
-        /// `[ky][kx][c]`.
-        weights: Vec<f32>,
-        /// One a channel, or none.
-        bias: Option<Vec<f32>>,
-    },
-    /// The largest of each window.
-    MaxPool(Window),
-    /// The mean of each window, padding left out.
-    AveragePool(Window),
-    /// An elementwise activation.
-    Activation(Activation),
-    /// Over all outputs.
-    Softmax,
-    /// The sum of two inputs.
-    Add,
-    /// An image as a vector: nothing moves.
-    Flatten,
-    /// Batch normalisation with the statistics of pre-training, per channel: `x·scale + shift`.
-    BatchNorm {
-        /// gamma / sqrt(variance + epsilon).
-        scale: Vec<f32>,
-        /// beta − mean · scale.
-        shift: Vec<f32>,
-    },
-    /// Zeroes a share of its inputs while training, scales the rest up.
-    Dropout(f32),
-}
-
-impl Op {
-    /// Weights and bias, where the layer has them.
-    pub fn parameters(&self) -> Option<(&[f32], Option<&[f32]>)> {
-        match self {
-            Op::Dense { weights, bias }
-            | Op::Conv2d { weights, bias, .. }
-            | Op::Depthwise { weights, bias, .. } => Some((weights, bias.as_deref())),
-            _ => None,
-        }
-    }
-
-    /// Weights and bias, to be replaced.
-    pub fn parameters_mut(&mut self) -> Option<(&mut Vec<f32>, Option<&mut Vec<f32>>)> {
-        match self {
-            Op::Dense { weights, bias }
-            | Op::Conv2d { weights, bias, .. }
-            | Op::Depthwise { weights, bias, .. } => Some((weights, bias.as_mut())),
-            _ => None,
-        }
-    }
-}
 
 /// A layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -180,10 +39,14 @@ pub struct Node {
     pub shape: Shape,
 }
 
-/// A network: the last node is its output.
+/// A network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     nodes: Vec<Node>,
+    /// What each name stands for: those of the nodes, and others that a file had for what they compute.
+    names: HashMap<String, NodeId>,
+    /// None where it is the last node.
+    outputs: Vec<NodeId>,
 }
 
 impl Graph {
@@ -192,20 +55,26 @@ impl Graph {
     /// # Errors
     /// [`Error::Dimension`].
     pub fn new(input: Shape) -> Result<Self, Error> {
-        for (what, value) in [
-            ("its height", input.h),
-            ("its width", input.w),
-            ("its depth", input.c),
-        ] {
-            dimension("input", what, value)?;
-        }
-        let node = Node {
-            name: "input".to_owned(),
-            op: Op::Input,
-            inputs: Vec::new(),
-            shape: input,
+        Self::with_inputs(&[("input", input)])
+    }
+
+    /// A graph of nothing but these inputs. A sample is all of them, one behind the other; others may be pushed later.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`], [`Error::DuplicateName`], and [`Error::Empty`] where there is none.
+    pub fn with_inputs(inputs: &[(&str, Shape)]) -> Result<Self, Error> {
+        let mut graph = Self {
+            nodes: Vec::new(),
+            names: HashMap::new(),
+            outputs: Vec::new(),
         };
-        Ok(Self { nodes: vec![node] })
+        for &(name, shape) in inputs {
+            graph.push(name, Input { shape }, &[])?;
+        }
+        if inputs.is_empty() {
+            return Err(Error::Empty);
+        }
+        Ok(graph)
     }
 
     /// The nodes, inputs first.
@@ -213,19 +82,83 @@ impl Graph {
         &self.nodes
     }
 
-    /// A node's operation, to replace weights.
-    pub fn op_mut(&mut self, id: NodeId) -> &mut Op {
-        &mut self.nodes[id].op
+    /// Replaces a node's weights or bias by as many other values.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] where there are not as many, or none at all.
+    pub fn set_parameter(&mut self, id: NodeId, part: Part, values: Vec<f32>) -> Result<(), Error> {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return Err(self.no_node("parameter", id));
+        };
+        let tensor = node.op.parameters_mut().and_then(|p| p.part_mut(part));
+        let expected = tensor.as_ref().map_or(0, |t| t.len());
+        match tensor {
+            Some(tensor) if expected == values.len() => {
+                *tensor = values.into();
+                Ok(())
+            }
+            _ => Err(Error::Weights {
+                layer: node.name.clone(),
+                expected,
+                given: values.len(),
+            }),
+        }
     }
 
-    /// The last node.
+    /// The nodes that are inputs, in the order in which a sample holds them.
+    pub fn inputs(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let inputs = self.nodes.iter().enumerate();
+        inputs.filter_map(|(id, n)| matches!(n.op, Op::Input(_)).then_some(id))
+    }
+
+    /// What the network computes: the last node, unless [`set_outputs`](Self::set_outputs) chose others.
+    pub fn outputs(&self) -> Vec<NodeId> {
+        match self.outputs.is_empty() {
+            true => vec![self.nodes.len() - 1],
+            false => self.outputs.clone(),
+        }
+    }
+
+    /// The first of the outputs.
     pub fn output(&self) -> NodeId {
-        self.nodes.len() - 1
+        let first = self.outputs.first().copied();
+        first.unwrap_or(self.nodes.len() - 1)
+    }
+
+    /// Says what the network computes. A network is compiled for one output; nodes that it does not need are left
+    /// out.
+    ///
+    /// # Errors
+    /// [`Error::UnknownNode`].
+    pub fn set_outputs(&mut self, outputs: &[NodeId]) -> Result<(), Error> {
+        match outputs.iter().find(|&&id| id >= self.nodes.len()) {
+            Some(&id) => Err(self.no_node("output", id)),
+            None => {
+                self.outputs = outputs.to_vec();
+                Ok(())
+            }
+        }
     }
 
     /// The node called `name`.
     pub fn find(&self, name: &str) -> Option<NodeId> {
-        self.nodes.iter().position(|n| n.name == name)
+        self.names.get(name).copied()
+    }
+
+    /// Gives what a node computes another name, by which [`find`](Self::find) knows it as well: that of a tensor in
+    /// a file, where nodes have names of their own.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateName`], [`Error::UnknownNode`].
+    pub fn name_tensor(&mut self, id: NodeId, name: &str) -> Result<(), Error> {
+        if id >= self.nodes.len() {
+            return Err(self.no_node(name, id));
+        }
+        if self.names.contains_key(name) {
+            return Err(Error::DuplicateName(name.to_owned()));
+        }
+        self.names.insert(name.to_owned(), id);
+        Ok(())
     }
 
     /// The nodes that have weights, in order.
@@ -235,213 +168,161 @@ impl Graph {
 
     /// Weights and biases of the whole network.
     pub fn parameter_count(&self) -> usize {
-        let ops = self.nodes.iter().filter_map(|n| n.op.parameters());
-        ops.map(|(w, b)| w.len() + b.map_or(0, <[f32]>::len)).sum()
+        let parameters = self.nodes.iter().filter_map(|n| n.op.parameters());
+        parameters.map(Parameters::len).sum()
     }
 
     /// Appends a layer and infers its shape.
     ///
     /// # Errors
-    /// Whatever does not fit: the layer and both shapes.
-    pub fn push(&mut self, name: &str, op: Op, inputs: &[NodeId]) -> Result<NodeId, Error> {
-        if self.find(name).is_some() {
+    /// Whatever does not fit: the layer and both shapes. The graph is then as it was.
+    pub fn push(
+        &mut self,
+        name: &str,
+        op: impl Into<Op>,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Error> {
+        if self.names.contains_key(name) {
             return Err(Error::DuplicateName(name.to_owned()));
         }
-        let x = self.nodes[inputs[0]].shape;
-        let image = |window: &Window, c: usize| {
-            if x.h == 1 && x.w == 1 && window.kernel != (1, 1) {
-                return Err(Error::NotAnImage {
-                    layer: name.to_owned(),
-                    len: x.c,
-                });
-            }
-            Ok(Shape {
-                h: window.output.0,
-                w: window.output.1,
-                c,
-            })
-        };
-        let filters = |weights: &[f32], per_filter: usize, bias: &Option<Vec<f32>>| {
-            let count = weights.len() / per_filter;
-            let expected = count.max(1) * per_filter;
-            if weights.len() != expected || bias.as_ref().is_some_and(|b| b.len() != count) {
-                return Err(Error::Weights {
-                    layer: name.to_owned(),
-                    expected,
-                    given: weights.len(),
-                });
-            }
-            dimension(name, "the number of outputs", count)
-        };
-        let shape = match &op {
-            Op::Input => x,
-            Op::Dense { weights, bias } => {
-                dimension(name, "the number of inputs", x.len())?;
-                Shape {
-                    h: 1,
-                    w: 1,
-                    c: filters(weights, x.len(), bias)?,
-                }
-            }
-            Op::Conv2d {
-                window,
-                weights,
-                bias,
-            } => {
-                let per_filter = window.kernel.0 * window.kernel.1 * x.c;
-                image(window, filters(weights, per_filter, bias)?)?
-            }
-            Op::Depthwise {
-                window,
-                weights,
-                bias,
-            } => {
-                let channels = filters(weights, window.kernel.0 * window.kernel.1, bias)?;
-                let shape = image(window, x.c)?;
-                if channels != x.c {
-                    let b = Shape {
-                        c: channels,
-                        ..shape
-                    };
-                    return Err(Error::Mismatch {
-                        layer: name.to_owned(),
-                        a: shape,
-                        b,
-                    });
-                }
-                shape
-            }
-            Op::MaxPool(window) => {
-                let size = window.kernel.0 * window.kernel.1;
-                if size > 256 {
-                    let what = "the size of the window";
-                    return Err(Error::Dimension {
-                        layer: name.to_owned(),
-                        what,
-                        value: size,
-                        most: 256,
-                    });
-                }
-                image(window, x.c)?
-            }
-            Op::AveragePool(window) => image(window, x.c)?,
-            Op::Activation(Activation::LeakyRelu(slope)) if !(0.0..=1.0).contains(slope) => {
-                let (what, allowed) = ("the slope", "between 0 and 1");
-                return Err(Error::Value {
-                    layer: name.to_owned(),
-                    what,
-                    value: *slope,
-                    allowed,
-                });
-            }
-            Op::Dropout(rate) if !(0.0..1.0).contains(rate) => {
-                let (what, allowed) = ("the rate", "at least 0 and below 1");
-                return Err(Error::Value {
-                    layer: name.to_owned(),
-                    what,
-                    value: *rate,
-                    allowed,
-                });
-            }
-            Op::Activation(_) | Op::Softmax | Op::Dropout(_) => x,
-            Op::Add => {
-                let y = self.nodes[inputs[1]].shape;
-                if x != y {
-                    return Err(Error::Mismatch {
-                        layer: name.to_owned(),
-                        a: x,
-                        b: y,
-                    });
-                }
-                x
-            }
-            Op::Flatten => Shape {
-                h: 1,
-                w: 1,
-                c: x.len(),
-            },
-            Op::BatchNorm { scale, shift } => {
-                if scale.len() != x.c || shift.len() != x.c {
-                    let given = scale.len();
-                    return Err(Error::Weights {
-                        layer: name.to_owned(),
-                        expected: x.c,
-                        given,
-                    });
-                }
-                x
-            }
-        };
-        dimension(
-            name,
-            "the number of positions of its output",
-            shape.h * shape.w,
-        )?;
-        let inputs = inputs.to_vec();
+        let op = op.into();
+        let shape = self.shape_of(name, &op, inputs)?;
+        self.names.insert(name.to_owned(), self.nodes.len());
         self.nodes.push(Node {
             name: name.to_owned(),
             op,
-            inputs,
+            inputs: inputs.to_vec(),
             shape,
         });
-        Ok(self.output())
+        Ok(self.nodes.len() - 1)
     }
 
-    /// Draws every weight anew: uniform, ±sqrt(6 / inputs) (He et al. 2015) where a rectifier follows,
+    /// Puts another operation in the place of a node's, whose output has the same shape.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push), and [`Error::Mismatch`] where the shape would be another.
+    pub fn replace(&mut self, id: NodeId, op: impl Into<Op>) -> Result<(), Error> {
+        let Some(node) = self.nodes.get(id) else {
+            return Err(self.no_node("replace", id));
+        };
+        let op = op.into();
+        let shape = self.shape_of(&node.name, &op, &node.inputs)?;
+        if shape != node.shape {
+            return Err(Error::Mismatch {
+                layer: node.name.clone(),
+                a: node.shape,
+                b: shape,
+            });
+        }
+        self.nodes[id].op = op;
+        Ok(())
+    }
+
+    fn shape_of(&self, name: &str, op: &Op, inputs: &[NodeId]) -> Result<Shape, Error> {
+        let arity = op.operator().arity();
+        if !arity.contains(&inputs.len()) {
+            return Err(Error::Arity {
+                layer: name.to_owned(),
+                given: inputs.len(),
+                least: *arity.start(),
+                most: *arity.end(),
+            });
+        }
+        let mut shapes = Vec::with_capacity(inputs.len());
+        for &input in inputs {
+            let node = self.nodes.get(input);
+            shapes.push(node.ok_or_else(|| self.no_node(name, input))?.shape);
+        }
+        let shape = op.operator().shape(name, &shapes)?;
+        let product = |values: [usize; 3]| {
+            let some = values.into_iter();
+            some.fold(1, |n: usize, d| n.saturating_mul(d))
+        };
+        let positions = product([shape.h, shape.w, 1]);
+        dimension(name, "the number of positions of its output", positions)?;
+        dimension(
+            name,
+            "the number of channels of its output",
+            shape.c.min(MOST),
+        )?;
+        let len = product([shape.h, shape.w, shape.c]);
+        if len > MOST_VALUES {
+            return Err(Error::Dimension {
+                layer: name.to_owned(),
+                what: "the number of values of its output",
+                value: len,
+                most: MOST_VALUES,
+            });
+        }
+        Ok(shape)
+    }
+
+    fn no_node(&self, name: &str, input: NodeId) -> Error {
+        Error::UnknownNode {
+            layer: name.to_owned(),
+            node: input,
+            count: self.nodes.len(),
+        }
+    }
+
+    /// Draws every weight: uniform, ±sqrt(6 / inputs) (He et al. 2015) where a rectifier follows,
     /// ±sqrt(6 / (inputs + outputs)) (Glorot & Bengio 2010) elsewhere; biases zero.
     pub fn initialise(&mut self, seed: u64) {
-        let rectified: Vec<bool> = (0..self.nodes.len())
-            .map(|i| self.feeds_rectifier(i))
-            .collect();
+        let rectified = self.feed_rectifiers();
         for (id, rectified) in rectified.into_iter().enumerate() {
-            let mut rng = Rng::for_purpose(seed, id as u64);
-            let input = self.nodes[id]
-                .inputs
-                .first()
-                .map_or(0, |&i| self.nodes[i].shape.len());
-            let (channels, outputs) = (self.nodes[id].shape.c, self.nodes[id].shape.c);
-            let (fan_in, fan_out) = match &self.nodes[id].op {
-                Op::Dense { .. } => (input, outputs),
-                Op::Conv2d {
-                    window, weights, ..
-                } => (
-                    weights.len() / channels,
-                    window.kernel.0 * window.kernel.1 * channels,
-                ),
-                Op::Depthwise { window, .. } => (
-                    window.kernel.0 * window.kernel.1,
-                    window.kernel.0 * window.kernel.1,
-                ),
-                _ => continue,
+            let input = self.nodes[id].inputs.first();
+            let Some(input) = input.map(|&i| self.nodes[i].shape) else {
+                continue;
+            };
+            let op = &mut self.nodes[id].op;
+            let Some((fan_in, fan_out)) = op.operator().fans(input) else {
+                continue;
             };
             let fan = if rectified { fan_in } else { fan_in + fan_out };
             let limit = (6.0 / fan as f32).sqrt();
-            if let Some((weights, bias)) = self.nodes[id].op.parameters_mut() {
-                weights
-                    .iter_mut()
-                    .for_each(|w| *w = (2.0 * rng.unit() - 1.0) * limit);
-                bias.into_iter().flatten().for_each(|b| *b = 0.0);
+            if let Some(Parameters { weights, bias }) = op.parameters_mut() {
+                *weights = Tensor::drawn(weights.len(), seed, id as u64, limit);
+                if let Some(bias) = bias {
+                    *bias = Tensor::zeros(bias.len());
+                }
             }
         }
     }
 
-    fn feeds_rectifier(&self, id: NodeId) -> bool {
-        self.nodes.iter().any(|n| {
-            n.inputs.contains(&id)
-                && match n.op {
-                    Op::Activation(a) => {
-                        matches!(
-                            a,
-                            Activation::Relu | Activation::Relu6 | Activation::LeakyRelu(_)
-                        )
-                    }
-                    Op::BatchNorm { .. } | Op::MaxPool(_) => self
-                        .find(&n.name)
-                        .is_some_and(|next| self.feeds_rectifier(next)),
-                    _ => false,
-                }
-        })
+    /// Whether a rectifier reads each node, at once or behind what keeps the sign of most.
+    fn feed_rectifiers(&self) -> Vec<bool> {
+        let mut feeds = vec![false; self.nodes.len()];
+        for (id, node) in self.nodes.iter().enumerate().rev() {
+            let rectifies = match node.op.operator().rectifies() {
+                Rectifies::No => false,
+                Rectifies::Yes => true,
+                Rectifies::AsNext => feeds[id],
+            };
+            if rectifies {
+                node.inputs.iter().for_each(|&i| feeds[i] = true);
+            }
+        }
+        feeds
     }
+}
+
+/// The shape of `[height, width, channels]`, `[steps, channels]` or `[values]`.
+///
+/// # Errors
+/// [`Error::Rank`] where there are none of these, or more.
+pub fn shape(layer: &str, dimensions: &[usize]) -> Result<Shape, Error> {
+    let (h, w, c) = match *dimensions {
+        [h, w, c] => (h, w, c),
+        [w, c] => (1, w, c),
+        [c] => (1, 1, c),
+        _ => {
+            return Err(Error::Rank {
+                layer: layer.to_owned(),
+                dimensions: dimensions.to_vec(),
+            });
+        }
+    };
+    Ok(Shape { h, w, c })
 }
 
 /// Checks a dimension against the format.

@@ -1,4 +1,4 @@
-//! Networks as they are written in TOML.
+//! Networks as they are written in TOML. What a layer may say stands with its operator, in [`ops`](crate::ops).
 //!
 //! ```toml
 //! layers = [
@@ -10,9 +10,10 @@
 //! ```
 
 use crate::error::Error;
-use crate::graph::{Graph, NodeId, Op, Padding, Window, dimension};
+use crate::graph::{Graph, Padding, Window};
+pub use crate::ops::LayerSpec;
+use crate::ops::Site;
 use runtime_shared::kernels::Shape;
-use runtime_shared::kernels::activation::Activation;
 use serde::{Deserialize, Serialize};
 
 /// A network: its layers in order, each fed by the one before unless it says otherwise.
@@ -23,65 +24,32 @@ pub struct NetworkSpec {
     pub layers: Vec<LayerSpec>,
 }
 
-/// One layer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LayerSpec {
-    /// Fully connected; flattens what it is given.
-    Dense(DenseSpec),
-    /// Convolution.
-    Conv2d(ConvSpec),
-    /// Depthwise convolution.
-    DepthwiseConv2d(DepthwiseSpec),
-    /// Largest of each window.
-    MaxPool(PoolSpec),
-    /// Mean of each window.
-    AveragePool(PoolSpec),
-    /// Mean of each channel.
-    GlobalAveragePool(PlainSpec),
-    /// An activation of its own.
-    Activation(ActivationLayerSpec),
-    /// Softmax over the outputs.
-    Softmax(PlainSpec),
-    /// Adds the output of an earlier layer.
-    Add(AddSpec),
-    /// Image to vector.
-    Flatten(PlainSpec),
-    /// Batch normalisation, frozen.
-    BatchNorm(BatchNormSpec),
-    /// Dropout while training.
-    Dropout(DropoutSpec),
-}
-
-/// An activation by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActivationSpec {
-    /// The identity.
-    #[default]
-    Linear,
-    /// max(0, x).
-    Relu,
-    /// min(6, max(0, x)).
-    Relu6,
-    /// x where positive, slope · x elsewhere: `{ leaky_relu = 0.01 }`.
-    LeakyRelu(f32),
-    /// 1 / (1 + exp(−x)).
-    Sigmoid,
-    /// The hyperbolic tangent.
-    Tanh,
-}
-
-impl ActivationSpec {
-    fn resolve(self) -> Activation {
-        match self {
-            Self::Linear => Activation::None,
-            Self::Relu => Activation::Relu,
-            Self::Relu6 => Activation::Relu6,
-            Self::LeakyRelu(slope) => Activation::LeakyRelu(slope),
-            Self::Sigmoid => Activation::Sigmoid,
-            Self::Tanh => Activation::Tanh,
+impl NetworkSpec {
+    /// Builds the graph for samples of shape `input`, with weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// [`Error`], naming the layer.
+    pub fn build(&self, input: Shape, seed: u64) -> Result<Graph, Error> {
+        if self.layers.is_empty() {
+            return Err(Error::Empty);
         }
+        let mut graph = Graph::new(input)?;
+        let mut counts = std::collections::BTreeMap::new();
+        let mut last = graph.output();
+        for spec in &self.layers {
+            let count = counts.entry(spec.kind()).or_insert(0);
+            *count += 1;
+            let layer = spec.layer();
+            let counted = || format!("{}_{count}", spec.kind());
+            let name = layer.name().map_or_else(counted, str::to_owned);
+            last = layer.append(&mut Site {
+                graph: &mut graph,
+                name: &name,
+                last,
+            })?;
+        }
+        graph.initialise(seed);
+        Ok(graph)
     }
 }
 
@@ -139,357 +107,38 @@ pub enum PaddingSpec {
     Explicit(usize),
 }
 
-fn one() -> Size {
-    Size(1, 1)
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn epsilon() -> f32 {
-    1e-3
-}
-
-/// `dense`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DenseSpec {
-    /// A name of its own, to refer to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Outputs.
-    pub units: usize,
-    /// What follows.
-    #[serde(default)]
-    pub activation: ActivationSpec,
-    /// Whether there is a bias.
-    #[serde(default = "yes")]
-    pub bias: bool,
-}
-
-/// `conv2d`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConvSpec {
-    /// A name of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Output channels.
-    pub filters: usize,
-    /// Size of the window.
-    pub kernel: Size,
-    /// Step of the window.
-    #[serde(default = "one")]
-    pub stride: Size,
-    /// The border.
-    #[serde(default)]
-    pub padding: PaddingSpec,
-    /// What follows.
-    #[serde(default)]
-    pub activation: ActivationSpec,
-    /// Whether there is a bias.
-    #[serde(default = "yes")]
-    pub bias: bool,
-}
-
-/// `depthwise_conv2d`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DepthwiseSpec {
-    /// A name of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Size of the window.
-    pub kernel: Size,
-    /// Step of the window.
-    #[serde(default = "one")]
-    pub stride: Size,
-    /// The border.
-    #[serde(default)]
-    pub padding: PaddingSpec,
-    /// What follows.
-    #[serde(default)]
-    pub activation: ActivationSpec,
-    /// Whether there is a bias.
-    #[serde(default = "yes")]
-    pub bias: bool,
-}
-
-/// `max_pool`, `average_pool`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PoolSpec {
-    /// A name of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Size of the window.
-    pub size: Size,
-    /// Step of the window; its size where not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stride: Option<Size>,
-    /// The border.
-    #[serde(default)]
-    pub padding: PaddingSpec,
-}
-
-/// `activation`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ActivationLayerSpec {
-    /// A name of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Which.
-    pub kind: ActivationSpec,
-}
-
-/// A layer with nothing to say but its name.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlainSpec {
-    /// A name of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-/// `add`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AddSpec {
-    /// A name of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The layer whose output is added to the one before.
-    pub with: String,
-}
-
-/// `batch_norm`: statistics of pre-training; identity where not given.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BatchNormSpec {
-    /// A name of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Scale, one a channel.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gamma: Option<Vec<f32>>,
-    /// Shift.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub beta: Option<Vec<f32>>,
-    /// Mean.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mean: Option<Vec<f32>>,
-    /// Variance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variance: Option<Vec<f32>>,
-    /// Added to the variance.
-    #[serde(default = "epsilon")]
-    pub epsilon: f32,
-}
-
-/// `dropout`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DropoutSpec {
-    /// A name of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The share that is zeroed.
-    pub rate: f32,
-}
-
-impl LayerSpec {
-    /// The kind, as written, and the name, if one was given.
-    fn kind_and_name(&self) -> (&'static str, Option<&str>) {
-        let (kind, name) = match self {
-            LayerSpec::Dense(s) => ("dense", &s.name),
-            LayerSpec::Conv2d(s) => ("conv2d", &s.name),
-            LayerSpec::DepthwiseConv2d(s) => ("depthwise_conv2d", &s.name),
-            LayerSpec::MaxPool(s) => ("max_pool", &s.name),
-            LayerSpec::AveragePool(s) => ("average_pool", &s.name),
-            LayerSpec::GlobalAveragePool(s) => ("global_average_pool", &s.name),
-            LayerSpec::Activation(s) => ("activation", &s.name),
-            LayerSpec::Softmax(s) => ("softmax", &s.name),
-            LayerSpec::Add(s) => ("add", &s.name),
-            LayerSpec::Flatten(s) => ("flatten", &s.name),
-            LayerSpec::BatchNorm(s) => ("batch_norm", &s.name),
-            LayerSpec::Dropout(s) => ("dropout", &s.name),
-        };
-        (kind, name.as_deref())
-    }
-}
-
-impl NetworkSpec {
-    /// Builds the graph for samples of shape `input`, with weights drawn from `seed`.
+impl PaddingSpec {
+    /// The window of a layer that is put at `site`.
     ///
     /// # Errors
-    /// [`Error`], naming the layer.
-    pub fn build(&self, input: Shape, seed: u64) -> Result<Graph, Error> {
-        if self.layers.is_empty() {
-            return Err(Error::Empty);
-        }
-        let mut graph = Graph::new(input)?;
-        let mut counts = std::collections::BTreeMap::new();
-        for layer in &self.layers {
-            let (kind, name) = layer.kind_and_name();
-            let count = counts.entry(kind).or_insert(0);
-            *count += 1;
-            let name = name.map_or_else(|| format!("{kind}_{count}"), str::to_owned);
-            append(&mut graph, &name, layer)?;
-        }
-        graph.initialise(seed);
-        Ok(graph)
-    }
-}
-
-fn append(graph: &mut Graph, name: &str, layer: &LayerSpec) -> Result<NodeId, Error> {
-    let last = graph.output();
-    let input = graph.nodes()[last].shape;
-    let bias = |wanted: bool, len: usize| wanted.then(|| vec![0.0; len]);
-    let window = |kernel: Size, stride: Size, padding: PaddingSpec| {
-        let padding = match padding {
+    /// [`Error::Dimension`] or [`Error::Window`] where it does not fit.
+    pub(crate) fn window(
+        self,
+        site: &Site<'_>,
+        kernel: Size,
+        stride: Size,
+    ) -> Result<Window, Error> {
+        let padding = match self {
             PaddingSpec::Valid => Padding::Valid,
             PaddingSpec::Same => Padding::Same,
             PaddingSpec::Explicit(p) => Padding::Explicit(p),
         };
-        Window::new(name, input, kernel.into(), stride.into(), padding)
-    };
-    let (op, activation) = match layer {
-        LayerSpec::Dense(s) => {
-            dimension(name, "the number of units", s.units)?;
-            let weights = zeros(name, &[input.len(), s.units])?;
-            (
-                Op::Dense {
-                    weights,
-                    bias: bias(s.bias, s.units),
-                },
-                s.activation,
-            )
-        }
-        LayerSpec::Conv2d(s) => {
-            dimension(name, "the number of filters", s.filters)?;
-            let window = window(s.kernel, s.stride, s.padding)?;
-            let weights = zeros(
-                name,
-                &[window.kernel.0, window.kernel.1, input.c, s.filters],
-            )?;
-            (
-                Op::Conv2d {
-                    window,
-                    weights,
-                    bias: bias(s.bias, s.filters),
-                },
-                s.activation,
-            )
-        }
-        LayerSpec::DepthwiseConv2d(s) => {
-            let window = window(s.kernel, s.stride, s.padding)?;
-            let weights = zeros(name, &[window.kernel.0, window.kernel.1, input.c])?;
-            (
-                Op::Depthwise {
-                    window,
-                    weights,
-                    bias: bias(s.bias, input.c),
-                },
-                s.activation,
-            )
-        }
-        LayerSpec::MaxPool(s) => {
-            let window = window(s.size, s.stride.unwrap_or(s.size), s.padding)?;
-            (Op::MaxPool(window), ActivationSpec::Linear)
-        }
-        LayerSpec::AveragePool(s) => {
-            let window = window(s.size, s.stride.unwrap_or(s.size), s.padding)?;
-            (Op::AveragePool(window), ActivationSpec::Linear)
-        }
-        LayerSpec::GlobalAveragePool(_) => {
-            let all = Size(input.h, input.w);
-            (
-                Op::AveragePool(window(all, all, PaddingSpec::Valid)?),
-                ActivationSpec::Linear,
-            )
-        }
-        LayerSpec::Activation(s) => (Op::Activation(s.kind.resolve()), ActivationSpec::Linear),
-        LayerSpec::Softmax(_) => (Op::Softmax, ActivationSpec::Linear),
-        LayerSpec::Add(s) => {
-            let activated = graph.find(&activation_of(&s.with));
-            let other =
-                activated
-                    .or_else(|| graph.find(&s.with))
-                    .ok_or_else(|| Error::UnknownLayer {
-                        layer: name.to_owned(),
-                        name: s.with.clone(),
-                        known: graph
-                            .nodes()
-                            .iter()
-                            .map(|n| n.name.as_str())
-                            .collect::<Vec<_>>()
-                            .join(", "),
-                    })?;
-            return graph.push(name, Op::Add, &[last, other]);
-        }
-        LayerSpec::Flatten(_) => (Op::Flatten, ActivationSpec::Linear),
-        LayerSpec::BatchNorm(s) => (batch_norm(name, s, input.c)?, ActivationSpec::Linear),
-        LayerSpec::Dropout(s) => (Op::Dropout(s.rate), ActivationSpec::Linear),
-    };
-    let id = graph.push(name, op, &[last])?;
-    if activation == ActivationSpec::Linear {
-        return Ok(id);
+        Window::new(
+            site.name,
+            site.input(),
+            kernel.into(),
+            stride.into(),
+            padding,
+        )
     }
-    graph.push(
-        &activation_of(name),
-        Op::Activation(activation.resolve()),
-        &[id],
-    )
 }
 
-/// Weights that one layer may have: 64 MB of them, more than any microcontroller's flash.
-const MOST_WEIGHTS: usize = 1 << 24;
-
-/// As many zeros as the product of `dimensions` says.
-fn zeros(layer: &str, dimensions: &[usize]) -> Result<Vec<f32>, Error> {
-    let count = dimensions
-        .iter()
-        .fold(1, |n: usize, &d| n.saturating_mul(d));
-    if count > MOST_WEIGHTS {
-        return Err(Error::Dimension {
-            layer: layer.to_owned(),
-            what: "the number of weights",
-            value: count,
-            most: MOST_WEIGHTS,
-        });
-    }
-    Ok(vec![0.0; count])
+/// A step of one.
+pub(crate) fn one() -> Size {
+    Size(1, 1)
 }
 
-/// The node behind a layer that was given an activation; `add` means what comes out of it.
-fn activation_of(layer: &str) -> String {
-    format!("{layer}.activation")
-}
-
-fn batch_norm(name: &str, s: &BatchNormSpec, channels: usize) -> Result<Op, Error> {
-    let given = |values: &Option<Vec<f32>>, default: f32| match values {
-        Some(v) if v.len() != channels => Err(Error::Weights {
-            layer: name.to_owned(),
-            expected: channels,
-            given: v.len(),
-        }),
-        Some(v) => Ok(v.clone()),
-        None => Ok(vec![default; channels]),
-    };
-    let (gamma, beta) = (given(&s.gamma, 1.0)?, given(&s.beta, 0.0)?);
-    let (mean, variance) = (given(&s.mean, 0.0)?, given(&s.variance, 1.0)?);
-    let scale: Vec<f32> = gamma
-        .iter()
-        .zip(&variance)
-        .map(|(g, v)| g / (v + s.epsilon).sqrt())
-        .collect();
-    let shift = beta
-        .iter()
-        .zip(&mean)
-        .zip(&scale)
-        .map(|((b, m), s)| b - m * s)
-        .collect();
-    Ok(Op::BatchNorm { scale, shift })
+/// What is so unless it is said not to be.
+pub(crate) fn yes() -> bool {
+    true
 }

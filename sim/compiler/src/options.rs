@@ -176,7 +176,7 @@ impl Scheme {
             }
         }
         for (node, trained) in graph.nodes().iter().zip(&mut trained) {
-            trained.bias &= node.op.parameters().is_some_and(|(_, bias)| bias.is_some());
+            trained.bias &= node.op.parameters().is_some_and(|p| p.bias.is_some());
         }
         Ok(trained)
     }

@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::seeded::Samples;
 use rayon::prelude::*;
 use sim_compiler::graph::Op;
-use sim_compiler::{Compiled, Graph, PolicySpec, compile};
+use sim_compiler::{Account, Graph, Parameters, PolicySpec, account};
 use sim_mcu::thesis::ThesisModel;
 use sim_mcu::{Bill, Board, Region};
 use sim_measure::{Limit, Measured, Recording, Unit};
@@ -81,7 +81,7 @@ pub fn plan(
 struct Entry<'a> {
     strategy: &'a Strategy,
     board: &'a Board,
-    compiled: Compiled,
+    account: Account,
     bill: Bill,
     thesis: Option<ThesisModel>,
 }
@@ -93,14 +93,14 @@ impl Entry<'_> {
             PolicySpec::None => 0,
             _ => u64::from(self.strategy.online.slots),
         };
-        let slot = self.compiled.slot_bytes as u64;
+        let slot = self.account.slot_bytes as u64;
         let lacking = self.bill.excess(Region::Ram).div_ceil(slot);
         let fitting = (has + self.bill.slots_left(slot)).saturating_sub(lacking);
         (has, fitting)
     }
 
     fn learns(&self) -> bool {
-        !self.compiled.parameters.is_empty()
+        !self.account.parameters.is_empty()
     }
 
     fn json<'p>(&self, planned: impl Iterator<Item = &'p Planned>) -> serde_json::Value {
@@ -112,7 +112,7 @@ impl Entry<'_> {
             "fits": self.bill.fits(),
             "ram_bytes": self.bill.sum(Region::Ram),
             "ram_budget_bytes": self.bill.budget(Region::Ram),
-            "arena_bytes": self.compiled.arena_bytes(),
+            "arena_bytes": self.account.arena_bytes(),
             "flash_bytes": self.bill.sum(Region::Flash),
             "flash_budget_bytes": self.bill.budget(Region::Flash),
             "buffer_slots": slots,
@@ -138,17 +138,17 @@ fn entries(config: &Config) -> Result<Vec<Entry<'_>>, Failure> {
     let mut entries = Vec::new();
     for strategy in &config.strategies {
         let graph = strategy.graph(0)?;
-        let compiled = compile(
+        let account = account(
             &graph,
             &options(strategy, &any_normalisation(strategy), 1, 0),
         )?;
         for board in &config.boards {
-            let bill = bill(&compiled, board);
+            let bill = bill(&account, board);
             let thesis = thesis_model(&graph);
             entries.push(Entry {
                 strategy,
                 board,
-                compiled: compiled.clone(),
+                account: account.clone(),
                 bill,
                 thesis,
             });
@@ -376,7 +376,7 @@ fn text(config: &Config, entries: &[Entry<'_>], items: bool) -> Result<String, F
                 0 => entry.bill.left(Region::Ram).to_string(),
                 excess => format!("-{excess}"),
             },
-            entry.compiled.arena_bytes().to_string(),
+            entry.account.arena_bytes().to_string(),
             entry.bill.sum(Region::Flash).to_string(),
             slots.to_string(),
             if entry.learns() {
@@ -396,7 +396,7 @@ fn text(config: &Config, entries: &[Entry<'_>], items: bool) -> Result<String, F
     let all = sim_mcu::boards()?;
     for entry in entries {
         let slots = entry.strategy.online.slots;
-        let near = nearest(&entry.bill, &entry.compiled, slots, &all);
+        let near = nearest(&entry.bill, &entry.account, slots, &all);
         if let Some(refusal) = entry.bill.refusal(&near) {
             text.push_str(&format!(
                 "\nStrategy `{}` on {}: {refusal}\n",
@@ -415,16 +415,14 @@ fn text(config: &Config, entries: &[Entry<'_>], items: bool) -> Result<String, F
 /// What the thesis' formula takes, for a network that is split at its one flatten layer.
 fn thesis_model(graph: &Graph) -> Option<ThesisModel> {
     let nodes = graph.nodes();
-    let mut flattens = (0..nodes.len()).filter(|&i| matches!(nodes[i].op, Op::Flatten));
+    let mut flattens = (0..nodes.len()).filter(|&i| matches!(nodes[i].op, Op::Flatten(_)));
     let split = flattens.next()?;
     if flattens.next().is_some() {
         return None;
     }
     let parameters = |range: std::ops::Range<usize>| -> u64 {
         let counted = nodes[range].iter().filter_map(|n| n.op.parameters());
-        counted
-            .map(|(w, b)| (w.len() + b.map_or(0, <[f32]>::len)) as u64)
-            .sum()
+        counted.map(|p| Parameters::len(p) as u64).sum()
     };
     // A layer with its activation is one layer there; the input is none.
     let layers = |range: std::ops::Range<usize>| -> Vec<u64> {

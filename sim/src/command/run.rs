@@ -360,11 +360,11 @@ impl Shared<'_> {
             self.tick()
         };
         let record = || {
+            let seeds = (job.seed, run.config.network_seed(job.seed));
             let graph = match network {
                 Some(network) => network.graph.clone(),
-                None => strategy.graph(job.seed)?,
+                None => job::prepared(strategy, data, seeds)?,
             };
-            let seeds = (job.seed, run.config.network_seed(job.seed));
             let experiment = &run.config.experiment;
             let records = run.config.seeds.first() == Some(&job.seed);
             let done = job::run(&graph, experiment, strategy, data, seeds, records, tick)?;

@@ -134,7 +134,8 @@ pub struct Strategy {
 }
 
 impl Strategy {
-    /// The network with weights drawn from `seed`.
+    /// The network with weights drawn from `seed`; statistics that it lacks are [`prepared`](crate::job::prepared)
+    /// from data.
     ///
     /// # Errors
     /// The compiler's; a config that was resolved has none.
@@ -395,11 +396,11 @@ impl Resolver<'_> {
         Ok(strategy)
     }
 
-    /// Compiles the strategy once with whatever weights, to find what does not fit together.
+    /// Plans the strategy once, to find what does not fit together.
     fn check_strategy(&self, strategy: &Strategy, span: Range<usize>) -> Result<(), Failure> {
         let name = &strategy.name;
         let checked = strategy.graph(0).and_then(|graph| {
-            sim_compiler::compile(&graph, &super::options(strategy, &[(1.0, 0.0)], 1, 0))
+            sim_compiler::account(&graph, &super::options(strategy, &[(1.0, 0.0)], 1, 0))
                 .map(|_| graph)
         });
         let graph = match checked {

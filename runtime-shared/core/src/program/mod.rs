@@ -7,15 +7,15 @@
 //! **It is untrusted input.** [`Program::load`] checks the checksum and then every offset, length and
 //! dimension; what it accepts cannot make a kernel leave the arena or the image.
 
-pub mod call;
 mod crc;
 pub mod header;
-pub mod kernel;
 
-pub use call::{Call, Place, RuleKind};
+pub use crate::kernels::call::{self, Call, Place, RuleKind};
+pub use crate::kernels::element::Element;
+pub use crate::kernels::operand::{Access, Need};
+pub use crate::kernels::table::Kernel;
 pub use crc::crc32;
 pub use header::Field;
-pub use kernel::{Access, Kernel, Need};
 
 use crate::buffer::CLASS_COUNT_BYTES;
 use crate::machine;
@@ -54,6 +54,8 @@ pub enum Refusal {
     Table(Field),
     /// An unknown kernel, activation, rule or flag.
     Call(List, u32),
+    /// A kernel that this build of the core was made without: its cargo feature is off.
+    NotLinked(Kernel),
     /// The dimensions of a call make no sense.
     Dimensions(List, u32),
     /// An operand of a call is missing, out of bounds, misaligned, read-only or overlaps another.
@@ -338,17 +340,17 @@ impl<'a> Program<'a> {
             let number = index as u32;
             self.read_call(list, index, &mut call)
                 .ok_or(Refusal::Call(list, number))?;
+            if !call.kernel.is_linked() {
+                return Err(Refusal::NotLinked(call.kernel));
+            }
             let lengths = call.kernel.lengths(&call);
             let Ok(lengths) = lengths else {
                 return Err(Refusal::Dimensions(list, number));
             };
-            if call.kernel == Kernel::Loss && call.dim(2) > 3 {
-                return Err(Refusal::Dimensions(list, number));
-            }
             // No two operands may overlap, read-only ones included: the executor borrows them apart.
             let mut used: [Range<usize>; OPERANDS] = Default::default();
             for (i, role) in call.kernel.roles().iter().enumerate() {
-                let need = role.need(&lengths, call.rule);
+                let need = role.need(&lengths, &call);
                 let flaw = Refusal::Operand(list, number, i as u32);
                 let range = self
                     .operand_range(list, call.operands[i], &need)
@@ -370,9 +372,8 @@ impl<'a> Program<'a> {
         let fits = |at: u32, bounds: Range<usize>| {
             let start = at as usize;
             let end = start.checked_add(need.bytes)?;
-            let sound = start >= bounds.start
-                && end <= bounds.end
-                && (!need.words || start.is_multiple_of(4));
+            let sound =
+                start >= bounds.start && end <= bounds.end && start.is_multiple_of(need.align);
             sound.then_some(start..end)
         };
         match place {
@@ -388,7 +389,7 @@ impl<'a> Program<'a> {
                     List::Learn => (self.payload_bytes(), self.size(Field::FeatureCount) > 0),
                     List::Apply => return None,
                 };
-                (need.bytes == bytes && (words || !need.words)).then_some(None)
+                (need.bytes == bytes && (words || need.align == 1)).then_some(None)
             }
             Place::Rom(_) | Place::Sample => None,
         }

@@ -7,6 +7,9 @@ use super::{Computed, Lowering, State};
 use crate::model::{Arithmetic, Node, Tensor};
 use ndarray::{ArrayD, IxDyn};
 use sim_compiler::graph::Op;
+use sim_compiler::ops::add::Add;
+use sim_compiler::ops::batch_norm::{BatchNorm, Statistics};
+use sim_compiler::ops::flatten::Flatten;
 
 impl Lowering {
     pub(super) fn binary(
@@ -74,7 +77,7 @@ impl Lowering {
         let shape = self.drafts.get(left).shape;
         let draft = self
             .drafts
-            .push(&node.name, Op::Add, vec![left, right], shape, at);
+            .push(&node.name, Add.into(), vec![left, right], shape, at);
         Ok(Computed {
             draft,
             view: a.view,
@@ -179,9 +182,8 @@ impl Lowering {
         };
         let shape = self.drafts.get(input).shape;
         let name = self.model.nodes[at].name.clone();
-        let (scale, shift) = pairs.into_iter().unzip();
-        let op = Op::BatchNorm { scale, shift };
-        let draft = self.drafts.push(&name, op, vec![input], shape, at);
+        let op = normalisation(pairs);
+        let draft = self.drafts.push(&name, op.into(), vec![input], shape, at);
         Ok(Computed { draft, ..x })
     }
 
@@ -227,24 +229,26 @@ impl Lowering {
         if pairs.len() != shape.c {
             return false;
         }
-        match &mut self.drafts.get_mut(draft).op {
-            Op::Dense { bias, .. } | Op::Conv2d { bias, .. } | Op::Depthwise { bias, .. } => {
-                if pairs.iter().any(|&(scale, _)| scale != 1.0) {
-                    return false;
-                }
-                let bias = bias.get_or_insert_with(|| vec![0.0; shape.c]);
-                bias.iter_mut().zip(pairs).for_each(|(b, (_, t))| *b += t);
-                true
+        let op = &mut self.drafts.get_mut(draft).op;
+        if let Op::BatchNorm(norm) = op {
+            let both = norm.gamma.iter_mut().zip(&mut norm.beta);
+            for ((a, b), &(s, t)) in both.zip(pairs) {
+                *a *= s;
+                *b = *b * s + t;
             }
-            Op::BatchNorm { scale, shift } => {
-                for ((a, b), &(s, t)) in scale.iter_mut().zip(shift).zip(pairs) {
-                    *a *= s;
-                    *b = *b * s + t;
-                }
-                true
-            }
-            _ => false,
+            return true;
         }
+        let Some(parameters) = op.parameters_mut() else {
+            return false;
+        };
+        if pairs.iter().any(|&(scale, _)| scale != 1.0) {
+            return false;
+        }
+        let bias = parameters.bias.as_ref();
+        let mut bias = bias.map_or(vec![0.0; shape.c], |b| b.values().into_owned());
+        bias.iter_mut().zip(pairs).for_each(|(b, (_, t))| *b += t);
+        parameters.bias = Some(bias.into());
+        true
     }
 
     /// A node's output as a vector.
@@ -259,6 +263,22 @@ impl Lowering {
             w: 1,
             c: shape.len(),
         };
-        self.drafts.push(&name, Op::Flatten, vec![draft], flat, at)
+        self.drafts
+            .push(&name, Flatten.into(), vec![draft], flat, at)
+    }
+}
+
+/// A scale and a shift for each channel, as a normalisation whose statistics change nothing.
+fn normalisation(pairs: Vec<(f32, f32)>) -> BatchNorm {
+    let channels = pairs.len();
+    let (gamma, beta) = pairs.into_iter().unzip();
+    BatchNorm {
+        gamma,
+        beta,
+        statistics: Some(Statistics {
+            mean: vec![0.0; channels],
+            variance: vec![1.0; channels],
+        }),
+        epsilon: 0.0,
     }
 }

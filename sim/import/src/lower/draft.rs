@@ -4,6 +4,7 @@
 use runtime_shared::kernels::Shape;
 use sim_compiler::Graph;
 use sim_compiler::graph::{NodeId, Op};
+use sim_compiler::ops::input::Input;
 use std::collections::BTreeSet;
 
 /// A node to be.
@@ -36,7 +37,7 @@ impl Drafts {
             names: BTreeSet::from([name.clone()]),
             list: vec![Draft {
                 name,
-                op: Op::Input,
+                op: Input { shape: input }.into(),
                 inputs: Vec::new(),
                 shape: input,
                 source: None,

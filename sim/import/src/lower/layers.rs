@@ -8,12 +8,27 @@ use crate::model::{Border, Reduction, Sliding, Tensor};
 use ndarray::{ArrayD, Ix2};
 use runtime_shared::kernels::Shape;
 use runtime_shared::kernels::activation::Activation;
+use sim_compiler::Parameters;
 use sim_compiler::graph::{Op, Window};
+use sim_compiler::ops::average_pool::AveragePool;
+use sim_compiler::ops::conv2d::Conv2d;
+use sim_compiler::ops::dense::Dense;
+use sim_compiler::ops::depthwise::Depthwise;
+use sim_compiler::ops::dropout::Dropout;
+use sim_compiler::ops::max_pool::MaxPool;
+use sim_compiler::ops::softmax::Softmax;
 
 impl Lowering {
-    fn push(&mut self, at: usize, suffix: &str, op: Op, input: usize, shape: Shape) -> usize {
+    fn push(
+        &mut self,
+        at: usize,
+        suffix: &str,
+        op: impl Into<Op>,
+        input: usize,
+        shape: Shape,
+    ) -> usize {
         let name = format!("{}{suffix}", self.model.nodes[at].name);
-        self.drafts.push(&name, op, vec![input], shape, at)
+        self.drafts.push(&name, op.into(), vec![input], shape, at)
     }
 
     pub(super) fn dense(
@@ -61,9 +76,9 @@ impl Lowering {
                 node.kind, node.name
             ));
         }
-        let op = Op::Dense {
-            weights: in_order(weights.into_dyn()),
-            bias,
+        let op = Dense {
+            units: outputs,
+            parameters: parameters(in_order(weights.into_dyn()), bias),
         };
         let shape = Shape {
             h: 1,
@@ -108,11 +123,10 @@ impl Lowering {
             c: made.last().copied().unwrap_or(1),
             ..from
         };
-        let weights = in_order(weights);
-        let op = Op::Conv2d {
+        let op = Conv2d {
             window,
-            weights,
-            bias,
+            filters: shape.c,
+            parameters: parameters(in_order(weights), bias),
         };
         let draft = self.push(at, "", op, x.draft, shape);
         Ok(Computed {
@@ -161,13 +175,12 @@ impl Lowering {
                     image.c
                 ));
             }
-            let weights = in_order(weights);
-            let op = Op::Conv2d {
+            let op = Conv2d {
                 window,
-                weights,
-                bias,
+                filters,
+                parameters: parameters(in_order(weights), bias),
             };
-            (op, filters)
+            (op.into(), filters)
         };
         let shape = Shape {
             h: window.output.0,
@@ -190,14 +203,13 @@ impl Lowering {
         filters: usize,
     ) -> Result<(Op, usize), String> {
         if image.c == 1 {
-            return Ok((
-                Op::Conv2d {
-                    window,
-                    weights,
-                    bias,
-                },
+            let parameters = parameters(weights, bias);
+            let op = Conv2d {
+                window,
                 filters,
-            ));
+                parameters,
+            };
+            return Ok((op.into(), filters));
         }
         if filters != image.c {
             return Err(match filters.is_multiple_of(image.c) {
@@ -208,14 +220,9 @@ impl Lowering {
                 false => format!("it has {filters} filters for {} channels", image.c),
             });
         }
-        Ok((
-            Op::Depthwise {
-                window,
-                weights,
-                bias,
-            },
-            filters,
-        ))
+        let parameters = parameters(weights, bias);
+        let op = Depthwise { window, parameters };
+        Ok((op.into(), filters))
     }
 
     /// The image that a value is, how a window slides over it, and whether both are turned: a series that the
@@ -256,8 +263,8 @@ impl Lowering {
         };
         let window = window(image, kernel, &along)?;
         let op = match reduction {
-            Reduction::Max => Op::MaxPool(window),
-            Reduction::Mean => Op::AveragePool(window),
+            Reduction::Max => Op::from(MaxPool { window }),
+            Reduction::Mean => AveragePool { window }.into(),
         };
         let shape = Shape {
             h: window.output.0,
@@ -347,8 +354,8 @@ impl Lowering {
             output: (shape.h, shape.w),
         };
         let op = match reduction {
-            Reduction::Max => Op::MaxPool(window),
-            Reduction::Mean => Op::AveragePool(window),
+            Reduction::Max => Op::from(MaxPool { window }),
+            Reduction::Mean => AveragePool { window }.into(),
         };
         let draft = self.push(at, "", op, x.draft, shape);
         Ok(Computed { draft, view })
@@ -359,7 +366,7 @@ impl Lowering {
             return x;
         }
         let shape = self.drafts.get(x.draft).shape;
-        let draft = self.push(at, "", Op::Activation(kind), x.draft, shape);
+        let draft = self.push(at, "", kind, x.draft, shape);
         Computed { draft, ..x }
     }
 
@@ -377,7 +384,7 @@ impl Lowering {
             ));
         }
         let shape = self.drafts.get(x.draft).shape;
-        let draft = self.push(at, "", Op::Softmax, x.draft, shape);
+        let draft = self.push(at, "", Softmax, x.draft, shape);
         Ok(Computed { draft, ..x })
     }
 
@@ -386,7 +393,7 @@ impl Lowering {
             return x;
         }
         let shape = self.drafts.get(x.draft).shape;
-        let draft = self.push(at, "", Op::Dropout(rate), x.draft, shape);
+        let draft = self.push(at, "", Dropout { rate }, x.draft, shape);
         Computed { draft, ..x }
     }
 }
@@ -397,6 +404,13 @@ fn turned(shape: Shape) -> Shape {
         h: shape.w,
         w: shape.h,
         c: shape.c,
+    }
+}
+
+fn parameters(weights: Vec<f32>, bias: Option<Vec<f32>>) -> Parameters {
+    Parameters {
+        weights: weights.into(),
+        bias: bias.map(Into::into),
     }
 }
 

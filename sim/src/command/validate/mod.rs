@@ -40,10 +40,10 @@ pub fn validate(options: &Validate, common: &Common) -> Result<(), Failure> {
                 let unbroken = || ControlFlow::Continue(());
                 match pretrain(strategy, plan, &data, seed, || {}, &unbroken)? {
                     Some(pretrained) => pretrained.graph,
-                    None => strategy.graph(seed)?,
+                    None => job::prepared(strategy, &data, (seed, seed))?,
                 }
             }
-            None => strategy.graph(seed)?,
+            None => job::prepared(strategy, &data, (seed, seed))?,
         };
         let compiled = job::compiled(&graph, &config.experiment, strategy, &data, seed)?;
         if compiled.parameters.is_empty() {

@@ -2,16 +2,14 @@
 //!
 //! | word | holds |
 //! |---|---|
-//! | 0 | kernel (8 bits), activation (8), rule (4), flags (12) |
+//! | 0 | kernel (8 bits), activation (8), rule (4), type of the elements that the call chooses (4), flags (8) |
 //! | 1–7 | operands: where each lies, see [`Place`] |
 //! | 8–14 | fourteen dimensions of 16 bits, low half first |
 //! | 15 | one scalar, an `f32` |
 
-use super::kernel::Kernel;
-use crate::kernels::Shape;
-use crate::kernels::activation::Activation;
-use crate::kernels::conv2d::Conv2d;
-use crate::kernels::pool::Pool2d;
+use crate::activation::Activation;
+use crate::element::Element;
+use crate::table::Kernel;
 
 /// Words in a call.
 pub const CALL_WORDS: usize = 16;
@@ -59,29 +57,23 @@ impl Place {
     }
 }
 
-/// What happens to a gradient the moment it exists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-pub enum RuleKind {
-    /// `w -= lr·g`, at once.
-    #[default]
-    Sgd = 0,
-    /// SGD with a velocity per parameter.
-    Momentum = 1,
-    /// Adam, two moments per parameter.
-    Adam = 2,
-    /// Added to a gradient buffer, applied when the batch is full.
-    Accumulate = 3,
+crate::codes! {
+    /// What happens to a gradient the moment it exists.
+    #[derive(Default)]
+    pub enum RuleKind {
+        /// `w -= lr·g`, at once.
+        #[default]
+        Sgd = 0,
+        /// SGD with a velocity per parameter.
+        Momentum = 1,
+        /// Adam, two moments per parameter.
+        Adam = 2,
+        /// Added to a gradient buffer, applied when the batch is full.
+        Accumulate = 3,
+    }
 }
 
 impl RuleKind {
-    /// The rule with this number.
-    pub fn from_code(code: u32) -> Option<Self> {
-        [Self::Sgd, Self::Momentum, Self::Adam, Self::Accumulate]
-            .get(code as usize)
-            .copied()
-    }
-
     /// Floats of state per parameter, a gradient buffer counted as one.
     pub fn state_floats(self) -> usize {
         match self {
@@ -104,6 +96,8 @@ pub struct Call {
     pub activation: Activation,
     /// What the kernels that make weight gradients do with them.
     pub rule: RuleKind,
+    /// The type of the operand that may be of any, where the kernel has one.
+    pub element: Element,
     /// [`SKIP_ZEROS`] or nothing.
     pub flags: u16,
     /// Where the operands lie, in the order that [`Kernel`] gives them.
@@ -121,6 +115,7 @@ impl Call {
             kernel,
             activation: Activation::None,
             rule: RuleKind::Sgd,
+            element: Element::F32,
             flags: 0,
             operands: [Place::Absent; OPERANDS],
             dims: [0; DIMS],
@@ -135,20 +130,13 @@ impl Call {
         let head = words[0];
         self.kernel = Kernel::from_code(head & 0xff)?;
         self.rule = RuleKind::from_code((head >> 16) & 0xf)?;
-        self.flags = (head >> 20) as u16;
+        self.element = Element::from_code((head >> 20) & 0xf)?;
+        self.flags = (head >> 24) as u16;
         if self.flags & !SKIP_ZEROS != 0 {
             return None;
         }
         self.scalar = f32::from_bits(words[15]);
-        self.activation = match (head >> 8) & 0xff {
-            0 => Activation::None,
-            1 => Activation::Relu,
-            2 => Activation::Relu6,
-            3 => Activation::LeakyRelu(self.scalar),
-            4 => Activation::Sigmoid,
-            5 => Activation::Tanh,
-            _ => return None,
-        };
+        self.activation = Activation::from_code((head >> 8) & 0xff, self.scalar)?;
         for (place, &word) in self.operands.iter_mut().zip(&words[1..]) {
             *place = Place::decode(word);
         }
@@ -159,31 +147,29 @@ impl Call {
         Some(())
     }
 
-    /// What a forward kernel computed, where that lies in the arena `work`.
-    pub fn computed<'w>(&self, work: &'w [u8]) -> Option<&'w [u8]> {
+    /// What a forward kernel computed, where that lies in the arena `work`, and of what type it is.
+    pub fn computed<'w>(&self, work: &'w [u8]) -> Option<(&'w [u8], Element)> {
         let output = self.kernel.output()?;
         let Place::Ram(at) = self.operands[output] else {
             return None;
         };
         let need = self.kernel.needs(self).ok()?[output];
-        work.get(at as usize..)?.get(..need.bytes)
+        let bytes = work.get(at as usize..)?.get(..need.bytes)?;
+        Some((bytes, need.element))
     }
 
     /// The call as it lies in the image.
     pub fn encode(&self) -> [u32; CALL_WORDS] {
-        let (activation, scalar) = match self.activation {
-            Activation::None => (0, self.scalar),
-            Activation::Relu => (1, self.scalar),
-            Activation::Relu6 => (2, self.scalar),
-            Activation::LeakyRelu(slope) => (3, slope),
-            Activation::Sigmoid => (4, self.scalar),
-            Activation::Tanh => (5, self.scalar),
+        let scalar = match self.activation {
+            Activation::LeakyRelu(slope) => slope,
+            _ => self.scalar,
         };
         let mut words = [0; CALL_WORDS];
         words[0] = self.kernel as u32
-            | activation << 8
-            | (self.rule as u32) << 16
-            | u32::from(self.flags) << 20;
+            | self.activation.code() << 8
+            | self.rule.code() << 16
+            | self.element.code() << 20
+            | u32::from(self.flags) << 24;
         for (word, place) in words[1..].iter_mut().zip(self.operands) {
             *word = place.encode();
         }
@@ -213,48 +199,5 @@ impl Call {
     pub fn set_len(&mut self, len: usize) {
         self.dims[0] = len as u16;
         self.dims[1] = (len >> 16) as u16;
-    }
-
-    /// The geometry of the convolution kernels: input h w c, output h w c (before pooling), kernel h w,
-    /// stride h w, padding top left, pool h w.
-    pub fn conv2d(&self) -> Conv2d {
-        let d = |i| self.dim(i);
-        Conv2d {
-            input: Shape {
-                h: d(0),
-                w: d(1),
-                c: d(2),
-            },
-            output: Shape {
-                h: d(3),
-                w: d(4),
-                c: d(5),
-            },
-            kernel: (d(6), d(7)),
-            stride: (d(8), d(9)),
-            pad: (d(10), d(11)),
-            pool: (d(12), d(13)),
-        }
-    }
-
-    /// Sets what [`Call::conv2d`] gives.
-    pub fn set_conv2d(&mut self, g: &Conv2d) {
-        self.dims = [
-            g.input.h, g.input.w, g.input.c, g.output.h, g.output.w, g.output.c, g.kernel.0,
-            g.kernel.1, g.stride.0, g.stride.1, g.pad.0, g.pad.1, g.pool.0, g.pool.1,
-        ]
-        .map(|d| d as u16);
-    }
-
-    /// The geometry of the pooling kernels: as [`Call::conv2d`], without the fused pool.
-    pub fn pool2d(&self) -> Pool2d {
-        let g = self.conv2d();
-        Pool2d {
-            input: g.input,
-            output: g.output,
-            kernel: g.kernel,
-            stride: g.stride,
-            pad: g.pad,
-        }
     }
 }

@@ -1,0 +1,381 @@
+//! Linking: every tensor gets its address, the account says what each byte is for, and at the end an image is
+//! written. Lengths are enough for all but the last step.
+
+use crate::account::{Account, Block, BlockKind, ParameterInfo};
+use crate::compile::Options;
+use crate::error::Error;
+use crate::image::Image;
+use crate::listing::{Listing, Part, Symbol, SymbolicCall, TemporaryKind};
+use crate::lower::Inference;
+use crate::options::PolicySpec;
+use crate::plan::Plan;
+use crate::settings;
+use crate::stage::{Stage, StageId};
+use crate::tensor::Tensor;
+use runtime_shared::learner::class_count_bytes;
+use runtime_shared::program::call::OPERANDS;
+use runtime_shared::program::{Call, Field, Place, Program, RuleKind};
+use runtime_shared::state::STATE_BYTES;
+use std::collections::HashMap;
+
+/// The bytes that an address of the format can reach.
+const MOST_BYTES: usize = 1 << 30;
+
+/// The lists of a Program, and where its frozen extractor ends.
+pub struct Lists {
+    /// Stage up to which features are extracted; 0 for none.
+    pub cut: StageId,
+    /// *Infer*.
+    pub inference: Inference,
+    /// *Learn*.
+    pub learn: Listing,
+    /// *Apply*.
+    pub apply: Listing,
+}
+
+/// A Program whose constants are not written yet.
+pub struct Draft {
+    /// Every byte.
+    pub account: Account,
+    header: Image,
+    /// What lies between the header and the table of parameters.
+    constants: Vec<Tensor>,
+    /// The table of parameters and the calls.
+    rest: Vec<u32>,
+}
+
+impl Draft {
+    /// The image, with every constant made.
+    ///
+    /// # Errors
+    /// [`Error::Internal`].
+    pub fn image(&self) -> Result<Image, Error> {
+        let mut image = self.header.clone();
+        for tensor in &self.constants {
+            image.append_floats(&tensor.values());
+        }
+        image.append(self.rest.iter().copied());
+        image.seal();
+        Program::load(image.bytes()).map_err(Error::Internal)?;
+        Ok(image)
+    }
+}
+
+/// Settles addresses.
+pub struct Linker<'a> {
+    stages: &'a [Stage],
+    options: &'a Options,
+    /// Trained parameters, in the order of the Program's table.
+    parameters: Vec<(StageId, Part, usize)>,
+    arena: Vec<Block>,
+    /// First byte of each trained parameter, its state and its gradient in the arena.
+    homes: HashMap<Symbol, usize>,
+    cursor: usize,
+    flash: Vec<Block>,
+    /// First byte of each constant in the image.
+    places: HashMap<Symbol, usize>,
+    constants: Vec<Tensor>,
+    /// Bytes of the image so far.
+    end: usize,
+}
+
+impl<'a> Linker<'a> {
+    /// For `stages` whose `parameters` are moved by `optimiser`, at once or where gradients are `accumulated`.
+    pub fn new(
+        stages: &'a [Stage],
+        options: &'a Options,
+        parameters: Vec<(StageId, Part, usize)>,
+        optimiser: RuleKind,
+        accumulates: bool,
+    ) -> Self {
+        let mut linker = Self {
+            stages,
+            options,
+            parameters,
+            arena: Vec::new(),
+            homes: HashMap::new(),
+            cursor: 0,
+            flash: Vec::new(),
+            places: HashMap::new(),
+            constants: Vec::new(),
+            end: 0,
+        };
+        linker.take(BlockKind::State, "learner state".to_owned(), STATE_BYTES);
+        for (id, part, len) in linker.parameters.clone() {
+            let what = linker.part_name(id, part);
+            linker.home(BlockKind::Weights, what, Symbol::Parameter(id, part), len);
+        }
+        for (id, part, len) in linker.parameters.clone() {
+            for i in 0..optimiser.state_floats() {
+                let what = linker.part_name(id, part);
+                let state = Symbol::State(id, part, i);
+                linker.home(BlockKind::OptimiserState, what, state, len);
+            }
+        }
+        if accumulates {
+            linker.homes.insert(Symbol::AllGradients, linker.cursor);
+            for (id, part, len) in linker.parameters.clone() {
+                let what = linker.part_name(id, part);
+                linker.home(BlockKind::Gradients, what, Symbol::Gradient(id, part), len);
+            }
+        }
+        linker
+    }
+
+    fn part_name(&self, id: StageId, part: Part) -> String {
+        let part = match part {
+            Part::Weights => "weights",
+            Part::Bias => "bias",
+        };
+        format!("{} {part}", self.stages[id].name)
+    }
+
+    fn take(&mut self, kind: BlockKind, what: String, bytes: usize) -> usize {
+        let at = self.cursor;
+        self.arena.push(Block { kind, what, bytes });
+        self.cursor = self.cursor.saturating_add(bytes);
+        at
+    }
+
+    fn home(&mut self, kind: BlockKind, what: String, symbol: Symbol, len: usize) {
+        let at = self.take(kind, what, len * 4);
+        self.homes.insert(symbol, at);
+    }
+
+    /// Settles the addresses of `lists`.
+    ///
+    /// # Errors
+    /// [`Error::Option`] where the format cannot reach as far.
+    pub fn link(mut self, lists: &Lists) -> Result<Draft, Error> {
+        let Lists {
+            cut,
+            inference,
+            learn,
+            apply,
+        } = lists;
+        let base = self.cursor;
+        let kept = [inference.features, inference.outputs];
+        let infer_plan = Plan::of(&inference.listing, base, &kept);
+        let learn_plan = Plan::of(learn, base, &[]);
+        let apply_plan = Plan::of(apply, base, &[]);
+        let peak = infer_plan.peak.max(learn_plan.peak);
+        let fullest = if learn_plan.peak >= infer_plan.peak {
+            learn_plan.fullest(learn)
+        } else {
+            infer_plan.fullest(&inference.listing)
+        };
+        self.temporaries(peak, fullest);
+        let work_end = self.cursor;
+
+        let mut header = Image::new();
+        self.grow(BlockKind::Schedule, "header".to_owned(), header.len());
+        let sample_bytes = self.stages[0].shape.len();
+        let features = match cut {
+            0 => 0,
+            cut => self.stages[*cut].shape.len(),
+        };
+        let (slots, slot_bytes) = self.buffer(&mut header, sample_bytes, features);
+        within(
+            "the memory that the network and its buffer ask for",
+            self.cursor,
+        )?;
+
+        self.constants();
+        within("the flash that the network asks for", self.end)?;
+        let mut rest = Vec::new();
+        header.set_size(Field::ParametersAt, self.end);
+        header.set_size(Field::ParameterCount, self.parameters.len());
+        for &(id, part, len) in &self.parameters {
+            let symbol = Symbol::Parameter(id, part);
+            let at = |places: &HashMap<_, usize>| places.get(&symbol).map_or(0, |&at| at as u32);
+            rest.extend([at(&self.places), at(&self.homes), len as u32]);
+        }
+        for (at, count, plan, calls) in [
+            (
+                Field::InferAt,
+                Field::InferCount,
+                &infer_plan,
+                &inference.listing.calls,
+            ),
+            (Field::LearnAt, Field::LearnCount, &learn_plan, &learn.calls),
+            (Field::ApplyAt, Field::ApplyCount, &apply_plan, &apply.calls),
+        ] {
+            header.set_size(at, self.end + rest.len() * 4);
+            header.set_size(count, calls.len());
+            rest.extend(calls.iter().flat_map(|c| self.resolve(c, plan).encode()));
+        }
+        self.grow(
+            BlockKind::Schedule,
+            "kernel calls".to_owned(),
+            rest.len() * 4,
+        );
+
+        let outputs = self.stages.last().map_or(0, |s| s.shape.len());
+        let extract = if *cut > 0 { inference.extract } else { 0 };
+        header.set_size(Field::ArenaBytes, self.cursor);
+        header.set_size(Field::ExtractCount, extract);
+        header.set_size(Field::SampleBytes, sample_bytes);
+        header.set_size(Field::FeatureCount, features);
+        if features > 0 {
+            header.set_size(Field::FeaturesAt, infer_plan.address(inference.features));
+        }
+        header.set_size(Field::OutputsAt, infer_plan.address(inference.outputs));
+        header.set_size(Field::OutputCount, outputs);
+        header.set_size(Field::WorkAt, STATE_BYTES);
+        header.set_size(Field::WorkBytes, work_end - STATE_BYTES);
+        settings::write(&mut header, self.options, self.stages.last());
+
+        let names = |calls: &[SymbolicCall]| {
+            let names = calls.iter().map(|c| self.stages[c.stage].name.clone());
+            names.collect()
+        };
+        let parameters = self
+            .parameters
+            .iter()
+            .map(|&(id, part, len)| ParameterInfo {
+                node: self.stages[id].node,
+                part,
+                len,
+            });
+        Ok(Draft {
+            account: Account {
+                layers: [
+                    names(&inference.listing.calls),
+                    names(&learn.calls),
+                    names(&apply.calls),
+                ],
+                parameters: parameters.collect(),
+                arena: self.arena,
+                flash: self.flash,
+                slots,
+                slot_bytes,
+                features,
+            },
+            header,
+            constants: self.constants,
+            rest,
+        })
+    }
+
+    /// Places the replay buffer; gives its slots, and the bytes of each.
+    fn buffer(
+        &mut self,
+        header: &mut Image,
+        sample_bytes: usize,
+        features: usize,
+    ) -> (usize, usize) {
+        let payload = if features > 0 {
+            features * 4
+        } else {
+            sample_bytes
+        };
+        let slot_bytes = payload.next_multiple_of(4) + 4;
+        // Features that are stored need a slot even where nothing is replayed: a buffer of one.
+        let (policy, slots) = match (self.parameters.is_empty(), self.options.online.policy) {
+            (true, _) => (PolicySpec::None, 0),
+            (false, PolicySpec::None) if features > 0 => (PolicySpec::Fifo, 1),
+            (false, policy) => (policy, self.options.online.slots as usize),
+        };
+        header.set(Field::BufferPolicy, policy as u32);
+        header.set_size(Field::BufferSlots, slots);
+        if policy != PolicySpec::None {
+            let bytes = slots.saturating_mul(slot_bytes);
+            let what = format!("{slots} slots of {slot_bytes} B");
+            let at = self.take(BlockKind::Buffer, what, bytes);
+            header.set_size(Field::BufferAt, at);
+            header.set_size(Field::SlotBytes, slot_bytes);
+            let outputs = self.stages.last().map_or(0, |s| s.shape.len());
+            let counts = class_count_bytes(policy.policy(), outputs.max(2));
+            if counts > 0 {
+                let at = self.take(BlockKind::Buffer, "class counts".to_owned(), counts);
+                header.set_size(Field::ClassCountsAt, at);
+            }
+        }
+        (slots, slot_bytes)
+    }
+
+    /// Lists the temporaries as they are at the fullest moment.
+    fn temporaries(&mut self, peak: usize, fullest: Vec<(TemporaryKind, StageId, usize)>) {
+        let mut used = 0;
+        for (kind, stage, bytes) in fullest {
+            let kind = match kind {
+                TemporaryKind::Activation => BlockKind::Activations,
+                TemporaryKind::Delta => BlockKind::Deltas,
+                TemporaryKind::Scratch => BlockKind::Scratch,
+            };
+            self.take(kind, self.stages[stage].name.clone(), bytes);
+            used += bytes;
+        }
+        if peak > used {
+            self.take(BlockKind::Slack, "between tensors".to_owned(), peak - used);
+        }
+    }
+
+    fn grow(&mut self, kind: BlockKind, what: String, bytes: usize) {
+        self.flash.push(Block { kind, what, bytes });
+        self.end = self.end.saturating_add(bytes);
+    }
+
+    fn put(&mut self, symbol: Symbol, kind: BlockKind, what: String, tensor: Tensor) {
+        self.places.insert(symbol, self.end);
+        self.grow(kind, what, tensor.len() * 4);
+        self.constants.push(tensor);
+    }
+
+    /// Places what stays in flash.
+    fn constants(&mut self) {
+        let pairs = self.options.normalisation.iter().copied();
+        let (scale, shift): (Vec<f32>, Vec<f32>) = pairs.unzip();
+        for (symbol, what, values) in [
+            (Symbol::InputScale, "input scale", scale),
+            (Symbol::InputShift, "input shift", shift),
+        ] {
+            self.put(symbol, BlockKind::Schedule, what.to_owned(), values.into());
+        }
+        let stages = self.stages;
+        for (id, stage) in stages.iter().enumerate() {
+            for part in [Part::Weights, Part::Bias] {
+                let tensor = stage.parameters.as_ref().and_then(|p| p.part(part));
+                if let Some(tensor) = tensor {
+                    let what = self.part_name(id, part);
+                    let symbol = Symbol::Parameter(id, part);
+                    self.put(symbol, BlockKind::Weights, what, tensor.clone());
+                }
+            }
+            for (i, (what, tensor)) in stage.op.operator().constants().into_iter().enumerate() {
+                let what = format!("{} {what}", stage.name);
+                self.put(Symbol::Constant(id, i), BlockKind::Weights, what, tensor);
+            }
+        }
+    }
+
+    fn resolve(&self, symbolic: &SymbolicCall, plan: &Plan) -> Call {
+        let mut call = symbolic.call.clone();
+        let mut places = [Place::Absent; OPERANDS];
+        for (place, &symbol) in places.iter_mut().zip(&symbolic.operands) {
+            *place = match symbol {
+                Symbol::Absent => Place::Absent,
+                Symbol::Sample => Place::Sample,
+                Symbol::Temporary(_) => Place::Ram(plan.address(symbol) as u32),
+                _ => match (self.homes.get(&symbol), self.places.get(&symbol)) {
+                    (Some(&at), _) => Place::Ram(at as u32),
+                    (None, Some(&at)) => Place::Rom(at as u32),
+                    (None, None) => Place::Absent,
+                },
+            };
+        }
+        call.operands = places;
+        call
+    }
+}
+
+fn within(what: &'static str, bytes: usize) -> Result<(), Error> {
+    if bytes <= MOST_BYTES {
+        return Ok(());
+    }
+    Err(Error::Option {
+        what,
+        value: format!("{bytes} bytes"),
+        allowed: "at most 1 GiB",
+    })
+}
