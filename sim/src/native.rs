@@ -4,7 +4,7 @@ use experiments::device::{Device, Stop};
 use runtime_shared::exec::Fault;
 use runtime_shared::learner::{Error, Learner, Step, Update};
 use runtime_shared::machine;
-use runtime_shared::program::{List, Program};
+use runtime_shared::program::{Element, List, Program};
 use sim_measure::{Protocol, Recorder, Recording};
 
 /// Names the layer of a call, for messages.
@@ -76,7 +76,12 @@ impl<'a> Native<'a> {
     fn first_bad(&self, last: usize) -> usize {
         let bad = |index: usize| {
             let call = self.learner.program().call(List::Learn, index)?;
-            let floats = machine::floats(call.computed(self.learner.arena())?);
+            let (bytes, element) = call.computed(self.learner.arena())?;
+            if element != Element::F32 {
+                // Integers are always finite.
+                return None;
+            }
+            let floats = machine::floats(bytes);
             floats.iter().any(|x| !x.is_finite()).then_some(index)
         };
         (0..last).find_map(bad).unwrap_or(last)
