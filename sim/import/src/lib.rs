@@ -12,20 +12,24 @@ mod c_array;
 pub mod cut;
 mod elements;
 pub mod error;
+mod import;
 mod keras;
 pub mod limits;
 pub mod lower;
 pub mod model;
 mod names;
 mod onnx;
+pub mod parity;
 pub mod reference;
 pub mod summary;
 mod tflite;
 
 pub use cut::Cut;
 pub use error::{Error, Refusal};
+pub use import::{Import, import};
 pub use lower::{Lowered, lower};
 pub use model::Model;
+pub use parity::Parity;
 pub use summary::{Summary, summary};
 
 use std::io::{Read, Seek, SeekFrom};

@@ -9,6 +9,8 @@ pub const ELEMENTS: usize = 1 << 26;
 pub const CONSTANTS: usize = 1 << 27;
 /// Elements of an activation.
 pub const ACTIVATION: usize = 1 << 24;
+/// Multiplications of an inference.
+pub const WORK: u64 = 1 << 32;
 /// Values of a model.
 pub const VALUES: usize = 1 << 17;
 /// Operators of a model.

@@ -22,6 +22,12 @@ enum Known {
 /// # Errors
 /// Which operator cannot be computed, and why.
 pub fn outputs(model: &Model, sample: Numbers) -> Result<Numbers, String> {
+    outputs_and_work(model, sample).map(|(outputs, _)| outputs)
+}
+
+/// As [`outputs`], with the number of multiplications.
+pub(crate) fn outputs_and_work(model: &Model, sample: Numbers) -> Result<(Numbers, u64), String> {
+    let mut work = 0;
     let mut uses = vec![0usize; model.values.len()];
     let read = model.nodes.iter().flat_map(|n| n.inputs.iter().flatten());
     read.chain(&model.outputs).for_each(|&id| uses[id] += 1);
@@ -46,18 +52,18 @@ pub fn outputs(model: &Model, sample: Numbers) -> Result<Numbers, String> {
             });
         }
         let named = |why: String| format!("{} `{}`: {why}", node.kind, node.name);
-        let made = step(node, inputs).map_err(named)?;
+        let made = step(node, inputs, &mut work).map_err(named)?;
         if let Some(&id) = node.outputs.first() {
             values[id] = Some(made);
         }
     }
     match values[last].take() {
-        Some(Known::Computed(made)) => Ok(made),
+        Some(Known::Computed(made)) => Ok((made, work)),
         _ => Err("its output does not depend on its input".to_owned()),
     }
 }
 
-fn step(node: &Node, inputs: Vec<Option<Known>>) -> Result<Known, String> {
+fn step(node: &Node, inputs: Vec<Option<Known>>, work: &mut u64) -> Result<Known, String> {
     if let Operator::Shape { from, to } = node.op {
         let axes: Vec<usize> = match inputs.first() {
             Some(Some(Known::Computed(x))) => x.shape().to_vec(),
@@ -99,7 +105,7 @@ fn step(node: &Node, inputs: Vec<Option<Known>>) -> Result<Known, String> {
         }
         op => {
             let numbers = inputs.into_iter().map(numbers).collect();
-            compute(op, numbers)?
+            compute(op, numbers, work)?
         }
     };
     match made.len() > limits::ACTIVATION {
@@ -114,7 +120,23 @@ fn batch(constants: &[Option<Tensor>]) -> Option<usize> {
     usize::try_from(*shape.first()?).ok()
 }
 
-fn compute(op: &Operator, inputs: Vec<Option<Numbers>>) -> Result<Numbers, String> {
+/// Counts multiplications.
+///
+/// # Errors
+/// Where they are more than any microcontroller's model has.
+fn spend(work: &mut u64, sizes: &[usize]) -> Result<(), String> {
+    let product = sizes.iter().fold(1u64, |n, &s| n.saturating_mul(s as u64));
+    *work = work.saturating_add(product);
+    match *work > limits::WORK {
+        true => Err(format!(
+            "the model needs more than {} multiplications",
+            limits::WORK
+        )),
+        false => Ok(()),
+    }
+}
+
+fn compute(op: &Operator, inputs: Vec<Option<Numbers>>, work: &mut u64) -> Result<Numbers, String> {
     let mut inputs = inputs.into_iter();
     let mut next = || inputs.next().flatten();
     let missing = || "an input of it is missing".to_owned();
@@ -125,6 +147,13 @@ fn compute(op: &Operator, inputs: Vec<Option<Numbers>>) -> Result<Numbers, Strin
         Operator::Dequantise { .. } | Operator::Cast { integers: false } => Ok(x),
         Operator::Dense { transposed } => {
             let weights = next().ok_or_else(missing)?;
+            spend(
+                work,
+                &[
+                    x.len(),
+                    weights.len() / x.shape().last().copied().unwrap_or(1).max(1),
+                ],
+            )?;
             dense(x, weights, next(), *transposed)
         }
         Operator::Convolution {
@@ -137,9 +166,9 @@ fn compute(op: &Operator, inputs: Vec<Option<Numbers>>) -> Result<Numbers, Strin
                 return Err("its weights have other axes".to_owned());
             }
             let weights = weights.permuted_axes(axes.clone());
-            convolution(x, weights, next(), sliding, *depthwise)
+            convolution(x, weights, next(), sliding, *depthwise, work)
         }
-        Operator::Pool { sliding, reduction } => pool(x, sliding, *reduction),
+        Operator::Pool { sliding, reduction } => pool(x, sliding, *reduction, work),
         Operator::GlobalPool(reduction) => {
             let axes: Vec<usize> = (2..rank).collect();
             Ok(reduce(x, &axes, *reduction, true))
@@ -302,46 +331,50 @@ fn windows(
     }
 }
 
-/// Calls `each` with the output's row and column, and for every place of its window that lies on the image, the
-/// place in the window and on the image.
-fn slide(
+/// A place in the window, and the place on the image under it.
+type Tap = ((usize, usize), (usize, usize));
+
+/// A window on its way over an image.
+struct Along<'a> {
     image: (usize, usize),
     kernel: (usize, usize),
-    sliding: &Sliding,
+    sliding: &'a Sliding,
     is_series: bool,
-    mut each: impl FnMut((usize, usize), &[((usize, usize), (usize, usize))]),
-) -> Result<(usize, usize), String> {
-    let skip = usize::from(is_series);
-    let stride = |axis: usize| match (axis, is_series) {
-        (0, true) => Some(1),
-        _ => sliding.stride.get(axis - skip).copied(),
-    };
-    let along = |axis: usize, input: usize, kernel: usize| match (axis, is_series) {
-        (0, true) => Some((1, 0)),
-        _ => windows(input, kernel, stride(axis)?, &sliding.border, axis - skip),
-    };
-    let fits = along(0, image.0, kernel.0).zip(along(1, image.1, kernel.1));
-    let fits = fits.zip(stride(0).zip(stride(1)));
-    let (((rows, top), (columns, left)), (down, right)) = fits.ok_or("its window does not fit")?;
-    let mut taps = Vec::new();
-    for row in 0..rows {
-        for column in 0..columns {
-            taps.clear();
-            for ky in 0..kernel.0 {
-                for kx in 0..kernel.1 {
-                    let y = (row * down + ky).checked_sub(top).filter(|&y| y < image.0);
-                    let x = (column * right + kx)
-                        .checked_sub(left)
-                        .filter(|&x| x < image.1);
-                    if let (Some(y), Some(x)) = (y, x) {
-                        taps.push(((ky, kx), (y, x)));
-                    }
-                }
+    /// Multiplications at each place of each window.
+    each: usize,
+}
+
+impl Along<'_> {
+    /// Calls `at` for every window in order, with what of it lies on the image. Gives the rows and columns of the
+    /// output.
+    fn slide(&self, work: &mut u64, mut at: impl FnMut(&[Tap])) -> Result<(usize, usize), String> {
+        let (image, kernel, sliding) = (self.image, self.kernel, self.sliding);
+        let skip = usize::from(self.is_series);
+        let axis = |axis: usize, input: usize, kernel: usize| match axis < skip {
+            true => Some((1, 0, 1)),
+            false => {
+                let stride = *sliding.stride.get(axis - skip)?;
+                let (count, before) = windows(input, kernel, stride, &sliding.border, axis - skip)?;
+                Some((count, before, stride))
             }
-            each((row, column), &taps);
+        };
+        let fits = axis(0, image.0, kernel.0).zip(axis(1, image.1, kernel.1));
+        let ((rows, top, down), (columns, left, right)) = fits.ok_or("its window does not fit")?;
+        spend(work, &[rows, columns, kernel.0, kernel.1, self.each])?;
+        let mut taps = Vec::new();
+        for (row, column) in (0..rows).flat_map(|r| (0..columns).map(move |c| (r, c))) {
+            taps.clear();
+            for (ky, kx) in (0..kernel.0).flat_map(|y| (0..kernel.1).map(move |x| (y, x))) {
+                let y = (row * down + ky).checked_sub(top).filter(|&y| y < image.0);
+                let x = (column * right + kx)
+                    .checked_sub(left)
+                    .filter(|&x| x < image.1);
+                taps.extend(y.zip(x).map(|place| ((ky, kx), place)));
+            }
+            at(&taps);
         }
+        Ok((rows, columns))
     }
-    Ok((rows, columns))
 }
 
 /// Weights are `[rows][columns][inputs][outputs]`, without rows for a series.
@@ -351,6 +384,7 @@ fn convolution(
     bias: Option<Numbers>,
     sliding: &Sliding,
     depthwise: bool,
+    work: &mut u64,
 ) -> Result<Numbers, String> {
     let (x, is_series) = images(x, sliding.channels_first)?;
     let weights = if is_series {
@@ -374,7 +408,19 @@ fn convolution(
     }
     let each_channel = filters / channels;
     let mut made = Vec::new();
-    let size = slide((h, w), (ky, kx), sliding, is_series, |_, taps| {
+    let each = if depthwise {
+        filters
+    } else {
+        channels * filters
+    };
+    let along = Along {
+        image: (h, w),
+        kernel: (ky, kx),
+        sliding,
+        is_series,
+        each,
+    };
+    let size = along.slide(work, |taps| {
         for filter in 0..filters {
             let mut sum = bias
                 .as_ref()
@@ -401,7 +447,12 @@ fn convolution(
     Ok(back(made, is_series, sliding.channels_first))
 }
 
-fn pool(x: Numbers, sliding: &Sliding, reduction: Reduction) -> Result<Numbers, String> {
+fn pool(
+    x: Numbers,
+    sliding: &Sliding,
+    reduction: Reduction,
+    work: &mut u64,
+) -> Result<Numbers, String> {
     let (x, is_series) = images(x, sliding.channels_first)?;
     let (_, h, w, channels) = x.dim();
     let kernel = match sliding.kernel[..] {
@@ -410,7 +461,14 @@ fn pool(x: Numbers, sliding: &Sliding, reduction: Reduction) -> Result<Numbers, 
         _ => return Err("its window has other axes".to_owned()),
     };
     let mut made = Vec::new();
-    let size = slide((h, w), kernel, sliding, is_series, |_, taps| {
+    let along = Along {
+        image: (h, w),
+        kernel,
+        sliding,
+        is_series,
+        each: channels,
+    };
+    let size = along.slide(work, |taps| {
         for channel in 0..channels {
             let values = taps.iter().map(|&(_, (y, x_))| x[[0, y, x_, channel]]);
             made.push(match reduction {

@@ -170,7 +170,7 @@ impl Lowering {
         if pairs.iter().all(|&p| p == (1.0, 0.0)) {
             return Ok(x);
         }
-        if x.draft == 0 && self.uses_of_input() == 0 {
+        if x.draft == 0 && period == channels && self.uses_of_input() == 0 {
             return Ok(self.normalise(at, x, &pairs));
         }
         if self.joined(x.draft, &pairs) {

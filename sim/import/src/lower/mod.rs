@@ -24,8 +24,8 @@ pub struct Lowered {
     pub graph: Graph,
     /// Scale and shift by which samples are normalised, repeated over their elements in order.
     pub normalisation: Vec<(f32, f32)>,
-    /// For each node of the graph, the operator of the model that it comes from.
-    pub sources: Vec<Option<usize>>,
+    /// For each node of the graph, where in the file it comes from.
+    pub origins: Vec<Option<Origin>>,
     /// For each element of the model's input, which element of the graph's input it is.
     pub input: Vec<u32>,
     /// For each element of the model's output, which element of the graph's output it is.
@@ -34,6 +34,15 @@ pub struct Lowered {
     pub output_shape: Vec<usize>,
     /// What was folded, dropped or changed: whole sentences.
     pub notes: Vec<String>,
+}
+
+/// An operator of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The name of its layer.
+    pub name: String,
+    /// What the file calls it.
+    pub kind: String,
 }
 
 /// What is known of a value.
@@ -286,11 +295,15 @@ impl Lowering {
             return Err(self.refusal);
         };
         let nodes = std::mem::take(&mut self.model.nodes);
+        let origin = |at: usize| Origin {
+            name: nodes[at].name.clone(),
+            kind: nodes[at].kind.clone(),
+        };
         match self.drafts.finish(output.draft) {
             Ok((graph, sources)) => Ok(Lowered {
                 graph,
                 normalisation: self.normalisation,
-                sources,
+                origins: sources.into_iter().map(|s| s.map(&origin)).collect(),
                 input: input.iter().copied().collect(),
                 output_shape: output.view.shape().to_vec(),
                 output: output.view.iter().copied().collect(),
