@@ -113,7 +113,7 @@ class Layer:
                 self.bw = next(b for b in range(15, 0, -1) if self.rows * ((1 << b) - 1) * 127 + (1 << 26) < 1 << 31)
             self.limit = (1 << self.bw) - 1
             assert self.rows * self.limit * 127 + (1 << 26) < 1 << 31
-            self.range = next(r for r in range(-7, 8) if 4.0**r * self.rows >= 50)
+            self.range = next(r for r in range(-7, 8) if 4.0**r * self.rows >= (20 if spec["class"] == "i8" else 50))
             self.fw = self.bw - self.range
 
     def positions(self):

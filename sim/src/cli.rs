@@ -173,6 +173,9 @@ pub struct Validate {
     /// Talk through this serial port of the computer instead of through the probe.
     #[arg(long, value_name = "PORT")]
     pub serial: Option<String>,
+    /// Count every step as a whole, and look at none kernel by kernel: to look takes cycles itself.
+    #[arg(long)]
+    pub whole_steps: bool,
     /// The firmware runs on the board already: do not flash it.
     #[arg(long)]
     pub no_flash: bool,

@@ -109,6 +109,7 @@ fn advice(error: &std::io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::NotFound => " Check the path.",
         ErrorKind::InvalidData => " A config is a TOML file.",
+        ErrorKind::IsADirectory => " Name the file in it.",
         _ => "",
     }
 }
@@ -133,7 +134,15 @@ impl Failure {
             | Failure::Image { .. } => 2,
             Failure::Data(_) => 3,
             Failure::NothingFits(_) => 4,
-            Failure::Report(_) | Failure::Write { .. } | Failure::Output(_) => 5,
+            Failure::Report(error) => match error {
+                sim_report::Error::Write { .. }
+                | sim_report::Error::Rename { .. }
+                | sim_report::Error::Claimed { .. } => 5,
+                sim_report::Error::Inconsistent(_) | sim_report::Error::Plot { .. } => 1,
+                // A folder that holds no report, or a damaged one, is what the user named.
+                _ => 2,
+            },
+            Failure::Write { .. } | Failure::Output(_) => 5,
             Failure::Interrupted { .. } | Failure::InterruptedFirmware(_) => interrupt::EXIT_CODE,
             Failure::Pretraining { .. } | Failure::Core(_) | Failure::Firmware(_) => 1,
             Failure::Device(_) | Failure::Bits { .. } => 1,

@@ -195,7 +195,7 @@ fn about(config: &Config, data: &[Prepared], origins: &[Origin]) -> serde_json::
         "pretrained": origins,
         "versions": {
             "sim": env!("CARGO_PKG_VERSION"),
-            "code": crate::cache::CODE,
+            "code": crate::fingerprint::CODE,
             "program_format": runtime_shared::program::header::VERSION,
         },
         "host": { "os": std::env::consts::OS, "architecture": std::env::consts::ARCH },

@@ -4,8 +4,9 @@
 //! A part names the run, the strategy and the seed that it is of, a digest of everything that decides it, and the code that
 //! made it. So a part that does not belong to a run, or that other code made, is never taken for one that does.
 
-use crate::cache::{self, CODE};
+use crate::cache;
 use crate::failure::Failure;
+use crate::fingerprint::CODE;
 use experiments::online::Record;
 use serde::{Deserialize, Serialize};
 use sim_measure::Recording;
@@ -116,7 +117,10 @@ impl Parts {
             let fault = match read(&path) {
                 Ok(file) if file.code != CODE => format!("was made by other code ({})", file.code),
                 Ok(file) if file.identity != *identity => "is of another run".to_owned(),
-                Ok(_) => return true,
+                Ok(_) => {
+                    tracing::trace!(path = %path.display(), "part reused");
+                    return true;
+                }
                 Err(fault) => fault,
             };
             remark(&format!(
@@ -143,6 +147,7 @@ impl Parts {
             path: path.clone(),
             source: e.into(),
         })?;
+        tracing::trace!(path = %path.display(), bytes = bytes.len(), "part finished");
         cache::write(&path, &bytes)
     }
 

@@ -1,12 +1,12 @@
 //! What happens before the device is switched on: training on the host, with the device's own core, and
 //! the checkpoint that saves doing it twice.
 
-use crate::cache;
 use crate::config::{DataPlan, Model, PretrainPlan, Strategy, digest, with_period};
 use crate::data::Prepared;
 use crate::failure::Failure;
 use crate::lock::Lock;
 use crate::native::Native;
+use crate::{cache, fingerprint};
 use experiments::scratch::{self, FromScratch};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub struct Pretrained {
 /// The digest of all that decides the network of `strategy` that `plan` and `seed` make.
 pub fn key(strategy: &Strategy, plan: &PretrainPlan, data: &Prepared, seed: u64) -> String {
     digest(&Key {
-        code: cache::CODE,
+        code: fingerprint::CODE,
         model: &strategy.model,
         loss: strategy.pretrain_loss,
         data: &strategy.data,
@@ -74,6 +74,7 @@ pub fn pretrain(
     let path = path(&key);
     let stored = |graph: &mut Graph| std::fs::read(&path).ok().and_then(|b| read(&b, graph));
     if let Some(accuracy) = stored(&mut graph) {
+        tracing::debug!(path = %path.display(), "checkpoint reused");
         return Ok(Some(Pretrained {
             graph,
             accuracy,
@@ -97,6 +98,7 @@ pub fn pretrain(
                 return Ok(None);
             };
             cache::write(&path, &write(&graph, accuracy))?;
+            tracing::debug!(path = %path.display(), "checkpoint written");
             (accuracy, false)
         }
     };

@@ -286,7 +286,10 @@ fn a_dry_run_lists_the_jobs_and_does_none() {
 #[test]
 fn a_folder_that_another_run_writes_into_is_refused() {
     let place = Place::new();
-    place.file("long.toml", &SMALL.replace("length = 60", "length = 4000"));
+    let long = SMALL
+        .replace("length = 60", "length = 4000")
+        .replace("validation = 500", "validation = 4000");
+    place.file("long.toml", &long);
     let mut first = place
         .sim(&["run", "long.toml", "-q"])
         .spawn()

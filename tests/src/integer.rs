@@ -216,8 +216,12 @@ pub fn width(fan_in: usize) -> i32 {
 }
 
 /// log2 of the range of a layer's weights.
-pub fn range(fan_in: usize) -> i32 {
-    let wide = |r: &i32| 4f64.powi(*r) * fan_in as f64 >= 50.0;
+pub fn range(class: Class, fan_in: usize) -> i32 {
+    let least = match class {
+        Class::I8 => 20.0,
+        Class::I16 => 50.0,
+    };
+    let wide = |r: &i32| 4f64.powi(*r) * fan_in as f64 >= least;
     (-7..=7).find(wide).expect("a fan-in")
 }
 
@@ -272,7 +276,7 @@ impl Layer {
             output,
             pad,
             width,
-            fraction: if rows == 0 { 0 } else { width - range(rows) },
+            fraction: spec.class.map_or(0, |class| width - range(class, rows)),
             number: 0,
             w: match spec.class {
                 Some(Class::I8) => Weights::I8(vec![0; count]),
@@ -449,7 +453,7 @@ impl Network {
         self.layers[0].a.copy_from_slice(x);
         let last = self.layers.len() - 1;
         let mut clipped = vec![0; last + 1];
-        for i in 1..=last {
+        for (i, clipped) in clipped.iter_mut().enumerate().skip(1) {
             let fin = self.fraction_of(self.layers[i].from[0]);
             let other = self.layers[i]
                 .from
@@ -465,7 +469,7 @@ impl Network {
             };
             let b = (&layer.b[..], bias::FRACTION - fin);
             let (y, winners) = (&mut layer.a[..], &mut layer.winners[..]);
-            clipped[i] = match layer.spec.op {
+            *clipped = match layer.spec.op {
                 Op::Dense if i == last => {
                     of_class!(&layer.w, |w| dense::logits(x, w, b, &mut self.z));
                     0

@@ -121,6 +121,11 @@ kernels! {
     27 Apply "apply" apply Apply;
     28 ClipNorm "clip-norm" clip_norm ClipNorm;
     29 Quantise "quantise" quantise Quantise;
+    30 Rearrange "rearrange" rearrange Rearrange;
+    31 Fill "fill" fill Fill;
+    32 Multiply "multiply" multiply Multiply;
+    33 LogSoftmax "log-softmax" log_softmax Forward;
+    34 LogSoftmaxBackward "log-softmax-backward" log_softmax Backward;
 }
 
 impl Kernel {

@@ -5,10 +5,12 @@
 
 use crate::cache;
 use crate::cli::{self, Common};
+use crate::config::sizes::Demand;
 use crate::config::{self, Config, DataPlan, Protocol, Strategy};
 use crate::cycles;
 use crate::data::{Prepared, prepare};
 use crate::failure::Failure;
+use crate::fingerprint;
 use crate::interrupt;
 use crate::job;
 use crate::jobs::{Jobs, Pretraining, Repetition};
@@ -138,6 +140,16 @@ fn load_data(
         if prepared.loaded.is_fallback() {
             progress.line(&prepared.loaded.to_string());
         }
+        // A stand-in, or an excerpt, may have fewer images than what the config was checked for.
+        let demand = Demand {
+            protocol: &config.experiment,
+            pretrain: config.pretrain.as_ref(),
+            plan: &prepared.plan,
+        };
+        let sets = &prepared.loaded.data;
+        let sizes = (sets.train.len(), sets.test.len());
+        let checked = demand.check(sets.name, sizes);
+        checked.map_err(|(_, message)| Failure::Usage(message))?;
     }
     Ok(data)
 }
@@ -184,7 +196,7 @@ impl Run<'_> {
                 &config.experiment,
                 &config.strategies,
                 digests,
-                cache::CODE,
+                fingerprint::CODE,
             ))));
         }
         let parts = Parts::in_folders(&options.parts);

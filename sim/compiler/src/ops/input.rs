@@ -8,7 +8,7 @@ use crate::graph::dimension;
 use crate::listing::{Symbol, flat};
 use crate::stage::StageId;
 use runtime_shared::kernels::Shape;
-use runtime_shared::program::Kernel;
+use runtime_shared::program::{Element, Kernel};
 use std::ops::RangeInclusive;
 
 /// The normalised sample.
@@ -41,6 +41,7 @@ impl Operator for Input {
     fn forward(&self, pass: &mut Forward<'_>, id: StageId) -> Symbol {
         let y = pass.output(id);
         let mut call = flat(Kernel::Normalise, self.shape.len());
+        call.element = Element::U8;
         call.dims[2] = pass.lowering.input_channels as u16;
         let operands = [Symbol::Sample, Symbol::InputScale, Symbol::InputShift, y];
         pass.emit(id, call, &operands);
