@@ -89,12 +89,18 @@ fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
         let names = ids.iter().map(|&id| graph.nodes()[id].name.as_str());
         names.collect::<Vec<_>>().join(", ")
     };
-    let (inputs, outputs) = (graph.inputs().collect::<Vec<_>>(), graph.outputs());
-    if inputs.len() != 1 {
-        return Err(Error::Inputs(names(&inputs)));
-    }
+    let outputs = graph.outputs();
     if outputs.len() != 1 {
         return Err(Error::Outputs(names(&outputs)));
+    }
+    let inputs = graph.inputs().collect::<Vec<_>>();
+    for &id in inputs.iter().filter(|_| inputs.len() > 1) {
+        let node = &graph.nodes()[id];
+        dimension(
+            &node.name,
+            "the number of values of one of several inputs",
+            node.shape.len(),
+        )?;
     }
     let trained = options.scheme.trained(graph)?;
     let stages = stages(graph, &trained);
@@ -148,7 +154,7 @@ fn check_loss(stages: &[Stage], loss: LossSpec) -> Result<(), Error> {
         LossSpec::CrossEntropy | LossSpec::Damped if ends_in(Activation::Sigmoid) => {
             fail("ends in a sigmoid; use `binary_cross_entropy`, or end in `softmax` or nothing")
         }
-        LossSpec::BinaryCrossEntropy if matches!(last.op, Op::Softmax(_)) => {
+        LossSpec::BinaryCrossEntropy if matches!(last.op, Op::Softmax(_) | Op::LogSoftmax(_)) => {
             fail("ends in a softmax; use `cross_entropy`, or end in a sigmoid or nothing")
         }
         _ => Ok(()),

@@ -19,6 +19,7 @@ pub mod link;
 pub mod listing;
 pub mod lower;
 pub mod memory;
+pub mod moved;
 pub mod network;
 pub mod ops;
 pub mod options;
