@@ -150,8 +150,29 @@ def recurrent(keras, batch=None):
     return fill(keras.Sequential([keras.Input((10, 4), batch_size=batch), k.LSTM(16), k.Dense(3)]))
 
 
+def variety(keras):
+    """Two inputs, borders, products, differences, and activations that are not everyday ones."""
+    k = keras.layers
+    a, b = keras.Input((9, 7, 3), name="image"), keras.Input((5,), name="sensors")
+    x = k.Conv2D(4, 3, strides=2, padding="valid", activation="elu")(k.ZeroPadding2D(((0, 1), (1, 2)))(a))
+    y = k.DepthwiseConv2D(3, padding="same", depth_multiplier=2, activation="selu")(x)
+    z = k.Conv2D(8, 1)(x)
+    x = k.Multiply()([y, k.Activation("sigmoid")(z)])
+    x = k.Subtract()([x, k.LeakyReLU(0.2)(z)])
+    x = k.Permute((3, 1, 2))(k.MaxPooling2D(2, strides=1, padding="same")(x))
+    x = k.Concatenate()([k.Flatten()(x), k.Dense(6, activation="tanh")(b)])
+    return fill(keras.Model([a, b], k.Dense(3, activation="log_softmax" if keras.__version__ > "3" else "softmax")(x)))
+
+
 def numbers(count, *shape):
     return RNG.normal(0, 1, (count, *shape)).astype(np.float32)
+
+
+def save_variety(keras, name):
+    """Of several inputs, a row is one behind the other."""
+    model, a, b = variety(keras), numbers(8, 9, 7, 3), numbers(8, 5)
+    model.save(OUT / name)
+    keep(name, np.concatenate([a.reshape(8, -1), b], axis=1), model.predict([a, b], verbose=0))
 
 
 def save(model, name, inputs):
@@ -239,6 +260,7 @@ def keras3():
     save(recurrent(keras), "recurrent.keras", numbers(8, 10, 4))
     tflite(tf, keras, "tf221")
     refusals(keras)
+    save_variety(keras, "variety.keras")
     k = keras.layers
     normal = k.Normalization()
     normal.adapt(RNG.normal(3, 2, (200, 5)).astype(np.float32))
@@ -301,6 +323,7 @@ def keras2():
     save(nested(keras), "nested_keras2.h5", numbers(8, 12, 12, 1))
     save(nested(keras), "nested_keras2.keras", numbers(8, 12, 12, 1))
     save(without_input(keras), "without_input.h5", numbers(8, 7))
+    save_variety(keras, "variety_keras2.h5")
     tflite(tf, keras, "tf215")
     for batch in (None, 1):
         recurrent_lite(tf, keras, batch)
@@ -383,6 +406,29 @@ def torch():
         **names,
     )
     torch.save(mlp.state_dict(), OUT / "refused_pickle.pth")
+
+    class Variety(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 4, 3, stride=2), nn.Conv2d(4, 4, 3, groups=4, padding=1)
+            self.c = nn.Conv2d(4, 8, (1, 3), padding=(0, 1))
+
+        def forward(self, x):
+            x = nn.functional.elu(self.a(nn.functional.pad(x, (0, 1, 1, 0))))
+            y = torch.cat([nn.functional.selu(self.b(x)), x * 0.5 - 1, x[:, 1:3]], 1)
+            z = nn.functional.pad(self.c(y[:, 2:6]), (1, 0, 0, 1), value=0.25)
+            z = nn.functional.hardtanh(z * torch.sigmoid(z), 0, 6).permute(0, 2, 3, 1)
+            z = nn.functional.avg_pool2d(z.permute(0, 3, 1, 2), 2, stride=(1, 2))
+            return nn.functional.log_softmax(self.fc(z.flatten(1)), 1)
+
+    v = Variety()
+    with torch.no_grad():
+        x = nn.functional.pad(torch.zeros(1, 3, 12, 13), (0, 1, 1, 0))
+        x = v.c(torch.zeros(1, 4, *v.a(x).shape[2:]))
+        x = nn.functional.avg_pool2d(nn.functional.pad(x, (1, 0, 0, 1)), 2, stride=(1, 2))
+    v.fc = nn.Linear(x.numel(), 5)
+    export(v, "variety_legacy.onnx", numbers(8, 3, 12, 13), dynamo=False, opset_version=13, **names)
+    export(v, "variety_dynamo.onnx", numbers(8, 3, 12, 13), dynamo=True, external_data=False, **names)
     series = nn.Sequential(nn.Conv1d(3, 6, 5, padding=2), nn.ReLU(), nn.MaxPool1d(2), nn.Flatten(), nn.Linear(60, 4))
     export(series, "series.onnx", numbers(8, 3, 20), dynamo=False, opset_version=13, **names)
     export(

@@ -1,7 +1,7 @@
 //! Models of other frameworks: what they compute here is what their framework computed.
 
 use ndarray::{ArrayD, IxDyn};
-use sim_import::{Lowered, Model, reference};
+use sim_import::{Cut, Lowered, Model, reference};
 use std::path::Path;
 use tests::npz::{self, Array};
 use tests::oracle::Oracle;
@@ -75,7 +75,7 @@ fn as_it_says(model: &Model, sample: &Array) -> Vec<f64> {
     let mut axes = vec![1];
     axes.extend(&sample.shape);
     let x = ArrayD::from_shape_vec(IxDyn(&axes), sample.numbers.clone()).expect("its axes");
-    let made = reference::outputs(model, x).unwrap_or_else(|e| panic!("{e}"));
+    let made = reference::outputs(model, vec![x]).unwrap_or_else(|e| panic!("{e}"));
     made.iter().copied().collect()
 }
 
@@ -105,6 +105,8 @@ fn shared_float_models() {
         "hello_world_float.tflite",
         "pretrainedResnet.tflite",
         "pretrainedResnet.h5",
+        "mnist_dw.h5",
+        "mnist_dw_f.tflite",
     ] {
         let case = Case::read(&shared(name));
         for (input, expected) in &case.samples {
@@ -160,6 +162,7 @@ fn floats_compute_what_their_framework_computes() {
         "nested",
         "normalization",
         "r1_",
+        "residual_",
         "series.",
         "series_float32",
         "sine.",
@@ -189,6 +192,31 @@ fn floats_compute_what_their_framework_computes() {
                 path.display()
             );
         }
+    }
+}
+
+/// The core, on the host, computes what the file says.
+#[test]
+fn every_import_is_held_against_its_file() {
+    for path in named(&[
+        "cnn_",
+        "mlp_op",
+        "nested",
+        "r1_",
+        "residual_",
+        "series",
+        "sine",
+        "summed_",
+        "wide_",
+    ]) {
+        let import = sim_import::import(&path, &Cut::default()).unwrap_or_else(|e| panic!("{e}"));
+        let parity = import.parity;
+        assert!(parity.samples >= 8 && parity.largest > 0.0);
+        assert!(
+            parity.difference < 1e-5 * parity.largest,
+            "{}: {parity:?}",
+            path.display()
+        );
     }
 }
 

@@ -146,10 +146,13 @@ fn dequantised(
         0 => return Err("it has no scale".to_owned()),
         1 => (1, 1),
         n => {
-            let extent = axes.get(*axis).copied().unwrap_or(0);
-            if extent != n {
-                return Err(format!("it has {n} scales for an axis of {extent}"));
-            }
+            // Old converters name an axis that biases do not have.
+            let fits = |&a: &usize| axes.get(a) == Some(&n);
+            let axis = Some(*axis)
+                .filter(fits)
+                .or_else(|| (0..axes.len()).find(fits));
+            let axis =
+                axis.ok_or_else(|| format!("it has {n} scales, and its axes are {axes:?}"))?;
             (n, axes[axis + 1..].iter().product::<usize>())
         }
     };

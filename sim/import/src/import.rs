@@ -65,17 +65,17 @@ fn of_model(model: Model, cut: &Cut) -> Result<Import, Refusal> {
     })
 }
 
-/// The axes of the input, for one sample.
-fn input_axes(model: &Model) -> Option<Vec<usize>> {
-    let [input] = model.inputs[..] else {
-        return None;
-    };
-    let shape = model.values[input].shape.as_ref()?;
-    let axes = shape.iter().enumerate().map(|(i, extent)| match i {
-        0 if shape.len() > 1 => Some(1),
-        _ => extent.fixed(),
+/// The axes of each input, for one sample.
+fn input_axes(model: &Model) -> Option<Vec<Vec<usize>>> {
+    let axes = model.inputs.iter().map(|&input| {
+        let shape = model.values[input].shape.as_ref()?;
+        let axes = shape.iter().enumerate().map(|(i, extent)| match i {
+            0 if shape.len() > 1 => Some(1),
+            _ => extent.fixed(),
+        });
+        let axes: Vec<usize> = axes.collect::<Option<_>>()?;
+        crate::limits::elements(&axes, crate::limits::ACTIVATION)?;
+        Some(axes)
     });
-    let axes: Vec<usize> = axes.collect::<Option<_>>()?;
-    crate::limits::elements(&axes, crate::limits::ACTIVATION)?;
-    Some(axes)
+    axes.collect()
 }

@@ -349,6 +349,18 @@ pub enum Operator {
         /// Which; negative ones count from the last.
         axis: i64,
     },
+    /// x, over an axis: the logarithm of softmax.
+    LogSoftmax {
+        /// Which; negative ones count from the last.
+        axis: i64,
+    },
+    /// x, [borders], [value]: elements before and behind each axis.
+    Pad {
+        /// The borders, where they are no input.
+        borders: Vec<(usize, usize)>,
+        /// What they hold, where that is no input.
+        value: f32,
+    },
     /// a, b, with broadcasting.
     Binary(Arithmetic),
     /// x, [gamma], [beta], mean, variance.

@@ -51,9 +51,12 @@ impl Expected {
     ///
     /// # Errors
     /// What the reference cannot compute.
-    pub fn of(model: &Model, axes: &[usize]) -> Result<Self, String> {
+    pub fn of(model: &Model, inputs: &[Vec<usize>]) -> Result<Self, String> {
         let mut rng = Rng::new(14);
-        let len: usize = axes.iter().product();
+        let len: usize = inputs
+            .iter()
+            .map(|axes| axes.iter().product::<usize>())
+            .sum();
         let mut expected = Self {
             samples: Vec::new(),
             outputs: Vec::new(),
@@ -61,9 +64,13 @@ impl Expected {
         let mut budget = limits::WORK;
         while expected.samples.len() < SAMPLES {
             let sample: Vec<u8> = (0..len).map(|_| (256.0 * rng.unit()) as u8).collect();
-            let x = sample.iter().map(|&b| number(b)).collect();
-            let x = ArrayD::from_shape_vec(IxDyn(axes), x).map_err(|e| e.to_string())?;
-            let (made, work) = reference::outputs_and_work(model, x)?;
+            let mut bytes = sample.iter().map(|&b| number(b));
+            let mut given = Vec::new();
+            for axes in inputs {
+                let x = bytes.by_ref().take(axes.iter().product()).collect();
+                given.push(ArrayD::from_shape_vec(IxDyn(axes), x).map_err(|e| e.to_string())?);
+            }
+            let (made, work) = reference::outputs_and_work(model, given)?;
             expected.outputs.push(made.iter().copied().collect());
             expected.samples.push(sample);
             // Fewer samples of a large model.

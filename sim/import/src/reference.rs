@@ -3,7 +3,7 @@
 //! held against it on every import.
 
 use crate::limits;
-use crate::lower::{fold, moves};
+use crate::lower::{fold, joins, moves};
 use crate::model::{Arithmetic, Border, Model, Node, Operator, Reduction, Sliding, Tensor};
 use ndarray::{Array4, ArrayD, Axis, Ix2, Ix4, IxDyn};
 use runtime_shared::kernels::activation::Activation;
@@ -17,25 +17,30 @@ enum Known {
     Computed(Numbers),
 }
 
-/// What a model with one input and one output makes of a sample.
+/// What a model with one output makes of a sample: one array for each of its inputs.
 ///
 /// # Errors
 /// Which operator cannot be computed, and why.
-pub fn outputs(model: &Model, sample: Numbers) -> Result<Numbers, String> {
+pub fn outputs(model: &Model, sample: Vec<Numbers>) -> Result<Numbers, String> {
     outputs_and_work(model, sample).map(|(outputs, _)| outputs)
 }
 
 /// As [`outputs`], with the number of multiplications.
-pub(crate) fn outputs_and_work(model: &Model, sample: Numbers) -> Result<(Numbers, u64), String> {
+pub(crate) fn outputs_and_work(
+    model: &Model,
+    sample: Vec<Numbers>,
+) -> Result<(Numbers, u64), String> {
     let mut work = 0;
     let mut uses = vec![0usize; model.values.len()];
     let read = model.nodes.iter().flat_map(|n| n.inputs.iter().flatten());
     read.chain(&model.outputs).for_each(|&id| uses[id] += 1);
-    let (Some(&first), Some(&last)) = (model.inputs.first(), model.outputs.first()) else {
-        return Err("the model has no input or no output".to_owned());
+    let Some(&last) = model.outputs.first() else {
+        return Err("the model has no output".to_owned());
     };
     let mut values: Vec<Option<Known>> = vec![None; model.values.len()];
-    values[first] = Some(Known::Computed(sample));
+    for (&id, x) in model.inputs.iter().zip(sample) {
+        values[id] = Some(Known::Computed(x));
+    }
     for node in &model.nodes {
         let mut inputs = Vec::new();
         for &id in &node.inputs {
@@ -102,6 +107,33 @@ fn step(node: &Node, inputs: Vec<Option<Known>>, work: &mut u64) -> Result<Known
             // A batch that was written into the shape is whatever does not fit.
             moves::moved(op, x.clone(), &constants, None)
                 .or_else(|_| moves::moved(op, x, &constants, batch(&constants)))?
+        }
+        op @ (Operator::Gather { .. }
+        | Operator::Slice
+        | Operator::StridedSlice { .. }
+        | Operator::Pad { .. }) => {
+            let mut inputs = inputs.into_iter();
+            let x = numbers(inputs.next().flatten()).ok_or("it has no input")?;
+            let constants: Vec<Option<Tensor>> = inputs
+                .map(|known| match known {
+                    Some(Known::Constant(tensor)) => Some(tensor),
+                    _ => None,
+                })
+                .collect();
+            match op {
+                Operator::Pad { borders, value } => {
+                    let (pads, value) = joins::borders(borders, &constants, *value, x.ndim())?;
+                    pad(x, &pads, f64::from(value))?
+                }
+                op => fold::part_of(op, x, &constants)?,
+            }
+        }
+        Operator::Concat { axis } => {
+            let parts: Option<Vec<Numbers>> = inputs.into_iter().map(numbers).collect();
+            let parts = parts.ok_or("an input of it is missing")?;
+            let views: Vec<_> = parts.iter().map(|p| p.view()).collect();
+            let axis = Axis(moves::axis(*axis, parts[0].ndim())?);
+            ndarray::concatenate(axis, &views).map_err(|e| e.to_string())?
         }
         op => {
             let numbers = inputs.into_iter().map(numbers).collect();
@@ -201,6 +233,16 @@ fn compute(op: &Operator, inputs: Vec<Option<Numbers>>, work: &mut u64) -> Resul
             }
             Ok(x)
         }
+        Operator::LogSoftmax { axis } => {
+            let axis = Axis(moves::axis(*axis, rank)?);
+            let mut x = x;
+            for mut lane in x.lanes_mut(axis) {
+                let max = lane.iter().copied().fold(f64::MIN, f64::max);
+                let sum: f64 = lane.iter().map(|v| (v - max).exp()).sum();
+                lane.mapv_inplace(|v| v - max - sum.ln());
+            }
+            Ok(x)
+        }
         Operator::Binary(kind) => {
             let b = next().ok_or_else(missing)?;
             let (a, b) = fold::broadcast(x, b)?;
@@ -228,6 +270,26 @@ fn compute(op: &Operator, inputs: Vec<Option<Numbers>>, work: &mut u64) -> Resul
         }
         _ => Err("it is not computed here".to_owned()),
     }
+}
+
+fn pad(x: Numbers, pads: &[(usize, usize)], value: f64) -> Result<Numbers, String> {
+    let extents = x.shape().iter().zip(pads);
+    let axes: Vec<usize> = extents
+        .map(|(e, p)| e.saturating_add(p.0).saturating_add(p.1))
+        .collect();
+    if limits::elements(&axes, limits::ACTIVATION).is_none() {
+        return Err("what it makes is too large".to_owned());
+    }
+    let mut made = ArrayD::from_elem(IxDyn(&axes), value);
+    for (index, &v) in x.indexed_iter() {
+        let place: Vec<usize> = pads
+            .iter()
+            .enumerate()
+            .map(|(i, p)| index[i] + p.0)
+            .collect();
+        made[IxDyn(&place)] = v;
+    }
+    Ok(made)
 }
 
 fn dense(
@@ -511,5 +573,12 @@ fn activate(kind: Activation, x: f64) -> f64 {
         Activation::LeakyRelu(_) => x,
         Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
         Activation::Tanh => x.tanh(),
+        Activation::Elu(alpha) if x < 0.0 => f64::from(alpha) * x.exp_m1(),
+        Activation::Elu(_) => x,
+        // Klambauer et al. 2017, in more digits than a float has.
+        Activation::Selu if x < 0.0 => {
+            1.050_700_987_355_480_5 * 1.673_263_242_354_377_3 * x.exp_m1()
+        }
+        Activation::Selu => 1.050_700_987_355_480_5 * x,
     }
 }

@@ -503,6 +503,20 @@ fn plain(layer: Layer) -> Result<Operator, String> {
             };
             Ok(Operator::Activation(relu))
         }
+        "ELU" => Ok(Operator::Activation(Activation::Elu(number(&["alpha"], 1.0)))),
+        "ZeroPadding1D" | "ZeroPadding2D" => {
+            let space = if layer.class.ends_with("1D") { 1 } else { 2 };
+            let pads = pads(&layer.config["padding"], space).ok_or("its padding is not read")?;
+            let mut borders = vec![(0, 0)];
+            borders.extend(pads);
+            if layer.text("data_format") == Some("channels_first") {
+                borders.insert(1, (0, 0));
+            }
+            Ok(Operator::Pad {
+                borders,
+                value: 0.0,
+            })
+        }
         "LeakyReLU" => {
             let slope = number(&["negative_slope", "alpha"], 0.3);
             Ok(Operator::Activation(Activation::LeakyRelu(slope)))
@@ -530,6 +544,24 @@ fn plain(layer: Layer) -> Result<Operator, String> {
     }
 }
 
+/// A border: one number for all sides, one an axis, or two an axis.
+fn pads(json: &Json, space: usize) -> Option<Vec<(usize, usize)>> {
+    let size = |v: &Json| usize::try_from(v.as_u64()?).ok();
+    match json {
+        Json::Array(list) if list.len() == space && list.iter().all(Json::is_array) => list
+            .iter()
+            .map(|p| Some((size(&p[0])?, size(&p[1])?)))
+            .collect(),
+        Json::Array(list) if space == 1 && list.len() == 2 => {
+            Some(vec![(size(&list[0])?, size(&list[1])?)])
+        }
+        Json::Array(list) if list.len() == space => {
+            list.iter().map(|p| Some((size(p)?, size(p)?))).collect()
+        }
+        single => Some(vec![(size(single)?, size(single)?); space]),
+    }
+}
+
 /// An activation by its name, or as an object of Keras 3.
 fn activation(json: &Json) -> Result<Option<Operator>, String> {
     let name = match json {
@@ -548,6 +580,9 @@ fn activation(json: &Json) -> Result<Option<Operator>, String> {
         "sigmoid" => Activation::Sigmoid,
         "tanh" => Activation::Tanh,
         "leaky_relu" => Activation::LeakyRelu(0.2),
+        "elu" => Activation::Elu(1.0),
+        "selu" => Activation::Selu,
+        "log_softmax" => return Ok(Some(Operator::LogSoftmax { axis: -1 })),
         other => return Err(format!("its activation `{other}` is not supported")),
     };
     Ok(Some(Operator::Activation(activation)))

@@ -8,8 +8,8 @@ use crate::model::{Arithmetic, Node, Tensor};
 use ndarray::{ArrayD, IxDyn};
 use sim_compiler::graph::Op;
 use sim_compiler::ops::add::Add;
-use sim_compiler::ops::batch_norm::{BatchNorm, Statistics};
-use sim_compiler::ops::flatten::Flatten;
+use sim_compiler::ops::affine::Affine;
+use sim_compiler::ops::multiply::Multiply;
 
 impl Lowering {
     pub(super) fn binary(
@@ -25,10 +25,21 @@ impl Lowering {
             (Some(State::Computed(x)), Some(State::Constant(c))) => (x, c, false),
             (Some(State::Constant(c)), Some(State::Computed(x))) => (x, c, true),
             (Some(State::Computed(a)), Some(State::Computed(b))) => {
-                return match kind {
-                    Arithmetic::Add => self.add(at, node, a, b).map(State::Computed),
-                    _ => Err("of two computed inputs only the sum is supported".to_owned()),
+                let number = |v: f32| ArrayD::from_elem(IxDyn(&[]), v);
+                let op = match kind {
+                    Arithmetic::Add | Arithmetic::Subtract => Op::from(Add),
+                    Arithmetic::Multiply => Multiply.into(),
+                    Arithmetic::Divide => {
+                        return Err(
+                            "it divides by what is computed, which is not supported".to_owned()
+                        );
+                    }
                 };
+                let b = match kind {
+                    Arithmetic::Subtract => self.affine(at, b, &number(-1.0), &number(0.0))?,
+                    _ => b,
+                };
+                return self.pairwise(at, node, op, a, b).map(State::Computed);
             }
             _ => return Err("an input is left out".to_owned()),
         };
@@ -48,36 +59,31 @@ impl Lowering {
         self.affine(at, x, &scale, &shift).map(State::Computed)
     }
 
-    /// The sum of two computed values of equal shape.
-    fn add(
+    /// An operator on two computed values of equal shape.
+    fn pairwise(
         &mut self,
         at: usize,
         node: &Node,
+        op: Op,
         a: Computed,
         b: Computed,
     ) -> Result<Computed, String> {
         if a.view.shape() != b.view.shape() {
             return Err(format!(
-                "it adds {} and {}; only equal shapes are supported",
+                "it works on {} and {}; only equal shapes are supported",
                 view::axes_text(a.view.shape()),
                 view::axes_text(b.view.shape())
             ));
         }
-        if a.view != b.view {
-            return Err(
-                "the elements of its inputs lie in different orders, so one would have to be transposed first, which is not supported".to_owned(),
-            );
-        }
-        let shape = self.drafts.get(a.draft).shape;
-        let same = shape == self.drafts.get(b.draft).shape;
-        let (left, right) = match same {
-            true => (a.draft, b.draft),
-            false => (self.vector(at, a.draft), self.vector(at, b.draft)),
+        let (a, b) = match a.view == b.view {
+            true => (a, b),
+            false => (self.in_order(at, a)?, self.in_order(at, b)?),
         };
-        let shape = self.drafts.get(left).shape;
+        let shape = self.drafts.get(a.draft).shape;
+        let right = self.under(at, b.draft, shape);
         let draft = self
             .drafts
-            .push(&node.name, Add.into(), vec![left, right], shape, at);
+            .push(&node.name, op, vec![a.draft, right], shape, at);
         Ok(Computed {
             draft,
             view: a.view,
@@ -157,43 +163,32 @@ impl Lowering {
         for ((&place, &s), &t) in x.view.iter().zip(&scale).zip(&shift) {
             pairs[place as usize] = (s, t);
         }
-        let channels = self.drafts.get(x.draft).shape.c;
-        let period = match pairs
-            .iter()
-            .zip(pairs.iter().skip(channels))
-            .all(|(a, b)| a == b)
-        {
-            true => channels,
-            false => pairs.len(),
-        };
-        pairs.truncate(period);
+        let shape = self.drafts.get(x.draft).shape;
+        let repeats = |n: usize| pairs.iter().zip(pairs.iter().skip(n)).all(|(a, b)| a == b);
+        let period = [1, shape.c].into_iter().find(|&n| repeats(n));
+        pairs.truncate(period.unwrap_or(pairs.len()));
         if pairs.iter().all(|&p| p == (1.0, 0.0)) {
             return Ok(x);
         }
-        if x.draft == 0 && period == channels && self.uses_of_input() == 0 {
+        let alone = self.model.inputs.len() == 1 && !self.is_read(0);
+        if x.draft == 0 && period.is_some() && alone {
             return Ok(self.normalise(at, x, &pairs));
         }
         if self.joined(x.draft, &pairs) {
             return Ok(x);
         }
-        let input = match period == channels {
-            true => x.draft,
-            false => self.vector(at, x.draft),
-        };
-        let shape = self.drafts.get(input).shape;
         let name = self.model.nodes[at].name.clone();
-        let op = normalisation(pairs);
-        let draft = self.drafts.push(&name, op.into(), vec![input], shape, at);
+        let (scale, shift) = pairs.into_iter().unzip();
+        let op = Affine::new(scale, shift);
+        let draft = self.drafts.push(&name, op.into(), vec![x.draft], shape, at);
         Ok(Computed { draft, ..x })
     }
 
-    /// How often the input is yet to be read, or is read by a node.
-    fn uses_of_input(&self) -> usize {
-        let read = self.drafts.reads(0);
-        let states = self.states.iter().flatten();
-        read + states
-            .filter(|s| matches!(s, State::Computed(c) if c.draft == 0))
-            .count()
+    /// Whether anything reads a draft, or will, besides who asks.
+    pub(super) fn is_read(&self, draft: usize) -> bool {
+        let mut states = self.states.iter().flatten();
+        let awaited = states.any(|s| matches!(s, State::Computed(c) if c.draft == draft));
+        awaited || self.drafts.reads(draft) > 0
     }
 
     fn normalise(&mut self, at: usize, x: Computed, pairs: &[(f32, f32)]) -> Computed {
@@ -218,67 +213,35 @@ impl Lowering {
 
     /// Takes scale and shift into the node before, where that gives the same numbers and nobody else reads it.
     fn joined(&mut self, draft: usize, pairs: &[(f32, f32)]) -> bool {
-        let states = self.states.iter().flatten();
-        let awaited = states
-            .filter(|s| matches!(s, State::Computed(c) if c.draft == draft))
-            .count();
-        if awaited > 0 || self.drafts.reads(draft) > 0 {
+        if self.is_read(draft) {
             return false;
         }
         let shape = self.drafts.get(draft).shape;
-        if pairs.len() != shape.c {
-            return false;
-        }
+        let pair = |i: usize| pairs[i % pairs.len()];
         let op = &mut self.drafts.get_mut(draft).op;
-        if let Op::BatchNorm(norm) = op {
-            let both = norm.gamma.iter_mut().zip(&mut norm.beta);
-            for ((a, b), &(s, t)) in both.zip(pairs) {
-                *a *= s;
-                *b = *b * s + t;
-            }
+        if let Op::Affine(affine) = op {
+            let length = affine.scale.len().max(pairs.len());
+            let both = (0..length).map(|i| {
+                let i_own = i % affine.scale.len();
+                let (s, t) = pair(i);
+                (affine.scale[i_own] * s, affine.shift[i_own] * s + t)
+            });
+            let (scale, shift) = both.unzip();
+            *affine = Affine { scale, shift };
             return true;
         }
         let Some(parameters) = op.parameters_mut() else {
             return false;
         };
-        if pairs.iter().any(|&(scale, _)| scale != 1.0) {
+        if pairs.iter().any(|&(scale, _)| scale != 1.0) || pairs.len() > shape.c {
             return false;
         }
         let bias = parameters.bias.as_ref();
         let mut bias = bias.map_or(vec![0.0; shape.c], |b| b.values().into_owned());
-        bias.iter_mut().zip(pairs).for_each(|(b, (_, t))| *b += t);
+        bias.iter_mut()
+            .enumerate()
+            .for_each(|(i, b)| *b += pair(i).1);
         parameters.bias = Some(bias.into());
         true
-    }
-
-    /// A node's output as a vector.
-    pub(super) fn vector(&mut self, at: usize, draft: usize) -> usize {
-        let shape = self.drafts.get(draft).shape;
-        if shape.h == 1 && shape.w == 1 {
-            return draft;
-        }
-        let name = format!("{}.flatten", self.drafts.get(draft).name);
-        let flat = runtime_shared::kernels::Shape {
-            h: 1,
-            w: 1,
-            c: shape.len(),
-        };
-        self.drafts
-            .push(&name, Flatten.into(), vec![draft], flat, at)
-    }
-}
-
-/// A scale and a shift for each channel, as a normalisation whose statistics change nothing.
-fn normalisation(pairs: Vec<(f32, f32)>) -> BatchNorm {
-    let channels = pairs.len();
-    let (gamma, beta) = pairs.into_iter().unzip();
-    BatchNorm {
-        gamma,
-        beta,
-        statistics: Some(Statistics {
-            mean: vec![0.0; channels],
-            variance: vec![1.0; channels],
-        }),
-        epsilon: 0.0,
     }
 }

@@ -22,26 +22,28 @@ pub struct Draft {
     pub source: Option<usize>,
 }
 
-/// All nodes to be; the first is the input.
+/// All nodes to be; the first are the inputs.
 #[derive(Clone, Debug)]
 pub struct Drafts {
+    inputs: usize,
     list: Vec<Draft>,
     names: BTreeSet<String>,
 }
 
 impl Drafts {
-    /// Nothing but the input.
-    pub fn new(input: Shape) -> Self {
-        let name = "input".to_owned();
+    /// Nothing but the inputs.
+    pub fn new(inputs: &[(String, Shape)]) -> Self {
+        let draft = |(name, shape): &(String, Shape)| Draft {
+            name: name.clone(),
+            op: Input { shape: *shape }.into(),
+            inputs: Vec::new(),
+            shape: *shape,
+            source: None,
+        };
         Self {
-            names: BTreeSet::from([name.clone()]),
-            list: vec![Draft {
-                name,
-                op: Input { shape: input }.into(),
-                inputs: Vec::new(),
-                shape: input,
-                source: None,
-            }],
+            inputs: inputs.len(),
+            names: inputs.iter().map(|(name, _)| name.clone()).collect(),
+            list: inputs.iter().map(draft).collect(),
         }
     }
 
@@ -96,17 +98,19 @@ impl Drafts {
         output: usize,
     ) -> Result<(Graph, Vec<Option<usize>>), (Option<usize>, sim_compiler::Error)> {
         let mut needed = vec![false; self.list.len()];
-        needed[0] = true;
         needed[output] = true;
-        for id in (0..=output).rev().filter(|&id| id > 0) {
+        for id in (0..=output).rev() {
             if needed[id] {
                 self.list[id].inputs.iter().for_each(|&i| needed[i] = true);
             }
         }
-        let mut graph = Graph::new(self.list[0].shape).map_err(|e| (None, e))?;
-        let mut ids: Vec<NodeId> = vec![0; self.list.len()];
-        let mut sources = vec![None];
-        for (id, draft) in self.list.into_iter().enumerate().skip(1) {
+        let (first, rest) = self.list.split_at(self.inputs);
+        let inputs: Vec<(&str, Shape)> = first.iter().map(|d| (&d.name[..], d.shape)).collect();
+        let mut graph = Graph::with_inputs(&inputs).map_err(|e| (None, e))?;
+        let mut ids: Vec<NodeId> = (0..first.len() + rest.len()).collect();
+        let mut sources = vec![None; first.len()];
+        let count = self.inputs;
+        for (id, draft) in self.list.into_iter().enumerate().skip(count) {
             if !needed[id] {
                 continue;
             }

@@ -9,7 +9,7 @@ use ndarray::{ArrayD, Axis, IxDyn, Slice, concatenate};
 /// Some of these axes, as integers.
 pub fn shape_of(axes: &[usize], from: i64, to: i64) -> Result<Tensor, String> {
     let axes = axes.iter().map(|&a| a as i64).collect();
-    part(vector(axes), 0, from, to, 1).map(Tensor::I64)
+    stretch(vector(axes), 0, from, to, 1).map(Tensor::I64)
 }
 
 fn vector(list: Vec<i64>) -> ArrayD<i64> {
@@ -41,13 +41,11 @@ pub fn fold(op: &Operator, inputs: Vec<Option<Tensor>>) -> Result<Tensor, String
             Tensor::I64(a) => Tensor::I64(moves::moved(op, a, &rest, None)?),
         },
         Operator::Binary(kind) => binary(*kind, x, rest)?,
-        Operator::Gather { axis: at } => gather(x, rest, *at)?,
-        Operator::Slice => slice(x, &rest)?,
-        Operator::StridedSlice {
-            begin_mask,
-            end_mask,
-            shrink_mask,
-        } => strided_slice(x, &rest, *begin_mask, *end_mask, *shrink_mask)?,
+        op @ (Operator::Gather { .. } | Operator::Slice | Operator::StridedSlice { .. }) => match x
+        {
+            Tensor::F32(a) => Tensor::F32(part_of(op, a, &rest)?),
+            Tensor::I64(a) => Tensor::I64(part_of(op, a, &rest)?),
+        },
         Operator::Concat { axis: at } => join(x, rest, *at, false)?,
         Operator::Pack { axis: at } => join(x, rest, *at, true)?,
         _ => return Err("it works on constants alone, which is not supported".to_owned()),
@@ -142,11 +140,32 @@ fn binary(kind: Arithmetic, a: Tensor, mut rest: Vec<Option<Tensor>>) -> Result<
     }))
 }
 
-fn gather(x: Tensor, rest: Vec<Option<Tensor>>, at: i64) -> Result<Tensor, String> {
+/// A part of an array: what Gather, Slice and StridedSlice take.
+///
+/// # Errors
+/// Why they cannot.
+pub fn part_of<T: Clone>(
+    op: &Operator,
+    x: ArrayD<T>,
+    rest: &[Option<Tensor>],
+) -> Result<ArrayD<T>, String> {
+    match op {
+        Operator::Gather { axis: at } => gather(x, rest, *at),
+        Operator::Slice => slice(x, rest),
+        Operator::StridedSlice {
+            begin_mask,
+            end_mask,
+            shrink_mask,
+        } => strided_slice(x, rest, *begin_mask, *end_mask, *shrink_mask),
+        _ => Err("it takes no part".to_owned()),
+    }
+}
+
+fn gather<T: Clone>(x: ArrayD<T>, rest: &[Option<Tensor>], at: i64) -> Result<ArrayD<T>, String> {
     let Some(Some(Tensor::I64(indices))) = rest.first() else {
         return Err("its indices are no constant integers".to_owned());
     };
-    let at = axis(at, x.shape().len())?;
+    let at = axis(at, x.ndim())?;
     let extent = x.shape()[at];
     if indices.ndim() > 1 {
         return Err("its indices have several axes".to_owned());
@@ -155,21 +174,14 @@ fn gather(x: Tensor, rest: Vec<Option<Tensor>>, at: i64) -> Result<Tensor, Strin
         .iter()
         .map(|&i| axis(i, extent))
         .collect::<Result<_, _>>()?;
-    let scalar = indices.ndim() == 0;
-    fn pick<T: Clone>(x: &ArrayD<T>, at: usize, places: &[usize], scalar: bool) -> ArrayD<T> {
-        match scalar {
-            true => x.index_axis(Axis(at), places[0]).to_owned(),
-            false => x.select(Axis(at), places),
-        }
-    }
-    Ok(match x {
-        Tensor::F32(a) => Tensor::F32(pick(&a, at, &places, scalar)),
-        Tensor::I64(a) => Tensor::I64(pick(&a, at, &places, scalar)),
+    Ok(match (indices.ndim(), &places[..]) {
+        (0, &[place]) => x.index_axis(Axis(at), place).to_owned(),
+        _ => x.select(Axis(at), &places),
     })
 }
 
 /// A part of an axis; ends that lie outside are drawn in.
-fn part<T: Clone>(
+fn stretch<T: Clone>(
     x: ArrayD<T>,
     at: usize,
     from: i64,
@@ -186,14 +198,7 @@ fn part<T: Clone>(
     Ok(x.slice_axis(Axis(at), slice).to_owned())
 }
 
-fn part_of(x: Tensor, at: usize, from: i64, to: i64, step: i64) -> Result<Tensor, String> {
-    Ok(match x {
-        Tensor::F32(a) => Tensor::F32(part(a, at, from, to, step)?),
-        Tensor::I64(a) => Tensor::I64(part(a, at, from, to, step)?),
-    })
-}
-
-fn slice(mut x: Tensor, rest: &[Option<Tensor>]) -> Result<Tensor, String> {
+fn slice<T: Clone>(mut x: ArrayD<T>, rest: &[Option<Tensor>]) -> Result<ArrayD<T>, String> {
     let starts = integers(rest.first(), "starts")?;
     let ends = integers(rest.get(1), "ends")?;
     let axes = match rest.get(2) {
@@ -208,45 +213,44 @@ fn slice(mut x: Tensor, rest: &[Option<Tensor>]) -> Result<Tensor, String> {
         return Err("its starts, ends, axes and steps differ in number".to_owned());
     }
     for i in 0..starts.len() {
-        let at = axis(axes[i], x.shape().len())?;
-        x = part_of(x, at, starts[i], ends[i], steps[i])?;
+        let at = axis(axes[i], x.ndim())?;
+        x = stretch(x, at, starts[i], ends[i], steps[i])?;
     }
     Ok(x)
 }
 
-fn strided_slice(
-    mut x: Tensor,
+fn strided_slice<T: Clone>(
+    mut x: ArrayD<T>,
     rest: &[Option<Tensor>],
     begin_mask: i32,
     end_mask: i32,
     shrink_mask: i32,
-) -> Result<Tensor, String> {
+) -> Result<ArrayD<T>, String> {
     let begin = integers(rest.first(), "starts")?;
     let end = integers(rest.get(1), "ends")?;
     let steps = integers(rest.get(2), "steps")?;
-    let rank = x.shape().len();
-    if begin.len() > rank || [end.len(), steps.len()] != [begin.len(); 2] {
+    if begin.len() > x.ndim() || [end.len(), steps.len()] != [begin.len(); 2] {
         return Err("its starts, ends and steps differ in number".to_owned());
     }
     let bit = |mask: i32, i: usize| mask >> i & 1 == 1;
     let mut shrunk = Vec::new();
     for i in 0..begin.len() {
-        let extent = x.shape()[i] as i64;
+        let extent = x.shape()[i];
         let from = if bit(begin_mask, i) { 0 } else { begin[i] };
         let to = match (bit(shrink_mask, i), bit(end_mask, i)) {
-            (true, _) => axis(from, extent.max(0) as usize)? as i64 + 1,
-            (_, true) => extent,
+            (true, _) => axis(from, extent)? as i64 + 1,
+            (_, true) => extent as i64,
             _ => end[i],
         };
         if bit(shrink_mask, i) {
             shrunk.push(i as i64);
         }
-        x = part_of(x, i, from, to, steps[i])?;
+        x = stretch(x, i, from, to, steps[i])?;
     }
-    if shrunk.is_empty() {
-        return Ok(x);
+    match shrunk.is_empty() {
+        true => Ok(x),
+        false => moves::moved(&Operator::Squeeze(shrunk), x, &[], None),
     }
-    fold(&Operator::Squeeze(shrunk), vec![Some(x)])
 }
 
 fn join(x: Tensor, rest: Vec<Option<Tensor>>, at: i64, new_axis: bool) -> Result<Tensor, String> {

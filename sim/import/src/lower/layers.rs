@@ -15,7 +15,8 @@ use sim_compiler::ops::conv2d::Conv2d;
 use sim_compiler::ops::dense::Dense;
 use sim_compiler::ops::depthwise::Depthwise;
 use sim_compiler::ops::dropout::Dropout;
-use sim_compiler::ops::max_pool::MaxPool;
+use sim_compiler::ops::log_softmax::LogSoftmax;
+use sim_compiler::ops::max_pool::{self, MaxPool};
 use sim_compiler::ops::softmax::Softmax;
 
 impl Lowering {
@@ -101,14 +102,20 @@ impl Lowering {
         bias: Option<Vec<f32>>,
         made: &[usize],
     ) -> Result<Computed, String> {
+        let x = self.in_order(at, x)?;
+        let inputs = weights.shape()[0];
         let from = self.drafts.get(x.draft).shape;
-        let in_place = view::is_in_order(&x.view.view()) && x.view.shape().last() == Some(&from.c);
-        if !in_place {
-            return Err(format!(
-                "it works on the last axis of {}, which is no axis of channels here",
-                view::axes_text(x.view.shape())
-            ));
-        }
+        let positions = x.view.len() / inputs.max(1);
+        let from = match from.c == inputs {
+            true => from,
+            false => Shape {
+                h: 1,
+                w: positions,
+                c: inputs,
+            },
+        };
+        let draft = self.under(at, x.draft, from);
+        let x = Computed { draft, ..x };
         let window = window(
             from,
             (1, 1),
@@ -152,17 +159,25 @@ impl Lowering {
                 axes.len()
             ));
         }
-        let mut weights = weights.permuted_axes(axes.to_vec());
-        let (image, along, is_turned) = self.image(&x, sliding)?;
-        if is_turned && weights.ndim() == 4 {
-            weights.swap_axes(0, 1);
-        }
+        let weights = weights.permuted_axes(axes.to_vec());
+        let (_, x) = self.image(at, x, sliding.channels_first)?;
         let (kernel, channels, filters) = match *weights.shape() {
             [k, ci, co] => ((1, k), ci, co),
             [ky, kx, ci, co] => ((ky, kx), ci, co),
             _ => return Err("only windows of one or two axes are supported".to_owned()),
         };
-        let window = window(image, kernel, &along)?;
+        let smaller = |pads: &[(usize, usize)], kernel: (usize, usize)| {
+            let extents = [kernel.0, kernel.1];
+            let extents = &extents[2 - pads.len().min(2)..];
+            pads.iter().zip(extents).all(|(p, &k)| p.0 < k && p.1 < k)
+        };
+        let (bare, own) = self.without_border(x.clone(), sliding);
+        let (x, sliding) = match &own.border {
+            Border::Explicit(pads) if smaller(pads, kernel) => (bare, own),
+            _ => (x, sliding.clone()),
+        };
+        let image = self.drafts.get(x.draft).shape;
+        let window = window(image, kernel, &sliding)?;
         let (op, c) = if depthwise {
             let filters = channels * filters;
             check_bias(&bias, filters)?;
@@ -187,8 +202,7 @@ impl Lowering {
             w: window.output.1,
             c,
         };
-        let seen = if is_turned { turned(shape) } else { shape };
-        let view = view::of_image(seen, x.view.ndim(), sliding.channels_first);
+        let view = view::of_image(shape, x.view.ndim(), sliding.channels_first);
         let draft = self.push(at, "", op, x.draft, shape);
         Ok(Computed { draft, view })
     }
@@ -211,41 +225,74 @@ impl Lowering {
             };
             return Ok((op.into(), filters));
         }
-        if filters != image.c {
-            return Err(match filters.is_multiple_of(image.c) {
-                true => format!(
-                    "it has {} filters for each channel; one is supported",
-                    filters / image.c
-                ),
-                false => format!("it has {filters} filters for {} channels", image.c),
-            });
+        if !filters.is_multiple_of(image.c) {
+            return Err(format!("it has {filters} filters for {} channels", image.c));
         }
         let parameters = parameters(weights, bias);
-        let op = Depthwise { window, parameters };
+        let op = Depthwise {
+            window,
+            multiplier: filters / image.c,
+            parameters,
+        };
         Ok((op.into(), filters))
     }
 
-    /// The image that a value is, how a window slides over it, and whether both are turned: a series that the
-    /// file holds as one column is one row here.
-    fn image(&self, x: &Computed, sliding: &Sliding) -> Result<(Shape, Sliding, bool), String> {
-        let image = view::image(&x.view, sliding.channels_first)?;
-        let made = self.drafts.get(x.draft).shape;
-        if image == made {
-            return Ok((image, sliding.clone(), false));
-        }
-        if turned(image) == made && (image.h == 1 || image.w == 1) {
-            let mut sliding = sliding.clone();
-            sliding.kernel.reverse();
-            sliding.stride.reverse();
-            if let Border::Explicit(pads) = &mut sliding.border {
-                pads.reverse();
+    /// A value as the image or series that a window slides over.
+    fn image(
+        &mut self,
+        at: usize,
+        x: Computed,
+        channels_first: bool,
+    ) -> Result<(Shape, Computed), String> {
+        let rank = x.view.ndim();
+        let turned = match channels_first {
+            true => view::channels_last(&x.view).to_owned(),
+            false => x.view,
+        };
+        let x = self.in_order(at, Computed { view: turned, ..x })?;
+        let shape = match *x.view.shape() {
+            [1, w, c] => Shape { h: 1, w, c },
+            [1, h, w, c] => Shape { h, w, c },
+            _ => {
+                let given = view::axes_text(x.view.shape());
+                return Err(format!(
+                    "it works on one image or series, but is given {given}"
+                ));
             }
-            return Ok((made, sliding, true));
+        };
+        let draft = self.under(at, x.draft, shape);
+        let view = view::of_image(shape, rank, channels_first);
+        Ok((shape, Computed { draft, view }))
+    }
+
+    /// A border of zeros that only this layer sees is its window's own.
+    fn without_border(&self, x: Computed, sliding: &Sliding) -> (Computed, Sliding) {
+        let mut sliding = sliding.clone();
+        let space = sliding.stride.len();
+        let Op::Pad(pad) = &self.drafts.get(x.draft).op else {
+            return (x, sliding);
+        };
+        let mut pads = match &sliding.border {
+            Border::Valid => vec![(0, 0); space],
+            Border::Explicit(pads) => pads.clone(),
+            _ => return (x, sliding),
+        };
+        let is_mine = !self.is_read(x.draft) && pads.len() == space && space <= 2;
+        if !is_mine || pad.value != 0.0 || pad.before[2] + pad.after[2] > 0 {
+            return (x, sliding);
         }
-        Err(format!(
-            "it works on {}×{}×{}, but what computes that makes {}×{}×{}; a reshape between them is not supported",
-            image.h, image.w, image.c, made.h, made.w, made.c
-        ))
+        for (i, p) in pads.iter_mut().rev().enumerate() {
+            let axis = 1 - i;
+            *p = (p.0 + pad.before[axis], p.1 + pad.after[axis]);
+        }
+        if space == 1 && pad.before[0] + pad.after[0] > 0 {
+            return (x, sliding);
+        }
+        let draft = self.drafts.get(x.draft).inputs[0];
+        sliding.border = Border::Explicit(pads);
+        let shape = self.drafts.get(draft).shape;
+        let view = view::of_image(shape, x.view.ndim(), sliding.channels_first);
+        (Computed { draft, view }, sliding)
     }
 
     pub(super) fn pool(
@@ -255,13 +302,13 @@ impl Lowering {
         sliding: &Sliding,
         reduction: Reduction,
     ) -> Result<Computed, String> {
-        let (image, along, is_turned) = self.image(&x, sliding)?;
-        let kernel = match along.kernel[..] {
+        let (image, x) = self.image(at, x, sliding.channels_first)?;
+        let kernel = match sliding.kernel[..] {
             [k] => (1, k),
             [ky, kx] => (ky, kx),
             _ => return Err("only windows of one or two axes are supported".to_owned()),
         };
-        let window = window(image, kernel, &along)?;
+        let window = window(image, kernel, sliding)?;
         let op = match reduction {
             Reduction::Max => Op::from(MaxPool { window }),
             Reduction::Mean => AveragePool { window }.into(),
@@ -271,8 +318,7 @@ impl Lowering {
             w: window.output.1,
             c: image.c,
         };
-        let seen = if is_turned { turned(shape) } else { shape };
-        let view = view::of_image(seen, x.view.ndim(), sliding.channels_first);
+        let view = view::of_image(shape, x.view.ndim(), sliding.channels_first);
         let draft = self.push(at, "", op, x.draft, shape);
         Ok(Computed { draft, view })
     }
@@ -298,9 +344,8 @@ impl Lowering {
             .iter()
             .map(|&a| axis(a, rank))
             .collect::<Result<_, _>>()?;
+        let (x, directions) = self.as_image(at, x)?;
         let from = self.drafts.get(x.draft).shape;
-        let directions = view::directions(&x.view, from)
-            .ok_or_else(|| "its axes are not those of an image here".to_owned())?;
         let (mut over_rows, mut over_columns) = (false, false);
         for &a in &named {
             match directions[a] {
@@ -347,17 +392,31 @@ impl Lowering {
         if kernel == (1, 1) {
             return Ok(Computed { view, ..x });
         }
-        let window = Window {
-            kernel,
-            stride: kernel,
-            pad: (0, 0),
-            output: (shape.h, shape.w),
+        // The largest of all is the largest of each column's; windows of the kernel have a limit.
+        let is_large = kernel.0.saturating_mul(kernel.1) > max_pool::MOST;
+        let steps = match (reduction, is_large) {
+            (Reduction::Max, true) => vec![(kernel.0, 1), (1, kernel.1)],
+            _ => vec![kernel],
         };
-        let op = match reduction {
-            Reduction::Max => Op::from(MaxPool { window }),
-            Reduction::Mean => AveragePool { window }.into(),
-        };
-        let draft = self.push(at, "", op, x.draft, shape);
+        let (mut draft, mut seen) = (x.draft, from);
+        for kernel in steps {
+            seen = Shape {
+                h: seen.h / kernel.0,
+                w: seen.w / kernel.1,
+                c: seen.c,
+            };
+            let window = Window {
+                kernel,
+                stride: kernel,
+                pad: (0, 0),
+                output: (seen.h, seen.w),
+            };
+            let op = match reduction {
+                Reduction::Max => Op::from(MaxPool { window }),
+                Reduction::Mean => AveragePool { window }.into(),
+            };
+            draft = self.push(at, "", op, draft, seen);
+        }
         Ok(Computed { draft, view })
     }
 
@@ -376,6 +435,20 @@ impl Lowering {
         x: Computed,
         along: i64,
     ) -> Result<Computed, String> {
+        self.over_all(at, x, along, Softmax.into())
+    }
+
+    pub(super) fn log_softmax(
+        &mut self,
+        at: usize,
+        x: Computed,
+        along: i64,
+    ) -> Result<Computed, String> {
+        self.over_all(at, x, along, LogSoftmax.into())
+    }
+
+    /// An operator over all elements, which are those of one axis.
+    fn over_all(&mut self, at: usize, x: Computed, along: i64, op: Op) -> Result<Computed, String> {
         let along = axis(along, x.view.ndim())?;
         if x.view.shape()[along] != x.view.len() {
             return Err(format!(
@@ -384,7 +457,7 @@ impl Lowering {
             ));
         }
         let shape = self.drafts.get(x.draft).shape;
-        let draft = self.push(at, "", Softmax, x.draft, shape);
+        let draft = self.push(at, "", op, x.draft, shape);
         Ok(Computed { draft, ..x })
     }
 
@@ -395,15 +468,6 @@ impl Lowering {
         let shape = self.drafts.get(x.draft).shape;
         let draft = self.push(at, "", Dropout { rate }, x.draft, shape);
         Computed { draft, ..x }
-    }
-}
-
-/// Rows as columns.
-fn turned(shape: Shape) -> Shape {
-    Shape {
-        h: shape.w,
-        w: shape.h,
-        c: shape.c,
     }
 }
 

@@ -5,8 +5,10 @@
 mod arithmetic;
 mod draft;
 pub(crate) mod fold;
+pub(crate) mod joins;
 mod layers;
 pub(crate) mod moves;
+mod order;
 mod start;
 mod view;
 
@@ -26,7 +28,7 @@ pub struct Lowered {
     pub normalisation: Vec<(f32, f32)>,
     /// For each node of the graph, where in the file it comes from.
     pub origins: Vec<Option<Origin>>,
-    /// For each element of the model's input, which element of the graph's input it is.
+    /// For each element of the model's inputs, one behind the other, its place in a sample.
     pub input: Vec<u32>,
     /// For each element of the model's output, which element of the graph's output it is.
     pub output: Vec<u32>,
@@ -175,19 +177,20 @@ impl Lowering {
                 "its first input is a constant where something computed is expected".to_owned(),
             );
         };
+        if let Operator::Concat { axis } = node.op {
+            let mut inputs = vec![Some(State::Computed(x))];
+            inputs.extend(rest);
+            return self.concat(at, inputs, axis).map(State::Computed);
+        }
         let mut constants = Vec::new();
         for state in rest {
             constants.push(match state {
                 Some(State::Constant(tensor)) => Some(tensor),
                 None => None,
-                _ if matches!(node.op, Operator::Concat { .. }) => {
-                    return Err("it joins what is computed, which is not supported".to_owned());
-                }
                 _ => {
-                    return Err(
-                        "an input beside the first is computed; only constants are supported there"
-                            .to_owned(),
-                    );
+                    let why =
+                        "an input beside the first is computed; only constants are supported there";
+                    return Err(why.to_owned());
                 }
             });
         }
@@ -240,19 +243,20 @@ impl Lowering {
                 Computed { view, ..x }
             }
             Operator::Slice | Operator::StridedSlice { .. } | Operator::Gather { .. } => {
+                let view = fold::part_of(&node.op, x.view.clone(), &constants)?;
+                self.part(at, &x, view)?
+            }
+            Operator::Pad { borders, value } => self.pad(at, x, borders, &constants, *value)?,
+            Operator::LogSoftmax { axis } => self.log_softmax(at, x, *axis)?,
+            Operator::Pack { axis } if constants.is_empty() => {
+                let view = moves::moved(&Operator::Unsqueeze(vec![*axis]), x.view, &[], None)?;
+                Computed { view, ..x }
+            }
+            Operator::Concat { .. } | Operator::Pack { .. } => {
                 return Err(
-                    "it takes a part of what is computed, which is not supported".to_owned(),
+                    "it joins what is computed with constants, which is not supported".to_owned(),
                 );
             }
-            Operator::Concat { .. } | Operator::Pack { .. } => match constants.is_empty() {
-                true => x,
-                false => {
-                    return Err(
-                        "it joins what is computed with constants, which is not supported"
-                            .to_owned(),
-                    );
-                }
-            },
             Operator::Binary(_) | Operator::Shape { .. } | Operator::Unsupported(_) => {
                 return Err("it is not supported".to_owned());
             }
@@ -260,7 +264,7 @@ impl Lowering {
         Ok(State::Computed(computed))
     }
 
-    fn finish(mut self, input: View) -> Result<Lowered, Refusal> {
+    fn finish(mut self, input: Vec<u32>) -> Result<Lowered, Refusal> {
         let output = match self.model.outputs[..] {
             [output] => self.states[output].take(),
             _ => {
@@ -304,7 +308,7 @@ impl Lowering {
                 graph,
                 normalisation: self.normalisation,
                 origins: sources.into_iter().map(|s| s.map(&origin)).collect(),
-                input: input.iter().copied().collect(),
+                input,
                 output_shape: output.view.shape().to_vec(),
                 output: output.view.iter().copied().collect(),
                 notes: self.notes,

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::model::{Extent, Model, Operator, ValueId};
 use runtime_shared::kernels::Shape;
 
-/// The graph's input, and how the model's lies in it.
+/// An input of the graph, and how the model's lies in it.
 struct Input {
     shape: Shape,
     lies: View,
@@ -18,70 +18,73 @@ struct Input {
     batch: Option<usize>,
 }
 
-/// The state before the first operator, and how the model's input lies in the graph's.
+/// The state before the first operator, and for each element of the model's inputs its place in a sample.
 ///
 /// # Errors
-/// Why the input cannot be a graph's, and what else can be said without it.
-pub fn start(model: Model) -> Result<(Lowering, View), Refusal> {
-    let input = match input(&model) {
-        Ok(input) => input,
-        Err(why) => {
-            let mut refusal = Refusal::default();
-            refusal.add_model(why);
-            for node in &model.nodes {
-                if let Operator::Unsupported(why) = &node.op {
-                    refusal.add(&node.kind, &node.name, why);
-                }
-            }
-            return Err(refusal);
+/// Why an input cannot be a graph's, and what else can be said without it.
+pub fn start(model: Model) -> Result<(Lowering, Vec<u32>), Refusal> {
+    let mut refusal = Refusal::default();
+    let mut inputs = Vec::new();
+    for &id in &model.inputs {
+        match input(&model, id) {
+            Ok(input) => inputs.push(input),
+            Err(why) => refusal.add_model(why),
         }
-    };
+    }
+    if model.inputs.is_empty() {
+        refusal.add_model("The model has no input.");
+    }
+    if !refusal.is_empty() {
+        for node in &model.nodes {
+            if let Operator::Unsupported(why) = &node.op {
+                refusal.add(&node.kind, &node.name, why);
+            }
+        }
+        return Err(refusal);
+    }
     let mut uses = vec![0; model.values.len()];
     let read = model.nodes.iter().flat_map(|n| n.inputs.iter().flatten());
     read.for_each(|&id| uses[id] += 1);
     let mut notes = model.notes.clone();
-    if let Some(batch) = input.batch {
+    let batch = inputs.iter().find_map(|i| i.batch);
+    if let Some(batch) = batch {
         notes.push(format!(
             "The model was exported for a batch of {batch}; here it takes one sample at a time."
         ));
     }
-    if input.channels_first {
-        notes.push(format!(
-            "In the file, the channels of the input come first ({}); here they come last.",
-            axes_text(&input.lies.shape()[1..])
-        ));
-    }
     let mut states = vec![None; model.values.len()];
-    states[model.inputs[0]] = Some(State::Computed(Computed {
-        draft: 0,
-        view: input.lies.clone(),
-    }));
+    let (mut places, mut shapes) = (Vec::new(), Vec::new());
+    for (draft, (input, &id)) in inputs.iter().zip(&model.inputs).enumerate() {
+        if input.channels_first {
+            notes.push(format!(
+                "In the file, the channels of the input come first ({}); here they come last.",
+                axes_text(&input.lies.shape()[1..])
+            ));
+        }
+        let before = places.len() as u32;
+        places.extend(input.lies.iter().map(|place| before + place));
+        let view = input.lies.clone();
+        states[id] = Some(State::Computed(Computed { draft, view }));
+        let name = match model.inputs.len() {
+            1 => "input".to_owned(),
+            _ => format!("input_{}", draft + 1),
+        };
+        shapes.push((name, input.shape));
+    }
     let lowering = Lowering {
         model,
-        drafts: Drafts::new(input.shape),
+        drafts: Drafts::new(&shapes),
         states,
         uses,
         normalisation: vec![(1.0, 0.0)],
-        refusal: Refusal::default(),
+        refusal,
         notes,
-        batch: input.batch,
+        batch,
     };
-    Ok((lowering, input.lies))
+    Ok((lowering, places))
 }
 
-fn input(model: &Model) -> Result<Input, String> {
-    let [input] = model.inputs[..] else {
-        let names = model.inputs.iter().map(|&id| &model.values[id].name[..]);
-        let names: Vec<&str> = names.collect();
-        return Err(match names.is_empty() {
-            true => "The model has no input.".to_owned(),
-            false => format!(
-                "The model has {} inputs ({}); only one is supported.",
-                names.len(),
-                names.join(", ")
-            ),
-        });
-    };
+fn input(model: &Model, input: ValueId) -> Result<Input, String> {
     let value = &model.values[input];
     let name = &value.name;
     let declared = value

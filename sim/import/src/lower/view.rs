@@ -54,35 +54,6 @@ pub fn of_image(shape: Shape, rank: usize, channels_first: bool) -> View {
     view.permuted_axes(order)
 }
 
-/// The rows × columns × channels that a value is, if its elements lie so: its axes are the batch, one or two
-/// of space, and channels.
-///
-/// # Errors
-/// What it is instead.
-pub fn image(view: &View, channels_first: bool) -> Result<Shape, String> {
-    let turned = match channels_first {
-        true => channels_last(view),
-        false => view.view(),
-    };
-    let shape = match *turned.shape() {
-        [1, w, c] => Shape { h: 1, w, c },
-        [1, h, w, c] => Shape { h, w, c },
-        _ => {
-            return Err(format!(
-                "it works on one image or series, but is given {}",
-                axes_text(view.shape())
-            ));
-        }
-    };
-    if !is_in_order(&turned) {
-        return Err(format!(
-            "its input of {} would have to be transposed first, which is not supported",
-            axes_text(view.shape())
-        ));
-    }
-    Ok(shape)
-}
-
 /// What an axis of a view runs along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Along {
@@ -138,6 +109,41 @@ pub fn directions(view: &View, shape: Shape) -> Option<Vec<Along>> {
             == place as usize
     });
     regular.then_some(along)
+}
+
+/// The axes of a view that have several elements, as extents and steps; neighbours that could be one are. Nothing
+/// where its elements do not lie at regular steps.
+pub fn strides(view: &View) -> Option<Vec<(usize, usize)>> {
+    let start = view.iter().next().copied()?;
+    let mut axes: Vec<(usize, usize)> = Vec::new();
+    let mut steps = vec![0; view.ndim()];
+    for axis in 0..view.ndim() {
+        let extent = view.shape()[axis];
+        if extent == 1 {
+            continue;
+        }
+        let second = view.index_axis(Axis(axis), 1).iter().next().copied()?;
+        let step = second.checked_sub(start)? as usize;
+        steps[axis] = step;
+        match axes.last_mut() {
+            Some((before, by)) if *by == step * extent => (*before, *by) = (*before * extent, step),
+            _ => axes.push((extent, step)),
+        }
+    }
+    let regular = view.indexed_iter().all(|(index, &place)| {
+        let distance: usize = (0..view.ndim()).map(|axis| index[axis] * steps[axis]).sum();
+        distance == (place - start.min(place)) as usize
+    });
+    // Together they are all elements of the node, so sorted steps are products of the extents behind.
+    let mut sorted = axes.clone();
+    sorted.sort_by_key(|&(_, step)| step);
+    let mut product = 1;
+    let complete = sorted.iter().all(|&(extent, step)| {
+        let fits = step == product;
+        product *= extent;
+        fits
+    });
+    (regular && start == 0 && complete).then_some(axes)
 }
 
 /// The view with these axes, each along what is said, of a node of `shape`.

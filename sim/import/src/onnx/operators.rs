@@ -77,6 +77,38 @@ fn operator(
         "Sigmoid" => Operator::Activation(Activation::Sigmoid),
         "Tanh" => Operator::Activation(Activation::Tanh),
         "LeakyRelu" => Operator::Activation(Activation::LeakyRelu(node.float("alpha", 0.01))),
+        "Elu" => Operator::Activation(Activation::Elu(node.float("alpha", 1.0))),
+        "Selu" => {
+            let near = |a: f32, b: f32| (a - b).abs() < 1e-4;
+            let own = near(node.float("alpha", 1.673_263_2), 1.673_263_2)
+                && near(node.float("gamma", 1.050_701), 1.050_701);
+            match own {
+                true => Operator::Activation(Activation::Selu),
+                false => {
+                    return refuse("its alpha or gamma is not SELU's own, which is not supported");
+                }
+            }
+        }
+        "LogSoftmax" => Operator::LogSoftmax {
+            axis: node.int("axis", if reader.opset < 13 { 1 } else { -1 }),
+        },
+        "Pad" => {
+            if !matches!(node.text("mode"), "" | "constant") {
+                return Err(format!(
+                    "it pads by `{}`, which is not supported",
+                    node.text("mode")
+                ));
+            }
+            if input(3).is_some() {
+                return refuse("it names the axes that it pads, which is not supported");
+            }
+            let pads = sizes(node.ints("pads").unwrap_or_default(), "pads")?;
+            let (before, behind) = pads.split_at(pads.len() / 2);
+            Operator::Pad {
+                borders: before.iter().copied().zip(behind.iter().copied()).collect(),
+                value: node.float("value", 0.0),
+            }
+        }
         "Clip" => {
             let least = reader
                 .number(input(1))

@@ -260,6 +260,12 @@ fn decode(code_number: i32, code: &Table, options: Options) -> (Operator, u8) {
         36 => plain(Operator::Gather {
             axis: i64::from(options.i32(0, 0)),
         }),
+        34 | 60 => plain(Operator::Pad {
+            borders: Vec::new(),
+            value: 0.0,
+        }),
+        50 => plain(Operator::LogSoftmax { axis: -1 }),
+        111 => plain(Operator::Activation(Activation::Elu(1.0))),
         77 => plain(Operator::Shape {
             from: 0,
             to: i64::MAX,
