@@ -350,12 +350,6 @@ fn activate(kind: Activation, x: f64) -> f64 {
                 f64::from(slope) * x
             }
         }
-        Activation::Elu(alpha) if x <= 0.0 => f64::from(alpha) * x.exp_m1(),
-        Activation::Selu if x <= 0.0 => {
-            1.050_700_987_355_480_5 * 1.673_263_242_354_377_2 * x.exp_m1()
-        }
-        Activation::Elu(_) => x,
-        Activation::Selu => 1.050_700_987_355_480_5 * x,
         Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
         Activation::Tanh => x.tanh(),
         Activation::Elu(alpha) => x.max(0.0) + f64::from(alpha) * x.min(0.0).exp_m1(),

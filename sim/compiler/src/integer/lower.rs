@@ -194,20 +194,20 @@ impl Pass<'_> {
             Op::Conv2d(conv) => windowed(
                 kernels[1],
                 &conv.window,
-                stage.input,
+                stage.input(),
                 conv.filters,
                 stage.pool,
             ),
             Op::Depthwise(depthwise) => windowed(
                 kernels[2],
                 &depthwise.window,
-                stage.input,
-                stage.input.c,
+                stage.input(),
+                stage.input().c,
                 (1, 1),
             ),
             _ => {
                 let mut call = Call::new(kernels[0]);
-                call.dims[0] = stage.input.len() as u16;
+                call.dims[0] = stage.input().len() as u16;
                 call.dims[1] = stage.shape.c as u16;
                 call
             }
@@ -282,15 +282,21 @@ impl Pass<'_> {
                 let call = windowed(
                     Kernel::IntMaxPool,
                     &pool.window,
-                    stage.input,
-                    stage.input.c,
+                    stage.input(),
+                    stage.input().c,
                     (1, 1),
                 );
                 (call, vec![x, y, index])
             }
             Op::AveragePool(pool) => {
-                let c = stage.input.c;
-                let call = windowed(Kernel::IntAveragePool, &pool.window, stage.input, c, (1, 1));
+                let c = stage.input().c;
+                let call = windowed(
+                    Kernel::IntAveragePool,
+                    &pool.window,
+                    stage.input(),
+                    c,
+                    (1, 1),
+                );
                 (call, vec![x, y, record])
             }
             Op::Add(_) => (
@@ -373,14 +379,14 @@ impl Pass<'_> {
                 Op::MaxPool(pool) => {
                     let kernel = Kernel::IntMaxPoolBackward;
                     let mut call =
-                        windowed(kernel, &pool.window, stage.input, stage.input.c, (1, 1));
+                        windowed(kernel, &pool.window, stage.input(), stage.input().c, (1, 1));
                     call.dims[12] = drop as i16 as u16;
                     (call, vec![delta, index, mask, dx])
                 }
                 Op::AveragePool(pool) => {
                     let kernel = Kernel::IntAveragePoolBackward;
                     let mut call =
-                        windowed(kernel, &pool.window, stage.input, stage.input.c, (1, 1));
+                        windowed(kernel, &pool.window, stage.input(), stage.input().c, (1, 1));
                     call.dims[12] = (16 + drop) as i16 as u16;
                     (call, vec![delta, mask, dx])
                 }
