@@ -127,7 +127,7 @@ fn an_exploding_strategy_stops_alone_and_names_its_layer() {
     );
     let said = place.succeed(&["run", "boom.toml"]);
     assert!(
-        said.contains("diverged at sample 0 of seed 1, 2 of 2 seeds"),
+        said.contains("diverged at sample 1 of seed 1, 2 of 2 seeds"),
         "{said}"
     );
     let summary = place.summary("small");
