@@ -48,17 +48,15 @@ impl<'g> Oracle<'g> {
     /// The outputs for `sample`; those that the loss is taken of, so without the softmax or sigmoid that
     /// is part of it. `dropout` draws the masks of the layers in order, as training does.
     pub fn outputs(&self, options: &Options, sample: &[u8], dropout: Option<Rng>) -> Vec<f64> {
-        self.values(options, sample, dropout)
-            .pop()
-            .unwrap_or_default()
+        let mut values = self.values(options, sample, dropout);
+        values.swap_remove(self.graph.output())
     }
 
     /// The outputs for an input that is normalised already, with the softmax or sigmoid that may be last.
     pub fn infer(&self, input: Vec<f64>) -> Vec<f64> {
         let in_loss = |_: &Op| false;
-        self.evaluate(input, None, in_loss)
-            .pop()
-            .unwrap_or_default()
+        let mut values = self.evaluate(input, None, in_loss);
+        values.swap_remove(self.graph.output())
     }
 
     /// How far the surest probability of the network is from 1: of a softmax, or of a sigmoid at the end.
@@ -67,7 +65,7 @@ impl<'g> Oracle<'g> {
         let values = self.values(options, sample, dropout);
         let nodes = self.graph.nodes().iter().zip(&values).enumerate();
         let probabilities = nodes.filter(|(id, (node, _))| {
-            let last = id + 1 == values.len();
+            let last = *id == self.graph.output();
             match node.op {
                 Op::Softmax(_) | Op::LogSoftmax(_) => !(last && is_part_of(options.loss, &node.op)),
                 Op::Activation(Activation::Sigmoid) => last && !is_part_of(options.loss, &node.op),
@@ -101,7 +99,7 @@ impl<'g> Oracle<'g> {
         for (id, node) in nodes.iter().enumerate() {
             let input = |i: usize| -> &[f64] { &values[node.inputs[i]] };
             let shape = |i: usize| nodes[node.inputs[i]].shape;
-            let in_loss = id + 1 == nodes.len() && left_out(&node.op);
+            let in_loss = id == self.graph.output() && left_out(&node.op);
             let value = match &node.op {
                 _ if in_loss => input(0).to_vec(),
                 Op::Input(_) => {

@@ -10,6 +10,14 @@ pub enum Error {
         "The network has no layers. Give at least one, for example {{ dense = {{ units = 10 }} }}."
     )]
     Empty,
+    /// What integers cannot do.
+    #[error("Layer `{layer}` cannot be computed in integers: {why}")]
+    Integers {
+        /// The layer.
+        layer: String,
+        /// Why, in a sentence.
+        why: String,
+    },
     /// A dimension that is zero or does not fit the format.
     #[error("Layer `{layer}`: {what} is {value}; it must be between 1 and {most}.")]
     Dimension {

@@ -15,6 +15,7 @@ pub mod error;
 pub mod forward;
 pub mod graph;
 pub mod image;
+pub mod integer;
 pub mod link;
 pub mod listing;
 pub mod lower;
@@ -35,6 +36,7 @@ pub use compile::{Compiled, Options, account, compile};
 pub use error::Error;
 pub use graph::Graph;
 pub use image::Image;
+pub use integer::{Arithmetic, Class};
 pub use listing::Part;
 pub use network::NetworkSpec;
 pub use options::{

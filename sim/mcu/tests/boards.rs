@@ -248,7 +248,7 @@ fn an_impossible_cache_is_refused() {
     let pieces = cache.replace("bytes = 100", "bytes = 128\nfill_bytes = 12");
     let (_, _, message) = complaint("[[power]]", &pieces);
     assert!(message.contains("divides line_bytes"), "{message}");
-    let control = "[flash.control]\nregister = 0x4002_2000\nreset = 0\nwait_states = 6\nprefetch = 0x100\nsource = \"[K] data sheet\"\n\n[[power]]";
+    let control = "[[flash.control]]\nregister = 0x4002_2000\nreset = 0\nwait_states = 6\nprefetch = 0x100\nsource = \"[K] data sheet\"\n\n[[power]]";
     let (_, _, message) = complaint("[[power]]", control);
     assert!(message.contains("bit 0"), "{message}");
     let shared = cache.replace("bytes = 100", "bytes = 128\nunified = true");
