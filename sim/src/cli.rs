@@ -26,7 +26,7 @@ Examples:
   sim boards nano33ble                      one board with the source of every figure
   sim data fetch mnist                      have a data set before it is needed
 
-Exit codes: 0 done, 1 stopped, 2 bad config or arguments, 3 no data, 4 nothing fits, 5 cannot write,
+Exit codes: 0 done, 1 stopped or diverged, 2 bad config or arguments, 3 no data, 4 nothing fits, 5 cannot write,
 130 interrupted (run the same command again to go on)."
 )]
 pub struct Cli {

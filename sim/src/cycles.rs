@@ -1,9 +1,8 @@
 //! Cycles of Programs on boards: the firmware for each board, what was measured with it, and what is kept of that.
 
-use crate::cache;
+use crate::cache::{self, CODE};
 use crate::command::emulate;
 use crate::config::digest;
-use crate::fingerprint::CODE;
 use crate::firmware::{memory, workspace};
 use crate::offers::Offers;
 use crate::outcome::Finished;

@@ -91,6 +91,11 @@ pub enum Failure {
         /// What was seen.
         reason: String,
     },
+    /// No repetition of any strategy reached its end.
+    #[error(
+        "Every strategy diverged with every seed. {} has what happened by then.", .0.display()
+    )]
+    Diverged(PathBuf),
     /// The core refused what the compiler made.
     #[error(
         "The training core refused its program: {0}. This is a fault of sim; please report it with the config."
@@ -140,7 +145,10 @@ impl Failure {
             },
             Failure::Write { .. } | Failure::Output(_) => 5,
             Failure::Interrupted { .. } | Failure::InterruptedFirmware(_) => interrupt::EXIT_CODE,
-            Failure::Pretraining { .. } | Failure::Core(_) | Failure::Firmware(_) => 1,
+            Failure::Diverged(_)
+            | Failure::Pretraining { .. }
+            | Failure::Core(_)
+            | Failure::Firmware(_) => 1,
             Failure::Device(_) | Failure::Bits { .. } => 1,
         }
     }

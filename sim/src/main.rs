@@ -11,7 +11,6 @@ mod costs;
 mod cycles;
 mod data;
 mod failure;
-mod fingerprint;
 mod firmware;
 mod interrupt;
 mod job;
@@ -25,6 +24,7 @@ mod parts;
 mod place;
 mod pretrain;
 mod progress;
+mod results;
 mod seeded;
 mod updates;
 

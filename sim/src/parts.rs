@@ -4,10 +4,9 @@
 //! A part names the run, the strategy and the seed that it is of, a digest of everything that decides it, and the code that
 //! made it. So a part that does not belong to a run, or that other code made, is never taken for one that does.
 
-use crate::cache;
+use crate::cache::{self, CODE};
 use crate::failure::Failure;
-use crate::fingerprint::CODE;
-use experiments::online::Record;
+use experiments::record::Record;
 use serde::{Deserialize, Serialize};
 use sim_measure::Recording;
 use std::collections::BTreeMap;

@@ -197,5 +197,5 @@ fn without_samples_random_ones_are_named() {
     assert_eq!(samples, [Some("random"), Some("mostly_zero")]);
     // Inputs that are zero are skipped.
     let predict = |i: usize| number(&cycles[i]["predict"]["cycles"]);
-    assert!(predict(1) < 0.5 * predict(0), "{cycles:?}");
+    assert!(predict(1) < 0.8 * predict(0), "{cycles:?}");
 }

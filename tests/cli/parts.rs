@@ -275,7 +275,7 @@ fn a_dry_run_lists_the_jobs_and_does_none() {
         3,
         "a header, a network, a repetition: {share}"
     );
-    assert!(!place.path("cache").exists() && !place.path("reports").exists());
+    assert!(!place.path("cache/parts").exists() && !place.path("reports").exists());
     for share in ["0/4", "5/4", "x"] {
         place.fail(&["run", "small.toml", "--part", share], 2);
     }

@@ -72,7 +72,7 @@ fn learning(name: &str, eight: &[bool]) -> Learning {
         input: [28, 28, 1],
         fx: 7,
         loss: "cross_entropy".into(),
-        rate: RATE.into(),
+        rate: RATE,
         batch: 1,
         decay: 0.0,
         confident: None,
@@ -212,7 +212,7 @@ fn integers(
     };
     let halved = |image: &[u8]| image.iter().map(|b| (b >> 1) as i8).collect::<Vec<i8>>();
     for (step, &i) in order.iter().enumerate() {
-        network.set_rate((RATE * schedule.factor(step as u32)).into());
+        network.set_rate(RATE * schedule.factor(step as u32));
         network.learn(&halved(train.image(i)), train.labels[i].into());
     }
     let right = (0..test.labels.len())

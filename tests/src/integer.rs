@@ -102,13 +102,13 @@ pub struct Learning {
     /// `cross_entropy` or `mse`.
     pub loss: String,
     /// The learning rate.
-    pub rate: f64,
+    pub rate: f32,
     /// Samples of a step.
     #[serde(default = "single")]
     pub batch: u32,
     /// Weight decay.
     #[serde(default)]
-    pub decay: f64,
+    pub decay: f32,
     /// The probability, of 15 fraction bits, above which a sample is left out.
     pub confident: Option<u16>,
     /// The layers.
@@ -396,7 +396,7 @@ impl Network {
         network.set_rate(rate);
         if decay > 0.0 {
             let period = Decay::period(rate * decay);
-            let share = f64::from(1u32 << period) * rate * decay;
+            let share = f32::from(1u16 << period) * rate * decay;
             network.decay = Some((Decay::new(share).expect("a share below 1"), period));
         }
         network
@@ -429,14 +429,10 @@ impl Network {
     }
 
     /// Learns with `rate` from now on.
-    pub fn set_rate(&mut self, rate: f64) {
-        let outputs = self.z.len() as f64;
-        let factor = if self.learning.loss == "mse" {
-            2.0 / outputs
-        } else {
-            1.0
-        };
-        let rate = rate * factor / f64::from(self.learning.batch);
+    pub fn set_rate(&mut self, rate: f32) {
+        let mse = self.learning.loss == "mse";
+        let factor = if mse { 2.0 / self.z.len() as f32 } else { 1.0 };
+        let rate = rate * (1.0 / self.learning.batch as f32) * factor;
         self.rate = Rate::new(rate).expect("a rate below one half");
     }
 

@@ -127,9 +127,10 @@ impl Layer<'_> {
         let mut total = vec![0i64; self.weights];
         for row in 0..p.h {
             let mut sum = vec![0i64; self.weights];
-            for index in row * p.w * p.c..(row + 1) * p.w * p.c {
+            let places = row * p.w * p.c..(row + 1) * p.w * p.c;
+            for (index, d) in places.clone().zip(&g[places]) {
                 for (wi, xi) in self.products(index, winners) {
-                    sum[wi] += i64::from(x[xi]) * i64::from(g[index]);
+                    sum[wi] += i64::from(x[xi]) * i64::from(*d);
                 }
             }
             for (total, sum) in total.iter_mut().zip(sum) {
@@ -736,7 +737,7 @@ fn rates_are_encoded_to_the_nearest() {
         let found = Rate::new(rate).expect("a rate");
         assert_eq!((found.multiplier, found.shift), expected, "{rate}");
     }
-    for rate in [0.5, -0.1, f64::NAN, f64::INFINITY] {
+    for rate in [0.5, -0.1, f32::NAN, f32::INFINITY] {
         assert_eq!(Rate::new(rate), None, "{rate}");
     }
     assert_eq!(Dither::new(1, 0, 5), Dither::new(1, 0, 5));

@@ -2,7 +2,7 @@
 //!
 //! cargo does the work, in a folder of its own, so that a build in progress elsewhere holds up nothing. All
 //! layouts share what they depend on; each keeps its own ELF file, named by what it was made from: layout, sources, compiler. A file that
-//! is there already is not built again.
+//! is there already is not built again. With the feature `bundled` the library holds images of its own, and builds nothing that it holds.
 
 use crate::error::Error;
 use crate::uart::Uart;
@@ -65,6 +65,9 @@ impl Firmware<'_> {
     /// # Errors
     /// [`Error::Sources`] without the sources, [`Error::Missing`] without cargo, [`Error::Target`] without the target, [`Error::Build`].
     pub fn build(&self, workspace: &Path, folder: &Path) -> Result<PathBuf, Error> {
+        if let Some(image) = bundled(&self.layout()) {
+            return self.unpack(image, folder);
+        }
         let kept = self.kept(workspace, folder)?;
         if !kept.is_file() {
             self.compile(workspace, folder, &kept)?;
@@ -74,8 +77,28 @@ impl Firmware<'_> {
 
     /// Whether [`build`](Self::build) has nothing to do.
     pub fn is_built(&self, workspace: &Path, folder: &Path) -> bool {
-        self.kept(workspace, folder)
-            .is_ok_and(|path| path.is_file())
+        bundled(&self.layout()).is_some()
+            || self
+                .kept(workspace, folder)
+                .is_ok_and(|path| path.is_file())
+    }
+
+    /// Writes a bundled image to `folder`, for programs that want a file.
+    fn unpack(&self, image: &[u8], folder: &Path) -> Result<PathBuf, Error> {
+        let digest = hex(&Sha256::digest(image)[..8]);
+        let kept = folder.join(format!("{}-{digest}.elf", self.layout()));
+        let fresh = kept.with_extension(format!("{}.part", std::process::id()));
+        let written = match std::fs::read(&kept) {
+            Ok(bytes) if bytes == image => Ok(()),
+            _ => std::fs::create_dir_all(folder)
+                .and_then(|()| std::fs::write(&fresh, image))
+                .and_then(|()| std::fs::rename(&fresh, &kept)),
+        };
+        written.map_err(|source| Error::Read {
+            path: kept.clone(),
+            source,
+        })?;
+        Ok(kept)
     }
 
     /// Where its ELF file is kept.
@@ -246,11 +269,28 @@ fn sources(workspace: &Path) -> Result<String, Error> {
         digest.update(bytes);
     }
     digest.update(compiler(workspace)?);
-    let hex: String = digest.finalize()[..8]
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    Ok(hex)
+    Ok(hex(&digest.finalize()[..8]))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The image of this layout that the library holds, if it does.
+fn bundled(layout: &str) -> Option<&'static [u8]> {
+    #[cfg(feature = "bundled")]
+    {
+        include!(concat!(env!("OUT_DIR"), "/bundle.rs"));
+        let mut images = IMAGES.iter();
+        images
+            .find(|(name, _)| *name == layout)
+            .map(|(_, image)| *image)
+    }
+    #[cfg(not(feature = "bundled"))]
+    {
+        let _ = layout;
+        None
+    }
 }
 
 /// The folder of a checkout's intermediate files. cargo tells sources apart by their place in the workspace and by time, so that it would
@@ -259,8 +299,7 @@ fn checkout(workspace: &Path) -> String {
     let place = workspace.canonicalize();
     let place = place.as_deref().unwrap_or(workspace);
     let digest = Sha256::digest(place.as_os_str().as_encoded_bytes());
-    let hex: String = digest[..4].iter().map(|b| format!("{b:02x}")).collect();
-    format!("of-{hex}")
+    format!("of-{}", hex(&digest[..4]))
 }
 
 /// What the compiler that cargo will call says of itself.
