@@ -290,7 +290,13 @@ impl Pass<'_> {
             }
             Op::AveragePool(pool) => {
                 let c = stage.input().c;
-                let call = windowed(Kernel::IntAveragePool, &pool.window, stage.input(), c, (1, 1));
+                let call = windowed(
+                    Kernel::IntAveragePool,
+                    &pool.window,
+                    stage.input(),
+                    c,
+                    (1, 1),
+                );
                 (call, vec![x, y, record])
             }
             Op::Add(_) => (
