@@ -9,7 +9,7 @@ use sim_compiler::lower::Part;
 use sim_compiler::ops::{
     batch_norm::BatchNorm, conv2d::Conv2d, depthwise::Depthwise, dropout::Dropout,
 };
-use sim_compiler::{LossSpec, Options, Tensor};
+use sim_compiler::{LossSpec, Options, Target, Tensor};
 
 /// A graph with its parameters widened to f64, so that they can be moved by very little.
 #[derive(Clone, Debug)]
@@ -52,6 +52,13 @@ impl<'g> Oracle<'g> {
         values.swap_remove(self.graph.output())
     }
 
+    /// The outputs for an input that is normalised already, with the softmax or sigmoid that may be last.
+    pub fn infer(&self, input: Vec<f64>) -> Vec<f64> {
+        let in_loss = |_: &Op| false;
+        let mut values = self.evaluate(input, None, in_loss);
+        values.swap_remove(self.graph.output())
+    }
+
     /// How far the surest probability of the network is from 1: of a softmax, or of a sigmoid at the end.
     /// Subtracting what is close to 1 from 1 costs digits.
     pub fn doubt(&self, options: &Options, sample: &[u8], dropout: Option<Rng>) -> f64 {
@@ -75,20 +82,30 @@ impl<'g> Oracle<'g> {
     }
 
     /// What each node computes.
-    fn values(&self, options: &Options, sample: &[u8], mut dropout: Option<Rng>) -> Vec<Vec<f64>> {
+    fn values(&self, options: &Options, sample: &[u8], dropout: Option<Rng>) -> Vec<Vec<f64>> {
+        let input = pixels(sample, &options.normalisation);
+        self.evaluate(input, dropout, |op| is_part_of(options.loss, op))
+    }
+
+    /// What each node computes; `left_out` says whether the last one is part of the loss instead.
+    fn evaluate(
+        &self,
+        given: Vec<f64>,
+        mut dropout: Option<Rng>,
+        left_out: impl Fn(&Op) -> bool,
+    ) -> Vec<Vec<f64>> {
         let nodes = self.graph.nodes();
         let mut values: Vec<Vec<f64>> = Vec::new();
         for (id, node) in nodes.iter().enumerate() {
             let input = |i: usize| -> &[f64] { &values[node.inputs[i]] };
             let shape = |i: usize| nodes[node.inputs[i]].shape;
-            let in_loss = id == self.graph.output() && is_part_of(options.loss, &node.op);
+            let in_loss = id == self.graph.output() && left_out(&node.op);
             let value = match &node.op {
                 _ if in_loss => input(0).to_vec(),
                 Op::Input(_) => {
                     let before = nodes[..id].iter().filter(|n| matches!(n.op, Op::Input(_)));
                     let at: usize = before.map(|n| n.shape.len()).sum();
-                    let pixels = pixels(sample, &options.normalisation);
-                    pixels[at..at + node.shape.len()].to_vec()
+                    given[at..at + node.shape.len()].to_vec()
                 }
                 Op::Dense(_) => self.dense(id, input(0), node.shape.c),
                 Op::Conv2d(Conv2d { window, .. }) => {
@@ -147,6 +164,22 @@ impl<'g> Oracle<'g> {
                         input(0)[index(from, inner)]
                     })
                     .collect(),
+                Op::Unfold(unfold) => {
+                    let (window, from) = (&unfold.window, shape(0));
+                    let (dy, dx) = unfold.dilation;
+                    let columns = (window.kernel.1 - 1) / dx + 1;
+                    places(node.shape)
+                        .map(|[oy, ox, channel]| {
+                            let (tap, c) = (channel / from.c, channel % from.c);
+                            let y = oy * window.stride.0 + tap / columns * dy;
+                            let x = ox * window.stride.1 + tap % columns * dx;
+                            let inside = y.checked_sub(window.pad.0).filter(|&y| y < from.h);
+                            let inside =
+                                inside.zip(x.checked_sub(window.pad.1).filter(|&x| x < from.w));
+                            inside.map_or(0.0, |(y, x)| input(0)[index(from, [y, x, c])])
+                        })
+                        .collect()
+                }
                 Op::Slice(slice) => places(node.shape)
                     .map(|[y, x, c]| {
                         let [top, left, first] = slice.start;
@@ -191,7 +224,9 @@ impl<'g> Oracle<'g> {
         dropout: Option<Rng>,
     ) -> f64 {
         let y = self.outputs(options, sample, dropout);
+        let input = pixels(sample, &options.normalisation);
         let target = |i: usize| match y.len() {
+            _ if options.training.target == Target::Input => input[i],
             1 => label as f64,
             _ => f64::from(u8::from(i == label)),
         };
@@ -205,6 +240,15 @@ impl<'g> Oracle<'g> {
         match options.loss {
             LossSpec::CrossEntropy | LossSpec::Damped => -softmax(&y)[label].ln(),
             LossSpec::Mse => mean(&|y, t| (y - t) * (y - t)),
+            LossSpec::Mae => mean(&|y, t| (y - t).abs()),
+            LossSpec::Huber(bend) => mean(&|y, t| {
+                let (error, bend) = ((y - t).abs(), f64::from(bend));
+                if error < bend {
+                    0.5 * error * error
+                } else {
+                    bend * (error - 0.5 * bend)
+                }
+            }),
             LossSpec::BinaryCrossEntropy => mean(&|y, t| {
                 -(t * activate(Activation::Sigmoid, y).ln()
                     + (1.0 - t) * activate(Activation::Sigmoid, -y).ln())
