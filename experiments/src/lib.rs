@@ -2,17 +2,14 @@
 //!
 //! - [`data`] — data sets, checked and kept as bytes.
 //! - [`scenario`] — what happens to a learner: which sample comes when, what it looks like, what its label means by then.
-//! - [`stream`] — which sample comes when, and what its label means by then.
 //! - [`device`] — whoever runs the training core; this crate does not know who.
-//! - [`online`], [`scratch`] — the protocols: a stream with a drift; epochs from scratch.
-//! - [`evaluation`], [`metrics`] — what comes out; [`statistics`] — what it says about more than those seeds.
+//! - [`scratch`] — epochs from scratch.
+//! - [`record`], [`metrics`] — what comes out; [`statistics`] — what it says about more than those seeds.
 
 pub mod data;
 pub mod device;
-pub mod evaluation;
 pub mod metrics;
-pub mod online;
+pub mod record;
 pub mod scenario;
 pub mod scratch;
 pub mod statistics;
-pub mod stream;

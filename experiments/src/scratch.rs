@@ -4,7 +4,7 @@
 use crate::data::Images;
 use crate::device::{Device, Stop};
 use crate::metrics::Window;
-use crate::online::{Record, Row};
+use crate::record::{Record, Row};
 use runtime_shared::learner::Update;
 use runtime_shared::rng::Rng;
 use serde::{Deserialize, Serialize};
@@ -113,8 +113,7 @@ pub fn run<D: Device>(
                             loss: Some(update.loss),
                             prequential,
                             test_accuracy,
-                            stored: 0,
-                            drifted: false,
+                            ..Row::default()
                         });
                     }
                 }

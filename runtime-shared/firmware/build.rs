@@ -7,7 +7,7 @@
 //! | `SIM_STACK_LENGTH` | what of the RAM is stack | `8K` |
 //! | `SIM_PROGRAM_ORIGIN` | where in flash a Program is looked for | 128 KiB into flash |
 //! | `SIM_UART` | feature `serial`: kind (`cmsdk`, `stm32v1`, `stm32v2`, `nrf`), base address, divider | `cmsdk,0x40004000,16` |
-//! | `SIM_SETUP` | feature `serial`: register writes before, each `address:bits to clear:bits to set` | none |
+//! | `SIM_SETUP` | register writes before all else, each `address:bits to clear:bits to set`, separated by commas | none |
 //!
 //! For any target but bare metal there is nothing to lay out.
 
@@ -51,16 +51,18 @@ fn main() {
     if let Err(error) = fs::write(out.join("memory.x"), symbols) {
         println!("cargo:warning=memory.x cannot be written: {error}");
     }
-    if env::var_os("CARGO_FEATURE_SERIAL").is_some() {
-        match uart() {
-            Some(text) => {
-                if let Err(error) = fs::write(out.join("uart.rs"), text) {
-                    println!("cargo:warning=uart.rs cannot be written: {error}");
+    let serial = env::var_os("CARGO_FEATURE_SERIAL").is_some();
+    for (name, text) in [("setup.rs", Some(setup())), ("uart.rs", serial.then(uart))] {
+        match text {
+            Some(Some(text)) => {
+                if let Err(error) = fs::write(out.join(name), text) {
+                    println!("cargo:warning={name} cannot be written: {error}");
                 }
             }
-            None => println!(
+            Some(None) => println!(
                 "cargo::error=SIM_UART or SIM_SETUP is not of the form that runtime-shared/firmware/build.rs describes."
             ),
+            None => {}
         }
     }
     println!("cargo:rustc-env=SIM_TARGET={target}");
@@ -76,11 +78,20 @@ fn main() {
 /// The serial port as constants.
 fn uart() -> Option<String> {
     println!("cargo:rerun-if-env-changed=SIM_UART");
-    println!("cargo:rerun-if-env-changed=SIM_SETUP");
     let port = env::var("SIM_UART").unwrap_or_else(|_| "cmsdk,0x40004000,16".to_owned());
     let (kind, numbers) = port.split_once(',')?;
     let (base, divider) = numbers.split_once(',')?;
     let family = UARTS.iter().position(|name| *name == kind)?;
+    Some(format!(
+        "const FAMILY: usize = {family};\nconst BASE: u32 = {:#x};\nconst DIVIDER: u32 = {:#x};\n",
+        number(base)?,
+        number(divider)?
+    ))
+}
+
+/// Register writes as a constant.
+fn setup() -> Option<String> {
+    println!("cargo:rerun-if-env-changed=SIM_SETUP");
     let mut setup = String::new();
     let writes = env::var("SIM_SETUP").unwrap_or_default();
     for write in writes.split(',').filter(|write| !write.is_empty()) {
@@ -88,11 +99,7 @@ fn uart() -> Option<String> {
         let [address, clear, set] = numbers?.try_into().ok()?;
         setup += &format!("({address:#x}, {clear:#x}, {set:#x}), ");
     }
-    Some(format!(
-        "const FAMILY: usize = {family};\nconst BASE: u32 = {:#x};\nconst DIVIDER: u32 = {:#x};\nconst SETUP: &[(u32, u32, u32)] = &[{setup}];\n",
-        number(base)?,
-        number(divider)?
-    ))
+    Some(format!("const SETUP: &[(u32, u32, u32)] = &[{setup}];\n"))
 }
 
 fn number(text: &str) -> Option<u32> {

@@ -74,6 +74,8 @@ pub enum Command {
         #[arg(long)]
         no_cycles: bool,
     },
+    /// Show a model of Keras, TFLite or ONNX: its layers, what is trainable, and what training the last of them takes.
+    Inspect(Inspect),
     /// Rebuild a report from its data; several folders are compared side by side.
     Report {
         /// Folders that `sim run` wrote.
@@ -123,6 +125,32 @@ pub struct Run {
     /// List the jobs, and run nothing.
     #[arg(long, conflicts_with = "assemble")]
     pub dry_run: bool,
+}
+
+/// What `sim inspect` is told.
+#[derive(Args, Clone, Debug)]
+pub struct Inspect {
+    /// The model: .keras, .h5, .tflite, .onnx, or a C file that holds a TFLite model.
+    pub model: PathBuf,
+    /// Boards to hold it against: names or files; `all` for every built-in board.
+    #[arg(long, value_name = "BOARD", value_delimiter = ',')]
+    pub board: Vec<String>,
+    /// Leave out what comes before this layer.
+    #[arg(long, value_name = "LAYER")]
+    pub from_layer: Option<String>,
+    /// Leave out what comes after this layer.
+    #[arg(long, value_name = "LAYER")]
+    pub until_layer: Option<String>,
+    /// The extent of a free axis, by its name or number.
+    #[arg(long, value_name = "AXIS=N", value_parser = extent)]
+    pub dim: Vec<(String, usize)>,
+}
+
+fn extent(text: &str) -> Result<(String, usize), String> {
+    let wrong = || format!("`{text}` is not like seq=15");
+    let (name, number) = text.split_once('=').ok_or_else(wrong)?;
+    let number = number.parse().ok().filter(|&n| n > 0).ok_or_else(wrong)?;
+    Ok((name.to_owned(), number))
 }
 
 /// What `sim validate` is told.

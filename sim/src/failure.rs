@@ -21,6 +21,9 @@ pub enum Failure {
     /// Data that cannot be had.
     #[error(transparent)]
     Data(#[from] experiments::data::Error),
+    /// A model of another framework that cannot be imported.
+    #[error(transparent)]
+    Import(#[from] sim_import::Error),
     /// A network that cannot be compiled.
     #[error(transparent)]
     Compiler(#[from] sim_compiler::Error),
@@ -130,6 +133,7 @@ impl Failure {
             Failure::ReadConfig { .. }
             | Failure::Mcu(_)
             | Failure::Compiler(_)
+            | Failure::Import(_)
             | Failure::Usage(_)
             | Failure::Parts(_)
             | Failure::Image { .. } => 2,

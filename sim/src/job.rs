@@ -5,11 +5,15 @@ use crate::data::Prepared;
 use crate::failure::Failure;
 use crate::native::Native;
 use crate::updates::updates;
-use experiments::online::{self, Course, Record};
+use experiments::record::Record;
+use experiments::scenario::{Describe, Sources, driver};
 use experiments::scratch;
-use sim_compiler::{Compiled, Graph, compile, statistics};
+use sim_compiler::{Compiled, Graph, Part, compile, statistics};
 use sim_measure::{Plan, Recorder, Recording};
 use std::ops::ControlFlow;
+
+/// Weights that are drawn again are not those that pre-training began with.
+const FRESH: u64 = 0x4652_4553_4800_0000;
 
 /// The network of `strategy` as training starts from it: weights drawn from `seed`, and batch normalisations that were
 /// given no statistics with those of the training data of `split_seed`.
@@ -30,7 +34,54 @@ pub fn prepared(
     Ok(graph)
 }
 
-/// Compiles `graph` as `strategy` has it.
+/// The images that a stream is made of, of which it may draw `pool`.
+pub fn sources<'a>(data: &'a Prepared, pool: &'a [usize]) -> Sources<'a> {
+    let sets = &data.loaded.data;
+    Sources {
+        stream: &sets.train,
+        pool,
+        test: &sets.test,
+        classes: sets.classes,
+    }
+}
+
+/// `graph` as it is switched on: outputs that pre-training knew nothing of have weights drawn from `seed`.
+fn switched_on(
+    graph: &Graph,
+    protocol: &Protocol,
+    strategy: &Strategy,
+    seed: u64,
+) -> Result<Graph, Failure> {
+    let classes = strategy.data.set.entry().classes;
+    let fresh = protocol.scenario().map(|s| s.fresh_outputs(classes));
+    let fresh = fresh.unwrap_or_default();
+    let mut graph = graph.clone();
+    let Some(last) = graph.weighted().last().filter(|_| !fresh.is_empty()) else {
+        return Ok(graph);
+    };
+    let drawn = strategy.graph(seed ^ FRESH)?;
+    let outputs = protocol.outputs(classes);
+    let known = graph.nodes()[last].op.parameters().cloned();
+    let (Some(known), Some(new)) = (known, drawn.nodes()[last].op.parameters()) else {
+        return Ok(graph);
+    };
+    for part in [Part::Weights, Part::Bias] {
+        if let (Some(known), Some(new)) = (known.part(part), new.part(part)) {
+            // Weights of a unit stand one row apart: units are the columns.
+            let unit = |(i, pair): (usize, (&f32, &f32))| match fresh.contains(&(i % outputs)) {
+                true => *pair.1,
+                false => *pair.0,
+            };
+            let (known, new) = (known.values(), new.values());
+            let pairs = known.iter().zip(new.iter());
+            let values = pairs.enumerate().map(unit).collect();
+            graph.set_parameter(last, part, values)?;
+        }
+    }
+    Ok(graph)
+}
+
+/// Compiles `graph` as `strategy` has it, for the stream of `seed`.
 ///
 /// # Errors
 /// The compiler's.
@@ -43,8 +94,9 @@ pub fn compiled(
 ) -> Result<Compiled, Failure> {
     // A config that leaves the end of a schedule open has as many updates as can be known.
     let updates = updates(protocol, strategy, data.train_images()).unwrap_or(1);
+    let graph = switched_on(graph, protocol, strategy, seed)?;
     Ok(compile(
-        graph,
+        &graph,
         &options(strategy, &data.normalisation, updates, seed),
     )?)
 }
@@ -53,7 +105,7 @@ pub fn compiled(
 pub fn steps(protocol: &Protocol, data: &Prepared) -> u64 {
     match protocol {
         Protocol::FromScratch(p) => p.epoch_len(data.train_images()) as u64 * u64::from(p.epochs),
-        Protocol::ConceptDrift(drift) => drift.length as u64,
+        Protocol::Scenario(scenario) => scenario.settings().length as u64,
     }
 }
 
@@ -89,7 +141,7 @@ pub fn run(
     let mut device = Native::new(compiled.program(), &mut arena, &layer)
         .map_err(|e| Failure::Core(format!("{e:?}")))?;
     let steps = match protocol {
-        Protocol::ConceptDrift(_) => sim_measure::Protocol::Learn,
+        Protocol::Scenario(_) => sim_measure::Protocol::Learn,
         Protocol::FromScratch(_) => sim_measure::Protocol::Train,
     };
     if records {
@@ -106,15 +158,11 @@ pub fn run(
     let sets = &data.loaded.data;
     let split = data.split(split_seed)?;
     let record = match protocol {
-        Protocol::ConceptDrift(drift) => {
-            let pool = &split.validation;
-            let course = Course {
-                stream: &sets.train,
-                pool,
-                test: &sets.test,
-                seed,
-            };
-            online::run(&mut device, drift, &course, tick)
+        Protocol::Scenario(scenario) => {
+            let sources = sources(data, &split.validation);
+            let plan = scenario.plan(&sources, seed);
+            let window = scenario.settings().window;
+            driver::run(&mut device, &plan, &sources, (window, seed), tick)
         }
         Protocol::FromScratch(protocol) => {
             let train = (&sets.train, split.train.as_slice());

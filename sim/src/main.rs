@@ -56,6 +56,7 @@ fn execute(cli: &Cli) -> Result<(), Failure> {
             items,
             no_cycles,
         } => command::plan::plan(config, board, *items, !*no_cycles, common),
+        Command::Inspect(options) => command::inspect::inspect(options, common),
         Command::Report { folders, out } => command::report::report(folders, out, common),
         Command::Boards { boards } => command::boards::boards(boards, common),
         Command::Emulate(options) => command::emulate::emulate(options, common),

@@ -1,6 +1,5 @@
 //! From finished parts to the report's data: means over seeds, costs on every board.
 
-use crate::command::run::drift_at;
 use crate::config::{Config, Protocol, Strategy};
 use crate::costs;
 use crate::cycles::Cycles;
@@ -9,6 +8,7 @@ use crate::failure::Failure;
 use crate::offers::{Offer, Offers};
 use crate::parts::{Origin, Part};
 use crate::results;
+use experiments::scenario::Describe;
 use sim_mcu::Region;
 use sim_report::{BillItem, Estimate, Memory, Run, SCHEMA, SampleRow, StrategySummary, Summary};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub fn assemble(
         samples: Vec::new(),
         bills: Vec::new(),
         kernels: Vec::new(),
-        drift_at: drift_at(&config.experiment),
+        drift_at: drift_at(config),
         notes: notes(config, data, &origins),
         about: about(config, data, &origins),
     };
@@ -76,6 +76,14 @@ fn dataset(data: &[Prepared]) -> String {
         }
     }
     names.join("+")
+}
+
+/// The first sample of the first drift, where something drifts.
+fn drift_at(config: &Config) -> Option<u64> {
+    let classes = config.strategies.first()?.data.set.entry().classes;
+    let phases = config.experiment.scenario()?.phases(classes);
+    let drift = phases.iter().find(|phase| phase.drift)?;
+    Some(drift.start as u64)
 }
 
 /// The pre-trained networks that repetitions began with, each once.
@@ -141,7 +149,7 @@ fn what_varies(config: &Config) -> Option<String> {
         return None;
     }
     let draws = match &config.experiment {
-        Protocol::ConceptDrift(_) => "stream, held-out images and replay",
+        Protocol::Scenario(_) => "stream, held-out images and replay",
         Protocol::FromScratch(_) => "initial weights and order of samples",
     };
     Some(match &config.pretrain {
@@ -211,7 +219,13 @@ fn summarise(
     };
     let prepared = data.iter().find(|d| d.plan == strategy.data);
     if let (Some(prepared), true) = (prepared, fits) {
-        results::enter(&mut entry, &config.experiment, prepared, parts);
+        results::enter(
+            &mut entry,
+            &config.experiment,
+            drift_at(config),
+            prepared,
+            parts,
+        );
     }
     entry
 }
@@ -250,7 +264,7 @@ fn rows(strategy: &Strategy, offer: &Offer, parts: &Finished, samples: &mut Vec<
             prequential: row.prequential,
             test_accuracy: row.test_accuracy,
             buffer_len: row.stored,
-            drift: row.drifted,
+            drift: row.concept > 0,
         }));
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::cache::{self, CODE};
 use crate::failure::Failure;
-use experiments::online::Record;
+use experiments::record::Record;
 use serde::{Deserialize, Serialize};
 use sim_measure::Recording;
 use std::collections::BTreeMap;

@@ -2,11 +2,13 @@
 //! the checkpoint that saves doing it twice.
 
 use crate::cache;
-use crate::config::{DataPlan, Model, PretrainPlan, Strategy, digest, with_period};
+use crate::config::{DataPlan, Model, PretrainPlan, Protocol, Strategy, digest, with_period};
 use crate::data::Prepared;
 use crate::failure::Failure;
 use crate::lock::Lock;
 use crate::native::Native;
+use experiments::data::Images;
+use experiments::scenario::concept::Concept;
 use experiments::scratch::{self, FromScratch};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
@@ -20,6 +22,8 @@ struct Key<'a> {
     code: &'static str,
     model: &'a Model,
     loss: LossSpec,
+    /// What is learnt, where it is not all classes as they are.
+    concept: Option<Concept>,
     data: &'a DataPlan,
     digests: &'a [(String, String)],
     epochs: u32,
@@ -42,12 +46,19 @@ pub struct Pretrained {
 }
 
 /// The digest of all that decides the network of `strategy` that `plan` and `seed` make.
-pub fn key(strategy: &Strategy, plan: &PretrainPlan, data: &Prepared, seed: u64) -> String {
+fn key(
+    strategy: &Strategy,
+    plan: &PretrainPlan,
+    concept: &Concept,
+    data: &Prepared,
+    seed: u64,
+) -> String {
     digest(&Key {
         code: cache::CODE,
         model: &strategy.model,
         loss: strategy.pretrain_loss,
-        data: &strategy.data,
+        concept: Some(concept.clone()).filter(|c| !c.is_plain()),
+        data: &data.plan,
         digests: &data.loaded.data.digests,
         epochs: plan.epochs,
         limit: plan.limit,
@@ -56,20 +67,22 @@ pub fn key(strategy: &Strategy, plan: &PretrainPlan, data: &Prepared, seed: u64)
     })
 }
 
-/// Has the network of `strategy` pre-trained as `plan` says, from a checkpoint where there is one. Where another process
+/// Has the network of `strategy` pre-trained on `data` as `plan` says, on what `protocol` has it know before, from a
+/// checkpoint where there is one. Where another process
 /// makes that checkpoint, `busy` is called once and its end waited for.
 ///
 /// # Errors
 /// [`Failure`]; a checkpoint that is damaged is made again.
 pub fn pretrain(
     strategy: &Strategy,
-    plan: &PretrainPlan,
+    (plan, protocol): (&PretrainPlan, &Protocol),
     data: &Prepared,
     seed: u64,
     busy: impl FnOnce(),
     tick: &dyn Fn() -> ControlFlow<()>,
 ) -> Result<Option<Pretrained>, Failure> {
-    let key = key(strategy, plan, data, seed);
+    let concept = protocol.before(data.loaded.data.classes);
+    let key = key(strategy, plan, &concept, data, seed);
     let mut graph = crate::job::prepared(strategy, data, (seed, seed))?;
     let path = path(&key);
     let stored = |graph: &mut Graph| std::fs::read(&path).ok().and_then(|b| read(&b, graph));
@@ -94,7 +107,8 @@ pub fn pretrain(
     let (accuracy, cached) = match stored(&mut graph) {
         Some(accuracy) => (accuracy, true),
         None => {
-            let Some(accuracy) = train(&mut graph, strategy, plan, data, seed, tick)? else {
+            let Some(accuracy) = train(&mut graph, strategy, (plan, &concept), data, seed, tick)?
+            else {
                 return Ok(None);
             };
             cache::write(&path, &write(&graph, accuracy))?;
@@ -120,19 +134,34 @@ fn path(key: &str) -> PathBuf {
 fn train(
     graph: &mut Graph,
     strategy: &Strategy,
-    plan: &PretrainPlan,
+    (plan, concept): (&PretrainPlan, &Concept),
     data: &Prepared,
     seed: u64,
     tick: &dyn Fn() -> ControlFlow<()>,
 ) -> Result<Option<f32>, Failure> {
     let split = data.split(seed)?;
+    let sets = &data.loaded.data;
+    let whole: Vec<usize> = (0..sets.test.len()).collect();
+    // All classes as they are need no copy.
+    let made: Option<(Images, Images)> = match concept.is_plain() {
+        true => None,
+        false => Some((
+            concept.made(&sets.train, &split.train, seed)?,
+            concept.made(&sets.test, &whole, seed)?,
+        )),
+    };
+    let all: Vec<usize> = (0..made.as_ref().map_or(0, |(train, _)| train.len())).collect();
+    let (train, pool, test) = match &made {
+        Some((train, test)) => (train, &all, test),
+        None => (&sets.train, &split.train, &sets.test),
+    };
     let protocol = FromScratch {
         epochs: plan.epochs,
         evaluate_every: 0,
         limit: plan.limit,
         window: 1000,
     };
-    let samples = protocol.epoch_len(split.train.len()) as u64 * u64::from(plan.epochs);
+    let samples = protocol.epoch_len(pool.len()) as u64 * u64::from(plan.epochs);
     let updates = (samples / u64::from(plan.training.batch.max(1))).min(u64::from(u32::MAX)) as u32;
     let options = Options {
         scheme: Scheme::Full,
@@ -151,7 +180,7 @@ fn train(
     let layer = |list, call| compiled.layer(list, call).to_owned();
     let mut device = Native::new(compiled.program(), &mut arena, &layer)
         .map_err(|e| Failure::Core(format!("{e:?}")))?;
-    let train = (&data.loaded.data.train, split.train.as_slice());
+    let train = (train, pool.as_slice());
     let Some(record) = scratch::run(&mut device, &protocol, train, None, seed, tick) else {
         return Ok(None);
     };
@@ -162,8 +191,8 @@ fn train(
             reason: stop.reason,
         });
     }
-    let accuracy = scratch::accuracy(&mut device, &data.loaded.data.test)
-        .map_err(|stop| Failure::Core(stop.reason))?;
+    let accuracy =
+        scratch::accuracy(&mut device, test).map_err(|stop| Failure::Core(stop.reason))?;
     let trained: Vec<Vec<f32>> = (0..compiled.parameters.len())
         .map(|i| device.learner().parameter(i).unwrap_or(&[]).to_vec())
         .collect();

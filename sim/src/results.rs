@@ -8,23 +8,30 @@ use crate::data::Prepared;
 use crate::outcome::Finished;
 use crate::parts::Part;
 use experiments::metrics::{Recovery, drift_metrics, guessing};
+use experiments::scenario::Describe;
 use experiments::statistics::survival::{Survival, Time};
 use sim_report::{AccuracySummary, Estimate, Stop, StrategySummary, estimate};
 
 /// Enters what `parts` reached into the summary of a strategy that fits its board.
-pub fn enter(entry: &mut StrategySummary, protocol: &Protocol, data: &Prepared, parts: &Finished) {
-    let (drift, guess) = match protocol {
-        Protocol::ConceptDrift(drift) => {
+pub fn enter(
+    entry: &mut StrategySummary,
+    protocol: &Protocol,
+    drift: Option<u64>,
+    data: &Prepared,
+    parts: &Finished,
+) {
+    let guess = match protocol {
+        Protocol::Scenario(scenario) => {
             let test = &data.loaded.data.test;
-            let images = match drift.test_images {
+            let images = match scenario.settings().test_images {
                 0 => test.len(),
                 count => count,
             };
-            (Some(drift.drift_at as u64), guessing(test.labels(), images))
+            guessing(test.labels(), images)
         }
         Protocol::FromScratch(scratch) => {
             entry.samples_per_epoch = Some(scratch.epoch_len(data.train_images()) as u64);
-            (None, 0.0)
+            0.0
         }
     };
     entry.stopped = stopped(parts);
@@ -133,7 +140,7 @@ fn stopped(parts: &Finished) -> Option<Stop> {
 mod tests {
     use super::*;
     use experiments::device;
-    use experiments::online::{Record, Row};
+    use experiments::record::{Record, Row};
 
     /// A repetition that was measured at these samples, and diverged at `stop`.
     fn part(curve: &[(u64, f32)], stop: Option<u64>) -> Part {
@@ -145,7 +152,10 @@ mod tests {
             prequential: 0.0,
             test_accuracy: Some(accuracy),
             stored: 0,
-            drifted: sample >= 100,
+            sets: Vec::new(),
+            phase: u16::from(sample >= 100),
+            concept: u16::from(sample >= 100),
+            detected: false,
         };
         let stop = stop.map(|at| {
             let (layer, reason) = ("dense_1".to_owned(), "it exploded".to_owned());

@@ -83,7 +83,7 @@ impl Samples {
         statistics::estimate(&mut graph, &normalisation, &given)?;
         let compiled = compile(&graph, &options(strategy, &normalisation, 1, seed))?;
         let protocol = match config.experiment {
-            Protocol::ConceptDrift(_) => sim_measure::Protocol::Learn,
+            Protocol::Scenario(_) => sim_measure::Protocol::Learn,
             Protocol::FromScratch(_) => sim_measure::Protocol::Train,
         };
         let recording = sim_measure::seeded(&compiled.program(), protocol, &samples, MOMENTS);

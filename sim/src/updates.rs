@@ -2,13 +2,14 @@
 //! to know before it begins.
 
 use crate::config::{Protocol, Strategy};
+use experiments::scenario::Describe;
 use sim_compiler::{PolicySpec, Trigger};
 
 /// Samples that `strategy` learns from in a whole run, with `images` to train on; `None` where predictions decide that.
 pub fn learnt(protocol: &Protocol, strategy: &Strategy, images: usize) -> Option<u64> {
     match protocol {
         Protocol::FromScratch(p) => Some(p.epoch_len(images) as u64 * u64::from(p.epochs)),
-        Protocol::ConceptDrift(drift) => of_stream(strategy, drift.length as u64),
+        Protocol::Scenario(scenario) => of_stream(strategy, scenario.settings().length as u64),
     }
 }
 
@@ -54,7 +55,7 @@ mod tests {
     use crate::native::Native;
     use experiments::data::{DataSet, Normalisation};
     use experiments::device::Device;
-    use experiments::stream::ConceptDrift;
+    use experiments::scenario::Scenario;
     use runtime_shared::kernels::Shape;
     use sim_compiler::options::DetectorSpec;
     use sim_compiler::{LossSpec, Online, Scheme, Training, compile};
@@ -82,14 +83,9 @@ mod tests {
     }
 
     fn protocol(length: usize) -> Protocol {
-        Protocol::ConceptDrift(ConceptDrift {
-            length,
-            drift_at: 1,
-            swap: [0, 1],
-            evaluate_every: 5,
-            test_images: 1,
-            window: 1,
-        })
+        let drift = format!("length = {length}\ndrift_at = 1\nswap = [0, 1]");
+        let drift = toml::from_str(&drift).expect("it parses");
+        Protocol::Scenario(Scenario::ConceptDrift(drift))
     }
 
     /// What the core counts when it goes through such a stream.

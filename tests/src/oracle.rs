@@ -52,6 +52,13 @@ impl<'g> Oracle<'g> {
         values.swap_remove(self.graph.output())
     }
 
+    /// The outputs for an input that is normalised already, with the softmax or sigmoid that may be last.
+    pub fn infer(&self, input: Vec<f64>) -> Vec<f64> {
+        let in_loss = |_: &Op| false;
+        let mut values = self.evaluate(input, None, in_loss);
+        values.swap_remove(self.graph.output())
+    }
+
     /// How far the surest probability of the network is from 1: of a softmax, or of a sigmoid at the end.
     /// Subtracting what is close to 1 from 1 costs digits.
     pub fn doubt(&self, options: &Options, sample: &[u8], dropout: Option<Rng>) -> f64 {
@@ -75,20 +82,30 @@ impl<'g> Oracle<'g> {
     }
 
     /// What each node computes.
-    fn values(&self, options: &Options, sample: &[u8], mut dropout: Option<Rng>) -> Vec<Vec<f64>> {
+    fn values(&self, options: &Options, sample: &[u8], dropout: Option<Rng>) -> Vec<Vec<f64>> {
+        let input = pixels(sample, &options.normalisation);
+        self.evaluate(input, dropout, |op| is_part_of(options.loss, op))
+    }
+
+    /// What each node computes; `left_out` says whether the last one is part of the loss instead.
+    fn evaluate(
+        &self,
+        given: Vec<f64>,
+        mut dropout: Option<Rng>,
+        left_out: impl Fn(&Op) -> bool,
+    ) -> Vec<Vec<f64>> {
         let nodes = self.graph.nodes();
         let mut values: Vec<Vec<f64>> = Vec::new();
         for (id, node) in nodes.iter().enumerate() {
             let input = |i: usize| -> &[f64] { &values[node.inputs[i]] };
             let shape = |i: usize| nodes[node.inputs[i]].shape;
-            let in_loss = id == self.graph.output() && is_part_of(options.loss, &node.op);
+            let in_loss = id == self.graph.output() && left_out(&node.op);
             let value = match &node.op {
                 _ if in_loss => input(0).to_vec(),
                 Op::Input(_) => {
                     let before = nodes[..id].iter().filter(|n| matches!(n.op, Op::Input(_)));
                     let at: usize = before.map(|n| n.shape.len()).sum();
-                    let pixels = pixels(sample, &options.normalisation);
-                    pixels[at..at + node.shape.len()].to_vec()
+                    given[at..at + node.shape.len()].to_vec()
                 }
                 Op::Dense(_) => self.dense(id, input(0), node.shape.c),
                 Op::Conv2d(Conv2d { window, .. }) => {

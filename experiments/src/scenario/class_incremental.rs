@@ -90,19 +90,26 @@ impl Describe for ClassIncremental {
         Concept::of(classes, &self.old(classes))
     }
 
-    fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {
-        let classes = sources.classes;
-        let old = Concept::of(classes, &self.old(classes));
-        let new = Concept::of(classes, &self.new);
+    fn fresh_outputs(&self, _: usize) -> Vec<usize> {
+        self.new.clone()
+    }
+
+    fn phases(&self, _: usize) -> Vec<Phase> {
         let phase = |name: &str, start, drift| Phase {
             name: name.to_owned(),
             start,
             drift,
         };
-        let phases = vec![
+        vec![
             phase("old classes", 0, false),
             phase("all classes", self.new_from, true),
-        ];
+        ]
+    }
+
+    fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {
+        let classes = sources.classes;
+        let old = Concept::of(classes, &self.old(classes));
+        let new = Concept::of(classes, &self.new);
         let sets = vec![
             ("old classes".to_owned(), 0, 0),
             ("new classes".to_owned(), 1, 1),
@@ -118,7 +125,7 @@ impl Describe for ClassIncremental {
             Parts {
                 concepts: vec![old, new],
                 sets,
-                phases,
+                phases: self.phases(classes),
             },
             &self.settings(),
             sources,

@@ -4,9 +4,10 @@
 //! and which label each has; what comes when is the scenario's business.
 
 use super::corruption::{Corruption, SEVERITIES, turned};
-use crate::data::{Images, Shape};
+use crate::data::{Error, Images, Shape};
 use runtime_shared::rng::Rng;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 
 const PERMUTATION: u64 = 0x5045_524d;
@@ -27,7 +28,7 @@ pub enum View {
 }
 
 /// What samples are like.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Concept {
     /// The label of each class of the data set; `None` for classes that do not turn up.
     pub labels: Vec<Option<u8>>,
@@ -88,6 +89,35 @@ impl Concept {
         self.labels.get(usize::from(class)).copied().flatten()
     }
 
+    /// Labels are below this.
+    pub fn most(&self) -> usize {
+        let labels = self.labels.iter().flatten();
+        labels
+            .map(|label| usize::from(*label) + 1)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Whether it is all classes as they are.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::plain(self.labels.len())
+    }
+
+    /// Images of their own for what this concept makes of those of `pool`, in the run of `seed`.
+    ///
+    /// # Errors
+    /// None that a pool of these images has.
+    pub fn made(&self, images: &Images, pool: &[usize], seed: u64) -> Result<Images, Error> {
+        let pool = self.pool(images, pool);
+        let lens = Lens::new(&self.view, images.shape(), seed);
+        let mut pixels = Vec::with_capacity(pool.len() * images.shape().len());
+        for &i in &pool {
+            pixels.extend_from_slice(&lens.look(images.image(i), i as u64));
+        }
+        let label = |&i: &usize| self.label(images.label(i)).unwrap_or_default();
+        Images::new(images.shape(), pixels, pool.iter().map(label).collect())
+    }
+
     /// Those of `pool` whose class turns up.
     pub fn pool(&self, images: &Images, pool: &[usize]) -> Vec<usize> {
         let turns_up = |&&i: &&usize| self.label(images.label(i)).is_some();
@@ -145,7 +175,7 @@ impl Lens {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Change {
     /// Two labels mean each other.
-    Swap([usize; 2]),
+    Swap(#[serde(deserialize_with = "two_labels")] [usize; 2]),
     /// The pixels of all images come in another order.
     Permute(u32),
     /// Images are turned by so many degrees.
@@ -157,6 +187,17 @@ pub enum Change {
         /// 1 to 5.
         severity: u8,
     },
+}
+
+/// Exactly two: a list's third entry would be passed over.
+pub(super) fn two_labels<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<[usize; 2], D::Error> {
+    let labels = Vec::<usize>::deserialize(deserializer)?;
+    let count = labels.len();
+    labels
+        .try_into()
+        .map_err(|_| D::Error::invalid_length(count, &"a list of two labels"))
 }
 
 impl Change {

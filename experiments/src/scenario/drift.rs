@@ -1,9 +1,9 @@
 //! Concept drift: from one moment on, the world is another, at once or by and by, for good or for a while.
 
-use super::concept::{Change, Concept};
+use super::concept::{Change, Concept, two_labels};
 use super::plan::{Parts, Phase, Plan, Settings, Sources, lay_out};
 use super::{Describe, Problem, defaults};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How the new concept takes over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,11 @@ pub struct ConceptDrift {
     #[serde(default)]
     pub profile: Profile,
     /// The two labels that are swapped; 4 and 6 unless there is another change.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "some_two_labels"
+    )]
     pub swap: Option<[usize; 2]>,
     /// What changes, if not two labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +67,12 @@ pub struct ConceptDrift {
     /// The share of samples whose label is ever known.
     #[serde(default = "defaults::labelled")]
     pub labelled: f64,
+}
+
+fn some_two_labels<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<[usize; 2]>, D::Error> {
+    two_labels(deserializer).map(Some)
 }
 
 impl ConceptDrift {
@@ -100,36 +110,6 @@ impl ConceptDrift {
                 (1, f64::from(u8::from(new)))
             }
         }
-    }
-
-    fn phases(&self) -> Vec<Phase> {
-        let phase = |name: &str, start, drift| Phase {
-            name: name.to_owned(),
-            start,
-            drift,
-        };
-        let mut phases = vec![phase("before", 0, false)];
-        match self.profile {
-            Profile::Abrupt => phases.push(phase("after", self.drift_at, true)),
-            Profile::Gradual { width } => {
-                phases.push(phase("transition", self.drift_at - width / 2, true));
-                phases.push(phase("after", self.drift_at + width.div_ceil(2), false));
-            }
-            Profile::Incremental { width } => {
-                phases.push(phase("transition", self.drift_at, true));
-                phases.push(phase("after", self.drift_at + width, false));
-            }
-            Profile::Recurring { period } => {
-                let starts = (self.drift_at..self.length).step_by(period);
-                let names = ["new", "old"].iter().cycle();
-                phases.extend(
-                    starts
-                        .zip(names)
-                        .map(|(start, name)| phase(name, start, true)),
-                );
-            }
-        }
-        phases
     }
 }
 
@@ -199,6 +179,36 @@ impl Describe for ConceptDrift {
         Concept::plain(classes)
     }
 
+    fn phases(&self, _: usize) -> Vec<Phase> {
+        let phase = |name: &str, start, drift| Phase {
+            name: name.to_owned(),
+            start,
+            drift,
+        };
+        let mut phases = vec![phase("before", 0, false)];
+        match self.profile {
+            Profile::Abrupt => phases.push(phase("after", self.drift_at, true)),
+            Profile::Gradual { width } => {
+                phases.push(phase("transition", self.drift_at - width / 2, true));
+                phases.push(phase("after", self.drift_at + width.div_ceil(2), false));
+            }
+            Profile::Incremental { width } => {
+                phases.push(phase("transition", self.drift_at, true));
+                phases.push(phase("after", self.drift_at + width, false));
+            }
+            Profile::Recurring { period } => {
+                let starts = (self.drift_at..self.length).step_by(period);
+                let names = ["new", "old"].iter().cycle();
+                phases.extend(
+                    starts
+                        .zip(names)
+                        .map(|(start, name)| phase(name, start, true)),
+                );
+            }
+        }
+        phases
+    }
+
     fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {
         let concepts = self.concepts(sources.classes);
         let degrees = concepts.len() - 1;
@@ -221,7 +231,7 @@ impl Describe for ConceptDrift {
         let parts = Parts {
             concepts,
             sets,
-            phases: self.phases(),
+            phases: self.phases(sources.classes),
         };
         lay_out(parts, &self.settings(), sources, seed, shares, weights)
     }

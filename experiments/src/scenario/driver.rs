@@ -6,45 +6,10 @@ use super::plan::{HeldOut, Plan, Sources};
 use crate::data::Images;
 use crate::device::{Device, Stop};
 use crate::metrics::Window;
+use crate::record::{Record, Row};
 use runtime_shared::learner::Step;
-use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
-
-/// What happened at one sample.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// Its place in the stream, from 0.
-    pub sample: u64,
-    /// Its label, as its concept has it.
-    pub label: u16,
-    /// What was predicted before learning.
-    pub prediction: u16,
-    /// Mean loss of what was replayed; `None` where nothing was.
-    pub loss: Option<f32>,
-    /// Prequential accuracy over the window.
-    pub prequential: f32,
-    /// Accuracy on held-out images, where it was measured: that of each set by its share.
-    pub test_accuracy: Option<f32>,
-    /// Accuracy on each held-out set, where it was measured; not a number for sets without images.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sets: Vec<f32>,
-    /// Samples in the replay buffer.
-    pub stored: u32,
-    /// The phase that it lies in.
-    pub phase: u16,
-    /// Whether the device detected a drift.
-    pub detected: bool,
-}
-
-/// One repetition of one strategy.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// What happened, sample by sample.
-    pub rows: Vec<Row>,
-    /// Where and why it ended early.
-    pub stop: Option<(u64, Stop)>,
-}
 
 /// Runs `plan` through `device`, with `window` samples in the window of the prequential accuracy. `tick` is told of every
 /// sample and may end the run, upon which nothing is given.
@@ -82,11 +47,38 @@ pub fn run<D: Device>(
     Some(record)
 }
 
+/// The samples of a plan, made when they are asked for.
+pub struct Samples<'a> {
+    plan: &'a Plan,
+    stream: &'a Images,
+    lenses: Vec<Lens>,
+}
+
+impl<'a> Samples<'a> {
+    /// Those of `plan`, made of the images of `stream` in the run of `seed`.
+    pub fn new(plan: &'a Plan, stream: &'a Images, seed: u64) -> Self {
+        let lens = |concept: &Concept| Lens::new(&concept.view, stream.shape(), seed);
+        Self {
+            plan,
+            stream,
+            lenses: plan.concepts.iter().map(lens).collect(),
+        }
+    }
+
+    /// The bytes and the label of sample `t`; `None` past the end.
+    pub fn get(&self, t: usize) -> Option<(Cow<'a, [u8]>, usize)> {
+        let event = self.plan.events.get(t)?;
+        let label = self.plan.label(event, self.stream)?;
+        let image = self.stream.image(event.image);
+        let bytes = self.lenses[event.concept].look(image, event.image as u64);
+        Some((bytes, usize::from(label)))
+    }
+}
+
 /// A plan on its way.
 struct Stage<'a> {
     plan: &'a Plan,
-    sources: &'a Sources<'a>,
-    lenses: Vec<Lens>,
+    samples: Samples<'a>,
     held: Vec<Held<'a>>,
     /// The first sample whose label was not looked for yet. Labels come in the order of their samples.
     unlabelled: usize,
@@ -99,34 +91,19 @@ impl<'a> Stage<'a> {
         sources: &'a Sources<'a>,
         seed: u64,
     ) -> Result<Self, Stop> {
-        let lens = |concept: &Concept| Lens::new(&concept.view, sources.stream.shape(), seed);
-        let lenses: Vec<Lens> = plan.concepts.iter().map(lens).collect();
-        let held = Held::all(device, plan, sources.test, &lenses)?;
+        let samples = Samples::new(plan, sources.stream, seed);
+        let held = Held::all(device, plan, sources.test, &samples.lenses)?;
         Ok(Self {
             plan,
-            sources,
-            lenses,
+            samples,
             held,
             unlabelled: 0,
         })
     }
 
-    fn look(&self, t: usize) -> (Cow<'a, [u8]>, usize) {
-        let event = &self.plan.events[t];
-        let image = self.sources.stream.image(event.image);
-        let label = self
-            .plan
-            .label(event, self.sources.stream)
-            .unwrap_or_default();
-        (
-            self.lenses[event.concept].look(image, event.image as u64),
-            usize::from(label),
-        )
-    }
-
     fn sample<D: Device>(&mut self, device: &mut D, t: usize) -> Result<Row, Stop> {
         let event = &self.plan.events[t];
-        let (sample, label) = self.look(t);
+        let (sample, label) = self.samples.get(t).unwrap_or_default();
         let now = event.label_at == Some(t);
         // A sample that is learnt from at once is predicted by learning.
         let mut prediction = if now {
@@ -140,7 +117,7 @@ impl<'a> Stage<'a> {
                 Some(at) if at > t => break,
                 None => {}
                 Some(_) => {
-                    let (sample, label) = self.look(self.unlabelled);
+                    let (sample, label) = self.samples.get(self.unlabelled).unwrap_or_default();
                     let step = device.learn(&sample, label)?;
                     if self.unlabelled == t {
                         prediction = Some(step.prediction);
@@ -161,6 +138,7 @@ impl<'a> Stage<'a> {
             sets: Vec::new(),
             stored: steps.last().map_or(0, |step| step.stored),
             phase: event.phase as u16,
+            concept: event.concept as u16,
             detected: steps.iter().any(|step| step.drift),
         };
         if let Some(weights) = &event.measure {
@@ -176,6 +154,9 @@ impl<'a> Stage<'a> {
                 .zip(&row.sets)
                 .filter(|(weight, _)| **weight > 0.0);
             row.test_accuracy = Some(parts.map(|(weight, accuracy)| weight * accuracy).sum());
+            if row.sets.len() == 1 {
+                row.sets.clear();
+            }
         }
         Ok(row)
     }

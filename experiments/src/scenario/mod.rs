@@ -17,11 +17,12 @@ mod transfer;
 
 pub use class_incremental::ClassIncremental;
 pub use drift::{ConceptDrift, Profile};
-pub use plan::{Plan, Settings, Sources};
+pub use plan::{Phase, Plan, Settings, Sources};
 pub use tasks::{Sequence, Tasks};
 pub use transfer::Transfer;
 
 use concept::Concept;
+use serde::de::MapAccess;
 use serde::{Deserialize, Serialize};
 
 /// The key that is wrong, and what is wrong with it.
@@ -46,12 +47,26 @@ pub trait Describe {
         classes
     }
 
+    /// Output units whose weights are drawn again before the stream begins, because pre-training knew nothing of them.
+    fn fresh_outputs(&self, classes: usize) -> Vec<usize> {
+        let _ = classes;
+        Vec::new()
+    }
+
+    /// Whether the network must know something before.
+    fn needs_pretraining(&self) -> bool {
+        true
+    }
+
+    /// The stretches of the stream for a data set of `classes`, in order; the first starts at 0.
+    fn phases(&self, classes: usize) -> Vec<Phase>;
+
     /// What happens in the run of `seed`.
     fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan;
 }
 
 macro_rules! scenarios {
-    ($($(#[$doc:meta])* $Name:ident;)*) => {
+    ($($(#[$doc:meta])* $Name:ident $name:literal;)*) => {
         /// A scenario, by its name in configs.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -60,6 +75,26 @@ macro_rules! scenarios {
         }
 
         impl Scenario {
+            /// Their names in configs.
+            pub const NAMES: &[&str] = &[$($name),*];
+
+            /// The scenario called `name` from the value that stands beside it in `map`; `None` where there is no such
+            /// scenario.
+            ///
+            /// # Errors
+            /// The map's, which know the place.
+            pub fn next_value<'de, A: MapAccess<'de>>(name: &str, map: &mut A) -> Result<Option<Self>, A::Error> {
+                Ok(match name {
+                    $($name => Some(Self::$Name(map.next_value()?)),)*
+                    _ => None,
+                })
+            }
+
+            /// Its name in configs.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$Name(_) => $name,)* }
+            }
+
             fn inner(&self) -> &dyn Describe {
                 match self { $(Self::$Name(scenario) => scenario,)* }
             }
@@ -69,13 +104,13 @@ macro_rules! scenarios {
 
 scenarios! {
     /// The world changes in the middle of a stream.
-    ConceptDrift;
+    ConceptDrift "concept_drift";
     /// Classes turn up that were not known.
-    ClassIncremental;
+    ClassIncremental "class_incremental";
     /// Another task on the same outputs.
-    Transfer;
+    Transfer "transfer";
     /// Tasks one after the other.
-    Tasks;
+    Tasks "tasks";
 }
 
 impl Describe for Scenario {
@@ -93,6 +128,18 @@ impl Describe for Scenario {
 
     fn outputs(&self, classes: usize) -> usize {
         self.inner().outputs(classes)
+    }
+
+    fn fresh_outputs(&self, classes: usize) -> Vec<usize> {
+        self.inner().fresh_outputs(classes)
+    }
+
+    fn needs_pretraining(&self) -> bool {
+        self.inner().needs_pretraining()
+    }
+
+    fn phases(&self, classes: usize) -> Vec<Phase> {
+        self.inner().phases(classes)
     }
 
     fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {

@@ -153,16 +153,25 @@ impl Describe for Tasks {
         first.map_or_else(|| Concept::plain(classes), |(_, concept)| concept)
     }
 
+    fn needs_pretraining(&self) -> bool {
+        false
+    }
+
+    fn phases(&self, classes: usize) -> Vec<Phase> {
+        let tasks = self.tasks(classes);
+        let count = tasks.len();
+        let phase = |(i, (name, _)): (usize, (String, Concept))| Phase {
+            name,
+            start: (i * self.length).div_ceil(count),
+            drift: i > 0,
+        };
+        tasks.into_iter().enumerate().map(phase).collect()
+    }
+
     fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {
         let (names, concepts): (Vec<String>, Vec<Concept>) =
             self.tasks(sources.classes).into_iter().unzip();
         let tasks = concepts.len();
-        let phase = |(i, name): (usize, &String)| Phase {
-            name: name.clone(),
-            start: (i * self.length).div_ceil(tasks),
-            drift: i > 0,
-        };
-        let phases = names.iter().enumerate().map(phase).collect();
         let sets = names
             .into_iter()
             .enumerate()
@@ -183,7 +192,7 @@ impl Describe for Tasks {
         let parts = Parts {
             concepts,
             sets,
-            phases,
+            phases: self.phases(sources.classes),
         };
         lay_out(parts, &self.settings(), sources, seed, shares, weights)
     }

@@ -80,18 +80,21 @@ impl Describe for Transfer {
         }
     }
 
-    fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {
-        let task = Concept::renumbered(sources.classes, &self.to);
-        let phase = Phase {
+    fn phases(&self, _: usize) -> Vec<Phase> {
+        vec![Phase {
             name: "new task".to_owned(),
             start: 0,
             drift: false,
-        };
+        }]
+    }
+
+    fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {
+        let task = Concept::renumbered(sources.classes, &self.to);
         let sets = vec![("new task".to_owned(), 0, 0)];
         let parts = Parts {
             concepts: vec![task],
             sets,
-            phases: vec![phase],
+            phases: self.phases(sources.classes),
         };
         lay_out(
             parts,

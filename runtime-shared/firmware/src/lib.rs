@@ -19,11 +19,15 @@ pub mod machine;
 pub mod rtt;
 #[cfg(not(any(feature = "rtt", feature = "serial")))]
 pub mod semihosting;
+#[cfg(target_arch = "arm")]
+mod setup;
 #[cfg(all(feature = "serial", not(feature = "rtt")))]
 pub mod uart;
 
 /// Serves the host until it asks for the end.
 pub fn run() {
+    #[cfg(target_arch = "arm")]
+    setup::run();
     let Some(pool) = machine::take_pool() else {
         return;
     };

@@ -116,6 +116,16 @@ pub enum Register {
     DwtControl = 0xe000_1000,
     /// DWT cycle count (C1.8.8).
     DwtCycles = 0xe000_1004,
+    /// Configuration and control (B3.2.8).
+    Configuration = 0xe000_ed14,
+    /// Size of the cache that is selected (B4.8.2).
+    CacheSize = 0xe000_ed80,
+    /// Selects a cache (B4.8.3).
+    CacheSelect = 0xe000_ed84,
+    /// Empties the cache of instructions (B2.2.7).
+    InstructionCacheInvalidate = 0xe000_ef50,
+    /// Empties a line of the cache of data (B2.2.7).
+    DataCacheInvalidate = 0xe000_ef60,
 }
 
 #[cfg(target_arch = "arm")]
@@ -129,17 +139,25 @@ impl Register {
 
     /// Sets it.
     pub fn write(self, value: u32) {
-        // SAFETY: these registers count and interrupt; none of them can change memory that Rust owns.
+        // SAFETY: these registers count, interrupt and rule caches; none of them can change memory that Rust owns. The cache of
+        // data is emptied while it is off, so that nothing is lost.
         unsafe { (self as usize as *mut u32).write_volatile(value) }
     }
 }
 
+/// Waits until caches and memory agree, and fetches again what comes next.
+#[cfg(target_arch = "arm")]
+pub fn barrier() {
+    // SAFETY: barriers change nothing that Rust knows of.
+    unsafe { core::arch::asm!("dsb", "isb", options(nostack)) }
+}
+
 /// A register of a peripheral.
-#[cfg(all(feature = "serial", not(feature = "rtt")))]
+#[cfg(target_arch = "arm")]
 #[derive(Clone, Copy)]
 pub struct Peripheral(usize);
 
-#[cfg(all(feature = "serial", not(feature = "rtt")))]
+#[cfg(target_arch = "arm")]
 impl Peripheral {
     /// The register at `address`, in the region that the architecture sets aside for peripherals
     /// (Armv7-M ARM, B3.1): what lies outside is brought into it.
@@ -155,7 +173,7 @@ impl Peripheral {
 
     /// Sets it.
     pub fn write(self, value: u32) {
-        // SAFETY: as above. The writes of `uart` start nothing that writes memory by itself.
+        // SAFETY: as above. The writes of `setup` and `uart` start nothing that writes memory by itself.
         unsafe { (self.0 as *mut u32).write_volatile(value) }
     }
 }

@@ -107,10 +107,6 @@ pub struct Uart(());
 impl Uart {
     /// Brings it up.
     pub fn start() -> Self {
-        for &(address, clear, set) in SETUP {
-            let register = Peripheral::at(address);
-            register.write(register.read() & !clear | set);
-        }
         register(REGISTERS.divider).write(DIVIDER);
         for &(offset, value) in REGISTERS.enable {
             register(offset).write(value);

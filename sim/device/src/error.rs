@@ -19,7 +19,7 @@ pub enum Error {
     },
     /// The sources that the firmware is built from are not there.
     #[error(
-        "The sources of the firmware are unavailable: {}: {source}. `sim` looks where it was built; build it in a checkout of the sources that stays there.",
+        "The sources of the firmware are unavailable: {}: {source}. `sim` looks where it was built. Build it in a checkout that stays there, or with the firmware in it: scripts/bundle.",
         path.display()
     )]
     Sources {

@@ -2,7 +2,7 @@
 //!
 //! cargo does the work, in a folder of its own, so that a build in progress elsewhere holds up nothing. All
 //! layouts share what they depend on; each keeps its own ELF file, named by what it was made from: layout, sources, compiler. A file that
-//! is there already is not built again.
+//! is there already is not built again. With the feature `bundled` the library holds images of its own, and builds nothing that it holds.
 
 use crate::error::Error;
 use crate::uart::Uart;
@@ -26,7 +26,15 @@ pub struct Memory {
     pub ram_bytes: u32,
     /// What of it is stack.
     pub stack_bytes: u32,
+    /// What the firmware writes first, so that flash is read as the board's profile says.
+    pub setup: [Option<Write>; MOST_WRITES],
 }
+
+/// A change of a register: its address, bits to clear, bits to set.
+pub type Write = (u32, u32, u32);
+
+/// Registers that the firmware changes first at most, besides those of its serial port.
+pub const MOST_WRITES: usize = 4;
 
 /// How the firmware talks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -57,6 +65,9 @@ impl Firmware<'_> {
     /// # Errors
     /// [`Error::Sources`] without the sources, [`Error::Missing`] without cargo, [`Error::Target`] without the target, [`Error::Build`].
     pub fn build(&self, workspace: &Path, folder: &Path) -> Result<PathBuf, Error> {
+        if let Some(image) = bundled(&self.layout()) {
+            return self.unpack(image, folder);
+        }
         let kept = self.kept(workspace, folder)?;
         if !kept.is_file() {
             self.compile(workspace, folder, &kept)?;
@@ -66,8 +77,28 @@ impl Firmware<'_> {
 
     /// Whether [`build`](Self::build) has nothing to do.
     pub fn is_built(&self, workspace: &Path, folder: &Path) -> bool {
-        self.kept(workspace, folder)
-            .is_ok_and(|path| path.is_file())
+        bundled(&self.layout()).is_some()
+            || self
+                .kept(workspace, folder)
+                .is_ok_and(|path| path.is_file())
+    }
+
+    /// Writes a bundled image to `folder`, for programs that want a file.
+    fn unpack(&self, image: &[u8], folder: &Path) -> Result<PathBuf, Error> {
+        let digest = hex(&Sha256::digest(image)[..8]);
+        let kept = folder.join(format!("{}-{digest}.elf", self.layout()));
+        let fresh = kept.with_extension(format!("{}.part", std::process::id()));
+        let written = match std::fs::read(&kept) {
+            Ok(bytes) if bytes == image => Ok(()),
+            _ => std::fs::create_dir_all(folder)
+                .and_then(|()| std::fs::write(&fresh, image))
+                .and_then(|()| std::fs::rename(&fresh, &kept)),
+        };
+        written.map_err(|source| Error::Read {
+            path: kept.clone(),
+            source,
+        })?;
+        Ok(kept)
     }
 
     /// Where its ELF file is kept.
@@ -82,6 +113,7 @@ impl Firmware<'_> {
         let features = self.talk.feature();
         // One layout after the other, and its file in safety before the next one is linked.
         let _lock = lock(folder)?;
+        let below = folder.join(checkout(workspace));
         let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .current_dir(workspace)
             .args([
@@ -100,7 +132,7 @@ impl Firmware<'_> {
                 "--target",
                 self.target,
             ])
-            .env("CARGO_TARGET_DIR", folder)
+            .env("CARGO_TARGET_DIR", &below)
             .env("SIM_FLASH_ORIGIN", format!("{:#x}", m.flash_origin))
             .env("SIM_FLASH_LENGTH", format!("{:#x}", m.flash_bytes))
             .env("SIM_PROGRAM_ORIGIN", format!("{:#x}", m.program_origin))
@@ -108,6 +140,7 @@ impl Firmware<'_> {
             .env("SIM_RAM_LENGTH", format!("{:#x}", m.ram_bytes))
             .env("SIM_STACK_LENGTH", format!("{:#x}", m.stack_bytes))
             .envs(self.talk.environment())
+            .env("SIM_SETUP", self.setup())
             .env_remove("RUSTFLAGS")
             .output()
             .map_err(|source| Error::Missing {
@@ -124,7 +157,7 @@ impl Firmware<'_> {
                 Error::Build { target, output }
             });
         }
-        let built = folder.join(self.target).join(profile(self.target));
+        let built = below.join(self.target).join(profile(self.target));
         let built = built.join("firmware");
         let fresh = kept.with_extension("part");
         // Whoever reads the file of this layout has all of an old one or all of the new one.
@@ -135,11 +168,26 @@ impl Firmware<'_> {
         })
     }
 
+    /// The writes that come first, as its build wants them.
+    fn setup(&self) -> String {
+        let uart: &[Write] = match &self.talk {
+            Talk::Serial(uart) => uart.setup,
+            _ => &[],
+        };
+        let own = self.memory.setup.iter().flatten();
+        let writes = own
+            .chain(uart)
+            .map(|(address, clear, set)| format!("{address:#x}:{clear:#x}:{set:#x}"));
+        writes.collect::<Vec<_>>().join(",")
+    }
+
     /// What tells this firmware from others of the same sources.
     fn layout(&self) -> String {
         let m = &self.memory;
+        let writes = m.setup.iter().flatten();
+        let writes = writes.map(|(address, clear, set)| format!("-{address:x}.{clear:x}.{set:x}"));
         format!(
-            "{}-{}-{:x}+{:x}-{:x}-{:x}+{:x}-{:x}",
+            "{}-{}-{:x}+{:x}-{:x}-{:x}+{:x}-{:x}{}",
             self.target,
             self.talk.name(),
             m.flash_origin,
@@ -147,7 +195,8 @@ impl Firmware<'_> {
             m.program_origin,
             m.ram_origin,
             m.ram_bytes,
-            m.stack_bytes
+            m.stack_bytes,
+            writes.collect::<String>()
         )
     }
 }
@@ -163,10 +212,10 @@ impl Talk {
     }
 
     /// What its build is told besides.
-    fn environment(self) -> Vec<(&'static str, String)> {
+    fn environment(self) -> Option<(&'static str, String)> {
         match self {
-            Talk::Serial(uart) => uart.environment().to_vec(),
-            _ => Vec::new(),
+            Talk::Serial(uart) => Some(uart.environment()),
+            _ => None,
         }
     }
 
@@ -220,11 +269,37 @@ fn sources(workspace: &Path) -> Result<String, Error> {
         digest.update(bytes);
     }
     digest.update(compiler(workspace)?);
-    let hex: String = digest.finalize()[..8]
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    Ok(hex)
+    Ok(hex(&digest.finalize()[..8]))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// The image of this layout that the library holds, if it does.
+fn bundled(layout: &str) -> Option<&'static [u8]> {
+    #[cfg(feature = "bundled")]
+    {
+        include!(concat!(env!("OUT_DIR"), "/bundle.rs"));
+        let mut images = IMAGES.iter();
+        images
+            .find(|(name, _)| *name == layout)
+            .map(|(_, image)| *image)
+    }
+    #[cfg(not(feature = "bundled"))]
+    {
+        let _ = layout;
+        None
+    }
+}
+
+/// The folder of a checkout's intermediate files. cargo tells sources apart by their place in the workspace and by time, so that it would
+/// take what another checkout left for its own.
+fn checkout(workspace: &Path) -> String {
+    let place = workspace.canonicalize();
+    let place = place.as_deref().unwrap_or(workspace);
+    let digest = Sha256::digest(place.as_os_str().as_encoded_bytes());
+    format!("of-{}", hex(&digest[..4]))
 }
 
 /// What the compiler that cargo will call says of itself.

@@ -32,7 +32,7 @@ pub mod uart;
 
 pub use emulated::Emulated;
 pub use error::Error;
-pub use firmware::{Firmware, Memory};
+pub use firmware::{Firmware, MOST_WRITES, Memory, Write};
 pub use link::{Link, Patience};
 pub use loopback::Loopback;
 pub use probe::{EmulatedProbe, Probe};

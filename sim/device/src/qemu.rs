@@ -3,7 +3,7 @@
 //! The console of semihosting is QEMU's own input and output, which are the pipes here.
 
 use crate::error::Error;
-use crate::firmware::Memory;
+use crate::firmware::{MOST_WRITES, Memory};
 use crate::transport::Transport;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -36,6 +36,7 @@ const MPS2: Memory = Memory {
     ram_origin: 0x2000_0000,
     ram_bytes: 4 << 20,
     stack_bytes: STACK,
+    setup: [None; MOST_WRITES],
 };
 
 /// Emulates the Arm machines.
@@ -85,6 +86,7 @@ pub const MACHINES: [Machine; 6] = [
             ram_origin: 0x3800_0000,
             ram_bytes: 4 << 20,
             stack_bytes: STACK,
+            setup: [None; MOST_WRITES],
         },
     },
     Machine {
@@ -100,6 +102,7 @@ pub const MACHINES: [Machine; 6] = [
             ram_origin: 0x8040_0000,
             ram_bytes: 4 << 20,
             stack_bytes: STACK,
+            setup: [None; MOST_WRITES],
         },
     },
 ];

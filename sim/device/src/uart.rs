@@ -123,17 +123,10 @@ pub fn of_board(name: &str) -> Result<Uart, String> {
 
 impl Uart {
     /// What the firmware's build is told.
-    pub(crate) fn environment(&self) -> [(&'static str, String); 2] {
-        let writes = self
-            .setup
-            .iter()
-            .map(|(address, clear, set)| format!("{address:#x}:{clear:#x}:{set:#x}"));
-        [
-            (
-                "SIM_UART",
-                format!("{},{:#x},{}", self.family, self.base, self.divider),
-            ),
-            ("SIM_SETUP", writes.collect::<Vec<_>>().join(",")),
-        ]
+    pub(crate) fn environment(&self) -> (&'static str, String) {
+        (
+            "SIM_UART",
+            format!("{},{:#x},{}", self.family, self.base, self.divider),
+        )
     }
 }

@@ -3,6 +3,7 @@
 pub mod boards;
 pub mod data;
 pub mod emulate;
+pub mod inspect;
 pub mod plan;
 pub mod report;
 pub mod run;

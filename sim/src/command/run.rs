@@ -6,7 +6,7 @@
 use crate::cache;
 use crate::cli::{self, Common};
 use crate::config::sizes::Demand;
-use crate::config::{self, Config, DataPlan, Protocol, Strategy};
+use crate::config::{self, Config, DataPlan, Strategy};
 use crate::cycles;
 use crate::data::{Prepared, prepare};
 use crate::failure::Failure;
@@ -138,9 +138,10 @@ fn load_data(
     progress: &Progress,
 ) -> Result<Vec<Prepared>, Failure> {
     let mut data: Vec<Prepared> = Vec::new();
-    for strategy in &config.strategies {
-        if !data.iter().any(|d| d.plan == strategy.data) {
-            data.push(prepare(&strategy.data, common.data.as_deref(), progress)?);
+    let before = config.pretrain.iter().filter_map(|plan| plan.data.as_ref());
+    for plan in config.strategies.iter().map(|s| &s.data).chain(before) {
+        if !data.iter().any(|d| d.plan == *plan) {
+            data.push(prepare(plan, common.data.as_deref(), progress)?);
         }
     }
     for prepared in &data {
@@ -148,6 +149,9 @@ fn load_data(
             progress.line(&prepared.loaded.to_string());
         }
         // A stand-in, or an excerpt, may have fewer images than what the config was checked for.
+        if config.strategies.iter().all(|s| s.data != prepared.plan) {
+            continue;
+        }
         let demand = Demand {
             protocol: &config.experiment,
             pretrain: config.pretrain.as_ref(),
@@ -192,6 +196,16 @@ impl Run<'_> {
         (strategy, self.data(&strategy.data))
     }
 
+    /// The data that the network of a strategy is pre-trained on.
+    fn before(&self, strategy: &Strategy) -> &Prepared {
+        let other = self
+            .config
+            .pretrain
+            .as_ref()
+            .and_then(|plan| plan.data.as_ref());
+        self.data(other.unwrap_or(&strategy.data))
+    }
+
     /// Where parts are: where the user says, or in the cache folder.
     fn parts(&self, options: &cli::Run) -> Result<Parts, Failure> {
         if options.parts.is_empty() {
@@ -221,8 +235,11 @@ impl Run<'_> {
             &config.name,
             &config.experiment,
             strategy,
-            plan.map(|plan| (plan.epochs, plan.limit, &plan.training)),
-            &data.loaded.data.digests,
+            plan.map(|plan| (plan.epochs, plan.limit, &plan.training, &plan.data)),
+            (
+                &data.loaded.data.digests,
+                &self.before(strategy).loaded.data.digests,
+            ),
             repetition.seed,
             config.network_seed(repetition.seed),
         ));
@@ -301,7 +318,8 @@ impl Run<'_> {
     }
 
     fn pretraining_steps(&self, pretraining: &Pretraining) -> u64 {
-        let (_, data) = self.strategy(pretraining.strategy);
+        let (strategy, _) = self.strategy(pretraining.strategy);
+        let data = self.before(strategy);
         let plan = self.config.pretrain.as_ref();
         plan.map_or(0, |plan| plan.steps(data.train_images()))
     }
@@ -336,7 +354,8 @@ impl Shared<'_> {
             return None;
         }
         let run = self.run;
-        let (strategy, data) = run.strategy(job.strategy);
+        let (strategy, _) = run.strategy(job.strategy);
+        let data = run.before(strategy);
         // A list has pre-trainings where the config has a plan for them.
         let plan = run.config.pretrain.as_ref()?;
         let counted = std::cell::Cell::new(0);
@@ -351,7 +370,14 @@ impl Shared<'_> {
                 job.seed
             ));
         };
-        let pretrained = self.keep(pretrain(strategy, plan, data, job.seed, busy, &tick))?;
+        let pretrained = self.keep(pretrain(
+            strategy,
+            (plan, &run.config.experiment),
+            data,
+            job.seed,
+            busy,
+            &tick,
+        ))?;
         let steps = run.pretraining_steps(job);
         self.task.advance(steps.saturating_sub(counted.get()));
         run.progress.line(&format!(
@@ -474,12 +500,4 @@ fn say(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(Failure::Output)
-}
-
-/// The protocol's drift, if it has one.
-pub fn drift_at(protocol: &Protocol) -> Option<u64> {
-    match protocol {
-        Protocol::ConceptDrift(drift) => Some(drift.drift_at as u64),
-        Protocol::FromScratch(_) => None,
-    }
 }

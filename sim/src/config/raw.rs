@@ -1,9 +1,10 @@
 //! A config as it is written: keys, defaults, places. What it means is [`super::resolved`]'s business.
 
 use experiments::data::{DataSet, Fallback, Normalisation};
+use experiments::scenario::Scenario;
 use experiments::scratch::FromScratch;
-use experiments::stream::ConceptDrift;
 use serde::Deserialize;
+use serde::de::Error as _;
 use sim_compiler::network::NetworkSpec;
 use sim_compiler::{LossSpec, Online, Scheme, Training};
 use toml::Spanned;
@@ -111,20 +112,64 @@ pub struct Pretrain {
     pub limit: usize,
     /// How parameters move.
     pub training: Training,
+    /// Other data than the run's.
+    pub data: Option<Data>,
     /// Whether all seeds share one network and one split of the data, those of the first. By default each has its own, so
     /// that what varies between networks is part of every ±.
     #[serde(default)]
     pub shared: bool,
 }
 
+/// What may stand below `[experiment.…]`.
+const EXPERIMENTS: &[&str] = &{
+    let mut names = ["from_scratch"; Scenario::NAMES.len() + 1];
+    let mut i = 0;
+    while i < Scenario::NAMES.len() {
+        names[i] = Scenario::NAMES[i];
+        i += 1;
+    }
+    names
+};
+
 /// `[experiment.…]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Experiment {
-    /// Two labels swap in the middle of a stream.
-    ConceptDrift(ConceptDrift),
+    /// Something happens to a learner.
+    Scenario(Scenario),
     /// Epochs over a data set, on the device.
     FromScratch(FromScratch),
+}
+
+impl<'de> Deserialize<'de> for Experiment {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Experiment;
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                write!(f, "one experiment: {}", EXPERIMENTS.join(", "))
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Experiment, A::Error> {
+                let Some(name) = map.next_key::<String>()? else {
+                    return Err(A::Error::invalid_length(0, &self));
+                };
+                let experiment = match name.as_str() {
+                    "from_scratch" => Experiment::FromScratch(map.next_value()?),
+                    _ => match Scenario::next_value(&name, &mut map)? {
+                        Some(scenario) => Experiment::Scenario(scenario),
+                        None => return Err(A::Error::unknown_variant(&name, EXPERIMENTS)),
+                    },
+                };
+                match map.next_key::<String>()? {
+                    Some(_) => Err(A::Error::invalid_length(2, &self)),
+                    None => Ok(experiment),
+                }
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
 }
 
 /// `[[strategies]]`.

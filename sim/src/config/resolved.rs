@@ -7,8 +7,9 @@ use super::sizes::{Demand, Table};
 use crate::failure::Failure;
 use crate::updates;
 use experiments::data::{DataSet, Fallback, Normalisation};
+use experiments::scenario::concept::Concept;
+use experiments::scenario::{Describe, Scenario};
 use experiments::scratch::FromScratch;
-use experiments::stream::ConceptDrift;
 use runtime_shared::kernels::Shape;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -69,13 +70,35 @@ impl Config {
 }
 
 /// The protocol with its parameters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// Two labels swap in the middle of a stream.
-    ConceptDrift(ConceptDrift),
     /// Epochs over a data set, on the device.
     FromScratch(FromScratch),
+    /// Something happens to a learner.
+    #[serde(untagged)]
+    Scenario(Scenario),
+}
+
+impl Protocol {
+    /// The scenario, where it is one.
+    pub fn scenario(&self) -> Option<&Scenario> {
+        match self {
+            Self::Scenario(scenario) => Some(scenario),
+            Self::FromScratch(_) => None,
+        }
+    }
+
+    /// What pre-training sees of a data set of `classes`.
+    pub fn before(&self, classes: usize) -> Concept {
+        let scenario = self.scenario();
+        scenario.map_or_else(|| Concept::plain(classes), |s| s.before(classes))
+    }
+
+    /// Outputs that the network must have for a data set of `classes`.
+    pub fn outputs(&self, classes: usize) -> usize {
+        self.scenario().map_or(classes, |s| s.outputs(classes))
+    }
 }
 
 /// Data as a strategy sees it.
@@ -100,6 +123,8 @@ pub struct PretrainPlan {
     pub limit: usize,
     /// How parameters move.
     pub training: Training,
+    /// Other data than the strategy's.
+    pub data: Option<DataPlan>,
     /// Whether all seeds share the network and the split of the first.
     pub shared: bool,
 }
@@ -224,17 +249,18 @@ impl Resolver<'_> {
             epochs: p.epochs,
             limit: p.limit,
             training: p.training,
+            data: p.data.map(data_plan),
             shared: p.shared,
         });
         let experiment = match raw.experiment.into_inner() {
-            Experiment::ConceptDrift(drift) => {
-                if pretrain.is_none() {
+            Experiment::Scenario(scenario) => {
+                if pretrain.is_none() && scenario.needs_pretraining() {
                     return self.fail(
                         spans.experiment,
-                        "A concept drift needs a network that knows the old concept: add [pretrain].",
+                        "This needs a network that knows what was before: add [pretrain].",
                     );
                 }
-                Protocol::ConceptDrift(drift)
+                Protocol::Scenario(scenario)
             }
             Experiment::FromScratch(protocol) => {
                 if let Err((key, why)) = protocol.check() {
@@ -318,11 +344,24 @@ impl Resolver<'_> {
         plan: &DataPlan,
         spans: &Spans,
     ) -> Result<(), Failure> {
-        if let Protocol::ConceptDrift(drift) = protocol
-            && let Err((key, why)) = drift.check(plan.set.entry().classes)
+        if let Some(scenario) = protocol.scenario()
+            && let Err((key, why)) = scenario.check(plan.set.entry().classes)
         {
-            let message = format!("`experiment.concept_drift.{key}` {why}.");
+            let message = format!("`experiment.{}.{key}` {why}.", scenario.name());
             return self.fail(spans.experiment.clone(), message);
+        }
+        if let Some(other) = pretrain.and_then(|p| p.data.as_ref()) {
+            let (set, other) = (plan.set.entry(), other.set.entry());
+            let outputs = protocol.outputs(set.classes);
+            if other.shape != set.shape || protocol.before(other.classes).most() > outputs {
+                let message = format!(
+                    "`pretrain.data` has {} labels of images of {}, but the stream has {outputs} labels of images of {}.",
+                    protocol.before(other.classes).most(),
+                    other.shape,
+                    set.shape,
+                );
+                return self.fail(spans.pretrain.clone(), message);
+            }
         }
         let demand = Demand {
             protocol,
@@ -472,7 +511,7 @@ impl Resolver<'_> {
             },
             name,
         };
-        self.check_strategy(&strategy, span, spans.network.clone())?;
+        self.check_strategy(&strategy, experiment, span, spans.network.clone())?;
         Ok(strategy)
     }
 
@@ -480,6 +519,7 @@ impl Resolver<'_> {
     fn check_strategy(
         &self,
         strategy: &Strategy,
+        experiment: &Protocol,
         span: Range<usize>,
         network: Range<usize>,
     ) -> Result<(), Failure> {
@@ -494,10 +534,18 @@ impl Resolver<'_> {
         }
         let outputs = graph.nodes()[graph.output()].shape.len();
         let classes = strategy.data.set.entry().classes;
-        let binary = classes == 2 && outputs == 1;
-        if outputs != classes && !binary {
+        let wanted = experiment.outputs(classes);
+        let binary = wanted == 2 && outputs == 1;
+        if outputs != wanted && !binary {
             let set = strategy.data.set;
-            return self.fail(network, format!("Strategy `{name}`: the network has {outputs} outputs, but {set} has {classes} classes."));
+            let needs = match wanted == classes {
+                true => format!("but {set} has {classes} classes"),
+                false => format!("but the experiment has {wanted} labels"),
+            };
+            return self.fail(
+                network,
+                format!("Strategy `{name}`: the network has {outputs} outputs, {needs}."),
+            );
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use super::resolved::{DataPlan, PretrainPlan, Protocol};
 use experiments::data::DataSet;
+use experiments::scenario::Describe;
 
 /// The table of a config that asks for too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +40,12 @@ impl Demand<'_> {
                 format!("`validation` is {held_out}, but {set} has {train} training images."),
             );
         }
+        // Pre-training that has data of its own needs none of these.
+        let pretrain = self
+            .pretrain
+            .filter(|p| p.data.as_ref().is_none_or(|d| d == self.plan));
         let left = train - held_out;
-        let trains = self.pretrain.is_some() || matches!(self.protocol, Protocol::FromScratch(_));
+        let trains = pretrain.is_some() || matches!(self.protocol, Protocol::FromScratch(_));
         if trains && left == 0 {
             return fail(
                 Table::Data,
@@ -58,30 +63,37 @@ impl Demand<'_> {
             ),
             false => Ok(()),
         };
-        if let Some(plan) = self.pretrain {
+        if let Some(plan) = pretrain {
             limit(plan.limit, Table::Pretrain, "pretrain")?;
         }
         match self.protocol {
             Protocol::FromScratch(protocol) => limit(protocol.limit, Table::Experiment, "experiment.from_scratch"),
-            Protocol::ConceptDrift(_) if held_out == 0 => fail(
+            Protocol::Scenario(_) if held_out == 0 => fail(
                 Table::Data,
                 "A stream needs images that pre-training does not see: set `validation`, for example to 5000.".to_owned(),
             ),
-            Protocol::ConceptDrift(drift) if drift.length > held_out => fail(
-                Table::Experiment,
-                format!(
-                    "`experiment.concept_drift.length` is {}, but the stream is drawn from {held_out} images: shorten it, or raise `validation`.",
-                    drift.length
-                ),
-            ),
-            Protocol::ConceptDrift(drift) if drift.test_images > test => fail(
-                Table::Experiment,
-                format!(
-                    "`experiment.concept_drift.test_images` is {}, but {set} has {test} test images; 0 takes all of them.",
-                    drift.test_images
-                ),
-            ),
-            Protocol::ConceptDrift(_) => Ok(()),
+            Protocol::Scenario(scenario) => {
+                let (name, settings) = (scenario.name(), scenario.settings());
+                if settings.length > held_out {
+                    return fail(
+                        Table::Experiment,
+                        format!(
+                            "`experiment.{name}.length` is {}, but the stream is drawn from {held_out} images: shorten it, or raise `validation`.",
+                            settings.length
+                        ),
+                    );
+                }
+                if settings.test_images > test {
+                    return fail(
+                        Table::Experiment,
+                        format!(
+                            "`experiment.{name}.test_images` is {}, but {set} has {test} test images; 0 takes all of them.",
+                            settings.test_images
+                        ),
+                    );
+                }
+                Ok(())
+            }
         }
     }
 }

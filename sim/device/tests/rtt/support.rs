@@ -7,7 +7,7 @@ use sim_compiler::{
 use sim_device::firmware::Talk;
 use sim_device::probe::EmulatedProbe;
 use sim_device::rtt::Board;
-use sim_device::{Firmware, Memory, Probe, Rtt};
+use sim_device::{Firmware, MOST_WRITES, Memory, Probe, Rtt};
 use sim_emulator::{Bank, Image, Machine, Mode};
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +23,7 @@ pub const MEMORY: Memory = Memory {
     ram_origin: 0x2000_0000,
     ram_bytes: 256 << 10,
     stack_bytes: 8 << 10,
+    setup: [None; MOST_WRITES],
 };
 
 pub fn board() -> Board {

@@ -75,8 +75,7 @@ impl RawFlash {
                     )
                 })
                 .transpose()?,
-            control: raw
-                .control
+            control: few(document, raw.control)?
                 .into_iter()
                 .map(|control| resolve_control(document, control))
                 .collect::<Result<_, _>>()?,
@@ -91,6 +90,23 @@ impl RawFlash {
                 })
                 .transpose()?,
         })
+    }
+}
+
+/// Registers that firmware writes at most.
+const MOST_CONTROLS: usize = 4;
+
+/// Refuses more registers than firmware writes.
+fn few(
+    document: Document<'_>,
+    controls: Vec<Spanned<FlashControl>>,
+) -> Result<Vec<Spanned<FlashControl>>, Error> {
+    match controls.get(MOST_CONTROLS) {
+        Some(control) => {
+            let message = format!("a board has at most {MOST_CONTROLS} registers of this kind");
+            Err(document.at(control.span(), message))
+        }
+        None => Ok(controls),
     }
 }
 

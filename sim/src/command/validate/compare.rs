@@ -4,12 +4,16 @@ use super::bench::Bench;
 use crate::config::{Protocol, Strategy};
 use crate::data::Prepared;
 use crate::failure::Failure;
+use crate::job;
 use crate::progress::Progress;
+use experiments::scenario::Describe;
+use experiments::scenario::driver::Samples;
 use runtime_shared::learner::Learner;
 use runtime_shared::program::{Program, crc32};
 use serde::Serialize;
 use sim_compiler::Compiled;
 use sim_device::{CallCycles, DeviceStep, Emulated, Patience, RemoteLearner, Transport};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How one strategy compared.
@@ -189,18 +193,32 @@ impl Case<'_> {
             .map(|transport| Side::start(transport, image, true, false))
             .transpose()?;
 
-        let images = &self.data.loaded.data.train;
         let split = self.data.split(self.seed)?;
+        let sources = job::sources(self.data, &split.validation);
+        let scenario = self.protocol.scenario();
+        let plan = scenario
+            .map(|s| s.plan(&sources, self.seed))
+            .unwrap_or_default();
+        let stream = Samples::new(&plan, sources.stream, self.seed);
         let order = match self.protocol {
-            Protocol::ConceptDrift(drift) => drift.draw(&split.validation, self.seed),
             Protocol::FromScratch(protocol) => protocol.order(&split.train, self.seed),
+            Protocol::Scenario(_) => Vec::new(),
         };
-        let streams = matches!(self.protocol, Protocol::ConceptDrift(_));
+        let image = |&i: &usize| {
+            let label = usize::from(sources.stream.label(i));
+            (Cow::Borrowed(sources.stream.image(i)), label)
+        };
+        let streams = scenario.is_some();
+        let sample = |step| match streams {
+            true => stream.get(step),
+            false => order.get(step).map(image),
+        };
         let mut kernels = Kernels::default();
         let mut per_step = Vec::new();
-        let task = progress.task(&self.strategy.name, order.len().min(steps.count) as u64);
-        for (step, &image) in order.iter().take(steps.count).enumerate() {
-            let (sample, label) = (images.image(image), usize::from(images.label(image)));
+        let length = order.len().max(plan.events.len()).min(steps.count);
+        let task = progress.task(&self.strategy.name, length as u64);
+        for (step, (sample, label)) in (0..length).map_while(|step| Some((step, sample(step)?))) {
+            let sample = sample.as_ref();
             let look = !steps.whole && step.is_multiple_of(LOOKED_AT);
             if streams {
                 native.learn(sample, label, &mut ()).map_err(refused)?;

@@ -38,7 +38,12 @@ pub fn validate(options: &Validate, common: &Common) -> Result<(), Failure> {
         let graph = match &config.pretrain {
             Some(plan) => {
                 let unbroken = || ControlFlow::Continue(());
-                match pretrain(strategy, plan, &data, seed, || {}, &unbroken)? {
+                let plans = (plan, &config.experiment);
+                let known = match &plan.data {
+                    Some(other) => &prepare(other, common.data.as_deref(), &progress)?,
+                    None => &data,
+                };
+                match pretrain(strategy, plans, known, seed, || {}, &unbroken)? {
                     Some(pretrained) => pretrained.graph,
                     None => job::prepared(strategy, &data, (seed, seed))?,
                 }
