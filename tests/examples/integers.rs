@@ -151,7 +151,10 @@ fn floats(
     let initial = graph
         .weighted()
         .filter_map(|id| graph.nodes()[id].op.parameters())
-        .map(|(w, b)| (w.to_vec(), b.expect("a bias").to_vec()))
+        .map(|p| {
+            let bias = p.bias.as_ref().expect("a bias");
+            (p.weights.values().into_owned(), bias.values().into_owned())
+        })
         .collect();
     let options = Options {
         scheme: Scheme::Full,
