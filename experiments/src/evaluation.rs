@@ -8,7 +8,7 @@ pub struct Evaluation<'a> {
     images: &'a Images,
     indices: Vec<usize>,
     /// Features of each image where the device has a frozen extractor, empty otherwise.
-    features: Vec<Vec<f32>>,
+    features: Vec<Vec<u8>>,
 }
 
 impl<'a> Evaluation<'a> {

@@ -1,6 +1,7 @@
 //! What happens: data sets, streams, drifts, protocols and metrics.
 //!
 //! - [`data`] — data sets, checked and kept as bytes.
+//! - [`scenario`] — what happens to a learner: which sample comes when, what it looks like, what its label means by then.
 //! - [`stream`] — which sample comes when, and what its label means by then.
 //! - [`device`] — whoever runs the training core; this crate does not know who.
 //! - [`online`], [`scratch`] — the protocols: a stream with a drift; epochs from scratch.
@@ -11,6 +12,7 @@ pub mod device;
 pub mod evaluation;
 pub mod metrics;
 pub mod online;
+pub mod scenario;
 pub mod scratch;
 pub mod statistics;
 pub mod stream;

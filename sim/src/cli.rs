@@ -66,6 +66,9 @@ pub enum Command {
         /// Every item of every bill.
         #[arg(long)]
         items: bool,
+        /// Bytes only: build no firmware and measure no cycles.
+        #[arg(long)]
+        no_cycles: bool,
     },
     /// Rebuild a report from its data; several folders are compared side by side.
     Report {

@@ -1,23 +1,33 @@
 //! Cycles of Programs on boards: the firmware for each board, what was measured with it, and what is kept of that.
 
+use crate::cache::{self, CODE};
 use crate::command::emulate;
 use crate::config::digest;
 use crate::firmware::{memory, workspace};
+use crate::offers::Offers;
+use crate::outcome::Finished;
 use crate::progress::Progress;
-use crate::{cache, fingerprint};
-use runtime_shared::program::Program;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use sim_device::firmware::Talk;
 use sim_device::{Firmware, Machine};
 use sim_emulator::timing::CoreTable;
 use sim_mcu::Board;
-use sim_measure::{Limit, Measured, Moment, Protocol, Stretch, Target};
+use sim_measure::{Limit, Measured, Recording, Target};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 /// What QEMU calls the core of the one board that the emulator has no instruction table of.
 const COUNTED_BY_QEMU: (&str, &str) = ("esp32c3", "rv32imc");
+
+/// How much of a run is measured.
+const LIMIT: Limit = Limit {
+    standard_error: 0.005,
+    cycles: 600_000_000,
+    replayed: 8,
+    profiled: 2,
+};
 
 /// A firmware on a board, with the digest of both.
 #[derive(Clone)]
@@ -30,16 +40,6 @@ struct Ready {
 pub struct Meter<'p> {
     progress: &'p Progress,
     ready: Mutex<BTreeMap<String, Result<Ready, String>>>,
-}
-
-/// What is measured.
-pub struct Subject<'a> {
-    /// The Program.
-    pub program: Program<'a>,
-    /// What a step does.
-    pub protocol: Protocol,
-    /// How much to measure.
-    pub limit: Limit,
 }
 
 impl<'p> Meter<'p> {
@@ -67,31 +67,23 @@ impl<'p> Meter<'p> {
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// Measures `subject` on `board` at `moments` of a run of which `stretch` is known, and keeps the result under `key`.
+    /// Measures `recording` on `board`, and keeps the result under `key`.
     ///
     /// # Errors
     /// Why it cannot be measured, in a sentence.
     pub fn measure(
         &self,
         board: &Board,
-        subject: &Subject<'_>,
-        (moments, stretch): (&[Moment], &Stretch),
+        recording: &Recording,
+        limit: Limit,
         key: &str,
     ) -> Result<Measured, String> {
         if let Some(measured) = self.kept(board, key) {
             return Ok(measured);
         }
         let ready = self.ready(board)?;
-        let measured = sim_measure::measure(
-            &ready.target,
-            &subject.program,
-            subject.protocol,
-            moments,
-            stretch,
-            subject.limit,
-            &mut || (),
-        )
-        .map_err(|e| e.to_string())?;
+        let measured = sim_measure::measure(&ready.target, recording, limit, &mut || ())
+            .map_err(|e| e.to_string())?;
         let bytes = serde_json::to_vec(&measured).unwrap_or_default();
         // Best effort: what is not kept is measured again.
         if let Err(failure) = cache::write(&path(&ready, key), &bytes) {
@@ -115,7 +107,8 @@ impl<'p> Meter<'p> {
         let core = board.core.value.name();
         let by_qemu = core == COUNTED_BY_QEMU.0;
         let known = Machine::for_core(if by_qemu { COUNTED_BY_QEMU.1 } else { core });
-        let qemu = known.ok_or_else(|| format!("Nothing here runs firmware for the core {core}."))?;
+        let qemu =
+            known.ok_or_else(|| format!("Nothing here runs firmware for the core {core}."))?;
         let layout = if by_qemu { qemu.memory } else { memory(board) };
         let firmware = Firmware {
             target: board.target(),
@@ -157,29 +150,57 @@ impl<'p> Meter<'p> {
     }
 }
 
-/// The key of what is measured at `moments`.
-pub fn key(subject: &Subject<'_>, moments: &[Moment], stretch: &Stretch) -> String {
-    let mut hash = Sha256::new();
-    hash.update(subject.program.image());
-    for moment in moments {
-        hash.update(&moment.arena);
-        for step in &moment.steps {
-            hash.update(&step.sample);
-            hash.update((step.label as u64).to_le_bytes());
-        }
+/// Cycles of every strategy on every board, as the offers have them; nothing where it does not fit or was not recorded.
+pub type Cycles = Vec<Vec<Option<Result<Measured, String>>>>;
+
+/// Measures every strategy of a run on every board that has room for it.
+pub fn of_run(offers: &[Offers], finished: &[Finished], progress: &Progress) -> Cycles {
+    let meter = Meter::new(progress);
+    let recording = |strategy: usize| {
+        let parts: &Finished = &finished[strategy];
+        parts.iter().find_map(|(_, part)| part.recording.as_ref())
+    };
+    let pairs: Vec<(usize, usize)> = (0..offers.len())
+        .flat_map(|s| (0..offers[s].0.len()).map(move |b| (s, b)))
+        .collect();
+    let task = progress.task("Measuring cycles", pairs.len() as u64);
+    let mut measured: Vec<_> = pairs
+        .par_iter()
+        .map(|&(s, b)| {
+            let offer = &offers[s].0[b];
+            let fits = offer.refusal.is_none();
+            let result = recording(s).filter(|_| fits).map(|recording| {
+                let key = digest(&(recording, LIMIT));
+                meter.measure(&offer.board, recording, LIMIT, &key)
+            });
+            task.advance(1);
+            result
+        })
+        .collect();
+    task.finish();
+    let mut cycles = Cycles::new();
+    for offers in offers.iter().rev() {
+        cycles.push(measured.split_off(measured.len() - offers.0.len()));
     }
-    hash.update(format!("{:?} {:?} {stretch:?}", subject.protocol, subject.limit));
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    cycles.reverse();
+    cycles
 }
 
 /// Where what was measured under `key` is kept.
 fn path(ready: &Ready, key: &str) -> PathBuf {
-    let name = digest(&(&ready.digest, key, fingerprint::CODE));
-    cache::folder().join("cycles").join(format!("{}.json", &name[..32]))
+    let name = digest(&(&ready.digest, key, CODE));
+    cache::folder()
+        .join("cycles")
+        .join(format!("{}.json", &name[..32]))
 }
 
 /// What is known of the emulator's cycles against hardware with this core, as a sentence.
 pub fn against_hardware(board: &Board) -> Option<String> {
-    let table = CoreTable::builtin(board.core.value.name()).ok()?;
-    Some(table.fidelity.to_string())
+    let core = board.core.value.name();
+    let table = CoreTable::builtin(core).ok()?;
+    let fidelity = table.fidelity();
+    Some(format!(
+        "The emulator's {core} against hardware: {fidelity}. {}",
+        fidelity.source()
+    ))
 }

@@ -3,7 +3,7 @@
 use crate::config::DataPlan;
 use crate::failure::Failure;
 use crate::progress::Progress;
-use experiments::data::{Loaded, Normaliser, Places, Request, Split, load};
+use experiments::data::{Images, Loaded, Normalisation, Normaliser, Places, Request, Split, load};
 use std::path::Path;
 
 /// Data with all that is derived from them.
@@ -57,18 +57,21 @@ pub fn prepare(
         fallback: plan.fallback,
     };
     let loaded = load(request, &places, &mut |event| progress.data(&event))?;
-    let normaliser = Normaliser::of(plan.normalise, &loaded.data.train);
-    let mut normalisation: Vec<(f32, f32)> = normaliser
-        .channels()
-        .iter()
-        .map(|a| (a.scale, a.shift))
-        .collect();
-    // One pair serves all channels where they are alike.
-    normalisation.dedup();
+    let (normaliser, normalisation) = normalisation(plan.normalise, &loaded.data.train);
     Ok(Prepared {
         plan: plan.clone(),
         loaded,
         normalisation,
         normaliser,
     })
+}
+
+/// How `kind` makes floats of the bytes of images like those of `train`: in words, and as scale and shift, one pair or one a channel.
+pub fn normalisation(kind: Normalisation, train: &Images) -> (Normaliser, Vec<(f32, f32)>) {
+    let normaliser = Normaliser::of(kind, train);
+    let channels = normaliser.channels().iter();
+    let mut pairs: Vec<(f32, f32)> = channels.map(|a| (a.scale, a.shift)).collect();
+    // One pair serves all channels where they are alike.
+    pairs.dedup();
+    (normaliser, pairs)
 }

@@ -7,6 +7,7 @@ use crate::native::Native;
 use experiments::online::{self, Course, Record};
 use experiments::scratch;
 use sim_compiler::{Compiled, Graph, compile, statistics};
+use sim_measure::{Plan, Recorder, Recording};
 use std::ops::ControlFlow;
 
 /// The updates that a strategy will make, as far as that is known before it runs.
@@ -65,7 +66,12 @@ pub fn steps(protocol: &Protocol, data: &Prepared) -> u64 {
     }
 }
 
-/// Runs one repetition with the split of `split_seed`. `tick` may end it, upon which there is none.
+/// Moments of a repetition that are kept to be measured, and steps from each on: single updates are short, and differ.
+const MOMENTS: u64 = 12;
+const FOLLOWED: usize = 8;
+
+/// Runs one repetition with the split of `split_seed`, and keeps moments of it where it `records`. `tick` may end it, upon which
+/// there is none.
 ///
 /// # Errors
 /// [`Failure`] of the compiler or the core.
@@ -75,16 +81,32 @@ pub fn run(
     strategy: &Strategy,
     data: &Prepared,
     (seed, split_seed): (u64, u64),
+    records: bool,
     tick: impl FnMut() -> ControlFlow<()>,
-) -> Result<Option<Record>, Failure> {
+) -> Result<Option<(Record, Option<Recording>)>, Failure> {
     let compiled = compiled(graph, protocol, strategy, data, seed)?;
     let mut arena = vec![0u32; compiled.arena_bytes().div_ceil(4)];
     let layer = |list, call| compiled.layer(list, call).to_owned();
     let mut device = Native::new(compiled.program(), &mut arena, &layer)
         .map_err(|e| Failure::Core(format!("{e:?}")))?;
+    let steps = match protocol {
+        Protocol::ConceptDrift(_) => sim_measure::Protocol::Learn,
+        Protocol::FromScratch(_) => sim_measure::Protocol::Train,
+    };
+    if records {
+        device.record(Recorder::new(Plan {
+            steps: self::steps(protocol, data),
+            moments: MOMENTS,
+            follow: match steps {
+                sim_measure::Protocol::Learn => 1,
+                sim_measure::Protocol::Train => FOLLOWED,
+            },
+            seed,
+        }));
+    }
     let sets = &data.loaded.data;
     let split = data.split(split_seed)?;
-    Ok(match protocol {
+    let record = match protocol {
         Protocol::ConceptDrift(drift) => {
             let pool = &split.validation;
             let course = Course {
@@ -99,5 +121,6 @@ pub fn run(
             let train = (&sets.train, split.train.as_slice());
             scratch::run(&mut device, protocol, train, Some(&sets.test), seed, tick)
         }
-    })
+    };
+    Ok(record.map(|record| (record, device.recording(steps))))
 }

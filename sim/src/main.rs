@@ -7,6 +7,8 @@ mod cache;
 mod cli;
 mod command;
 mod config;
+mod costs;
+mod cycles;
 mod data;
 mod failure;
 mod firmware;
@@ -21,6 +23,7 @@ mod parts;
 mod place;
 mod pretrain;
 mod progress;
+mod seeded;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -50,7 +53,8 @@ fn execute(cli: &Cli) -> Result<(), Failure> {
             config,
             board,
             items,
-        } => command::plan::plan(config, board, *items, common),
+            no_cycles,
+        } => command::plan::plan(config, board, *items, !*no_cycles, common),
         Command::Report { folders, out } => command::report::report(folders, out, common),
         Command::Boards { boards } => command::boards::boards(boards, common),
         Command::Emulate(options) => command::emulate::emulate(options, common),

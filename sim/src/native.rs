@@ -5,6 +5,7 @@ use runtime_shared::exec::Fault;
 use runtime_shared::learner::{Error, Learner, Step, Update};
 use runtime_shared::machine;
 use runtime_shared::program::{Element, List, Program};
+use sim_measure::{Protocol, Recorder, Recording};
 
 /// Names the layer of a call, for messages.
 pub type LayerNames<'a> = &'a dyn Fn(List, usize) -> String;
@@ -14,6 +15,7 @@ pub struct Native<'a> {
     learner: Learner<'a>,
     layer: LayerNames<'a>,
     learns: bool,
+    recorder: Option<Recorder>,
 }
 
 impl<'a> Native<'a> {
@@ -32,7 +34,19 @@ impl<'a> Native<'a> {
             learner,
             layer,
             learns,
+            recorder: None,
         })
+    }
+
+    /// Has `recorder` see every step from here on.
+    pub fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
+    }
+
+    /// What was recorded of steps of this kind.
+    pub fn recording(&mut self, protocol: Protocol) -> Option<Recording> {
+        let recorder = self.recorder.take()?;
+        Some(recorder.finish(self.learner.program(), protocol))
     }
 
     /// The learner, to read its parameters.
@@ -63,9 +77,12 @@ impl<'a> Native<'a> {
         let bad = |index: usize| {
             let call = self.learner.program().call(List::Learn, index)?;
             let (bytes, element) = call.computed(self.learner.arena())?;
+            if element != Element::F32 {
+                // Integers are always finite.
+                return None;
+            }
             let floats = machine::floats(bytes);
-            let bad = element == Element::F32 && floats.iter().any(|x| !x.is_finite());
-            bad.then_some(index)
+            floats.iter().any(|x| !x.is_finite()).then_some(index)
         };
         (0..last).find_map(bad).unwrap_or(last)
     }
@@ -73,12 +90,24 @@ impl<'a> Native<'a> {
 
 impl Device for Native<'_> {
     fn learn(&mut self, sample: &[u8], label: usize) -> Result<Step, Stop> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.before(self.learner.arena(), sample, label);
+        }
         let result = self.learner.learn(sample, label, &mut ());
+        if let (Some(recorder), Ok(step)) = (&mut self.recorder, &result) {
+            recorder.after(step.replayed);
+        }
         result.map_err(|e| self.explain(e))
     }
 
     fn train(&mut self, sample: &[u8], label: usize) -> Result<Update, Stop> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.before(self.learner.arena(), sample, label);
+        }
         let result = self.learner.train(sample, label, &mut ());
+        if let (Some(recorder), Ok(_)) = (&mut self.recorder, &result) {
+            recorder.after(1);
+        }
         result.map_err(|e| self.explain(e))
     }
 
@@ -88,12 +117,12 @@ impl Device for Native<'_> {
             .map_err(|e| self.explain(e))
     }
 
-    fn extract(&mut self, sample: &[u8]) -> Result<Vec<f32>, Stop> {
-        let result = self.learner.extract(sample).map(<[f32]>::to_vec);
+    fn extract(&mut self, sample: &[u8]) -> Result<Vec<u8>, Stop> {
+        let result = self.learner.extract(sample).map(<[u8]>::to_vec);
         result.map_err(|e| self.explain(e))
     }
 
-    fn classify(&mut self, features: &[f32]) -> Result<usize, Stop> {
+    fn classify(&mut self, features: &[u8]) -> Result<usize, Stop> {
         self.learner.classify(features).map_err(|e| self.explain(e))
     }
 

@@ -2,6 +2,8 @@
 
 use crate::command::run::drift_at;
 use crate::config::{Config, Protocol, Strategy};
+use crate::costs;
+use crate::cycles::Cycles;
 use crate::data::Prepared;
 use crate::failure::Failure;
 use crate::offers::{Offer, Offers};
@@ -25,6 +27,7 @@ pub fn assemble(
     config: &Config,
     data: &[Prepared],
     offers: &[Offers],
+    cycles: &Cycles,
     finished: Vec<Finished>,
 ) -> Result<Run, Failure> {
     let origins = origins(&finished);
@@ -48,11 +51,18 @@ pub fn assemble(
         notes: notes(config, data, &origins),
         about: about(config, data, &origins),
     };
-    for ((strategy, offers), parts) in config.strategies.iter().zip(offers).zip(&finished) {
-        for offer in &offers.0 {
-            run.summary
-                .strategies
-                .push(summarise(strategy, offer, parts, run.drift_at)?);
+    let strategies = config.strategies.iter().zip(offers).zip(cycles);
+    for (((strategy, offers), cycles), parts) in strategies.zip(&finished) {
+        for (offer, measured) in offers.0.iter().zip(cycles) {
+            let mut entry = summarise(strategy, offer, parts, run.drift_at)?;
+            if let Some(measured) = measured {
+                costs::enter(&mut entry, &offer.board, measured);
+            }
+            if let Some(Ok(measured)) = measured {
+                let kernels = costs::kernels(&strategy.name, &offer.board, measured);
+                run.kernels.extend(kernels);
+            }
+            run.summary.strategies.push(entry);
             run.bills.extend(bills(strategy, offer));
             if offer.refusal.is_none() {
                 rows(strategy, offer, parts, &mut run.samples);

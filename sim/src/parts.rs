@@ -8,12 +8,13 @@ use crate::cache::{self, CODE};
 use crate::failure::Failure;
 use experiments::online::Record;
 use serde::{Deserialize, Serialize};
+use sim_measure::Recording;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The layout of a part's file.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Lines of each kind that a complaint lists at most.
 const LISTED: usize = 10;
 
@@ -24,6 +25,8 @@ pub struct Part {
     pub record: Record,
     /// The pre-trained network that it began with, where there is one.
     pub pretrained: Option<Origin>,
+    /// Moments of it, to be measured; of one seed.
+    pub recording: Option<Recording>,
 }
 
 /// A pre-trained network, as far as a report needs it.

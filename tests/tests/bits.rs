@@ -231,13 +231,19 @@ matrix! {
 /// Buffer, detector, trigger and every random draw, on top of what training does.
 #[test]
 fn learning_online() {
-    let detector = Some(DetectorSpec {
-        minimum: 10,
-        delta: 0.005,
-        threshold: 1.0,
-        alpha: 0.9999,
-        purge_keep: Some(4),
-    });
+    let detector = Some(
+        DetectorSpec::new(
+            "page_hinkley",
+            &[
+                ("minimum", 10.0),
+                ("delta", 0.005),
+                ("threshold", 1.0),
+                ("alpha", 0.9999),
+            ],
+        )
+        .expect("they are allowed")
+        .keeping(4),
+    );
     for policy in [
         PolicySpec::Fifo,
         PolicySpec::Reservoir,

@@ -306,6 +306,9 @@ impl<'a> Learner<'a> {
         let (work, _) = self.arena.split_at_mut(work_end(&self.program));
         let result = update(&self.program, work, sample, label, &mut state, probe);
         state.store(self.arena);
+        if result.is_err() {
+            self.settle();
+        }
         Ok(result?)
     }
 
@@ -348,6 +351,9 @@ impl<'a> Learner<'a> {
         };
         let stored = state.stored;
         state.store(self.arena);
+        if replayed.is_err() {
+            self.settle();
+        }
         let (loss, replayed) = replayed?;
         Ok(Step {
             prediction,
@@ -358,9 +364,34 @@ impl<'a> Learner<'a> {
         })
     }
 
-    fn predict(&self) -> usize {
+    /// The class, from the outputs that were just computed.
+    fn predict(&mut self) -> usize {
+        if self.outputs().iter().any(|y| y.is_nan()) {
+            self.settle();
+        }
         let probabilities = self.program.get(Field::OutputsAreProbabilities) == 1;
         predict_above(self.outputs(), if probabilities { 0.5 } else { 0.0 })
+    }
+
+    /// Gives every float that is not a number the same bits on every machine. They are not numbers for good, since a
+    /// loss that is none stops a step before any weight moves; but whoever compares two arenas compares bits.
+    fn settle(&mut self) {
+        let program = self.program;
+        let integers = |at: usize| {
+            (0..program.size(Field::ParameterCount)).any(|i| {
+                let p = program.parameter(i);
+                p.is_some_and(|p| {
+                    p.element != Element::F32 && (p.ram..p.ram + p.bytes).contains(&at)
+                })
+            })
+        };
+        let start = program.size(Field::WorkAt);
+        let work = &mut self.arena[start..work_end(&program)];
+        for (i, x) in machine::floats_mut(work).iter_mut().enumerate() {
+            if x.is_nan() && !integers(start + i * 4) {
+                *x = f32::NAN;
+            }
+        }
     }
 
     fn check(&self, sample: &[u8], label: usize) -> Result<(), Error> {
@@ -408,7 +439,7 @@ impl<'a> Learner<'a> {
         let state = self.state();
         let mut context = context(&self.program, &state, 0);
         let (work, _) = self.arena.split_at_mut(work_end(&self.program));
-        exec::run(
+        let result = exec::run(
             &self.program,
             List::Infer,
             from..to,
@@ -416,8 +447,11 @@ impl<'a> Learner<'a> {
             sample,
             &mut context,
             probe,
-        )?;
-        Ok(())
+        );
+        if result.is_err() {
+            self.settle();
+        }
+        Ok(result?)
     }
 
     fn floats_at(&self, field: Field, len: usize) -> &[f32] {

@@ -108,7 +108,8 @@ fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
     } else {
         optimiser
     };
-    let lowering = Lowering::new(&stages, options.loss, rule, &options.normalisation);
+    let mut lowering = Lowering::new(&stages, options.loss, rule, &options.normalisation);
+    lowering.quantisation = options.online.quantisation;
     let cut = if options.online.store == Store::Raw || !trains {
         0
     } else {

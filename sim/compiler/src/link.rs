@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::image::Image;
 use crate::listing::{Listing, Part, Symbol, SymbolicCall, TemporaryKind};
 use crate::lower::Inference;
+use crate::ops::Op;
 use crate::options::PolicySpec;
 use crate::plan::Plan;
 use crate::settings;
@@ -14,7 +15,7 @@ use crate::stage::{Stage, StageId};
 use crate::tensor::Tensor;
 use runtime_shared::learner::class_count_bytes;
 use runtime_shared::program::call::OPERANDS;
-use runtime_shared::program::{Call, Field, Place, Program, RuleKind};
+use runtime_shared::program::{Call, Element, Field, Place, Program, RuleKind};
 use runtime_shared::state::STATE_BYTES;
 use std::collections::HashMap;
 
@@ -71,6 +72,8 @@ pub struct Linker<'a> {
     /// First byte of each trained parameter, its state and its gradient in the arena.
     homes: HashMap<Symbol, usize>,
     cursor: usize,
+    /// First byte of the arena that calls may use.
+    work_start: usize,
     flash: Vec<Block>,
     /// First byte of each constant in the image.
     places: HashMap<Symbol, usize>,
@@ -95,12 +98,18 @@ impl<'a> Linker<'a> {
             arena: Vec::new(),
             homes: HashMap::new(),
             cursor: 0,
+            work_start: 0,
             flash: Vec::new(),
             places: HashMap::new(),
             constants: Vec::new(),
             end: 0,
         };
         linker.take(BlockKind::State, "learner state".to_owned(), STATE_BYTES);
+        if let Some(detector) = options.online.detector.and_then(|d| d.detector()) {
+            let what = "drift detector".to_owned();
+            linker.take(BlockKind::State, what, detector.words() * 4);
+        }
+        linker.work_start = linker.cursor;
         for (id, part, len) in linker.parameters.clone() {
             let what = linker.part_name(id, part);
             linker.home(BlockKind::Weights, what, Symbol::Parameter(id, part), len);
@@ -153,6 +162,7 @@ impl<'a> Linker<'a> {
             learn,
             apply,
         } = lists;
+        let work_start = self.work_start;
         let base = self.cursor;
         let kept = [inference.features, inference.outputs];
         let infer_plan = Plan::of(&inference.listing, base, &kept);
@@ -169,18 +179,27 @@ impl<'a> Linker<'a> {
 
         let mut header = Image::new();
         self.grow(BlockKind::Schedule, "header".to_owned(), header.len());
-        let sample_bytes = self.stages[0].shape.len();
+        let sample_type = match self.stages[0].op {
+            Op::Input(input) => input.element,
+            _ => Element::U8,
+        };
+        let feature_type = match self.options.online.quantisation {
+            Some(quantisation) => quantisation.element(),
+            None => Element::F32,
+        };
+        let sample_bytes = sample_type.bytes(self.stages[0].shape.len());
         let features = match cut {
             0 => 0,
             cut => self.stages[*cut].shape.len(),
         };
-        let (slots, slot_bytes) = self.buffer(&mut header, sample_bytes, features);
+        let feature_bytes = feature_type.bytes(features);
+        let (slots, slot_bytes) = self.buffer(&mut header, sample_bytes, feature_bytes);
         within(
             "the memory that the network and its buffer ask for",
             self.cursor,
         )?;
 
-        self.constants();
+        self.constants(&mut header);
         within("the flash that the network asks for", self.end)?;
         let mut rest = Vec::new();
         header.set_size(Field::ParametersAt, self.end);
@@ -188,7 +207,9 @@ impl<'a> Linker<'a> {
         for &(id, part, len) in &self.parameters {
             let symbol = Symbol::Parameter(id, part);
             let at = |places: &HashMap<_, usize>| places.get(&symbol).map_or(0, |&at| at as u32);
-            rest.extend([at(&self.places), at(&self.homes), len as u32]);
+            let bytes = Element::F32.bytes(len) as u32;
+            let element = Element::F32.code();
+            rest.extend([at(&self.places), at(&self.homes), bytes, element]);
         }
         for (at, count, plan, calls) in [
             (
@@ -215,14 +236,16 @@ impl<'a> Linker<'a> {
         header.set_size(Field::ArenaBytes, self.cursor);
         header.set_size(Field::ExtractCount, extract);
         header.set_size(Field::SampleBytes, sample_bytes);
-        header.set_size(Field::FeatureCount, features);
+        header.set(Field::SampleType, sample_type.code());
+        header.set_size(Field::FeatureBytes, feature_bytes);
+        header.set(Field::FeatureType, feature_type.code());
         if features > 0 {
             header.set_size(Field::FeaturesAt, infer_plan.address(inference.features));
         }
         header.set_size(Field::OutputsAt, infer_plan.address(inference.outputs));
         header.set_size(Field::OutputCount, outputs);
-        header.set_size(Field::WorkAt, STATE_BYTES);
-        header.set_size(Field::WorkBytes, work_end - STATE_BYTES);
+        header.set_size(Field::WorkAt, work_start);
+        header.set_size(Field::WorkBytes, work_end - work_start);
         settings::write(&mut header, self.options, self.stages.last());
 
         let names = |calls: &[SymbolicCall]| {
@@ -262,10 +285,10 @@ impl<'a> Linker<'a> {
         &mut self,
         header: &mut Image,
         sample_bytes: usize,
-        features: usize,
+        feature_bytes: usize,
     ) -> (usize, usize) {
-        let payload = if features > 0 {
-            features * 4
+        let payload = if feature_bytes > 0 {
+            feature_bytes
         } else {
             sample_bytes
         };
@@ -273,10 +296,10 @@ impl<'a> Linker<'a> {
         // Features that are stored need a slot even where nothing is replayed: a buffer of one.
         let (policy, slots) = match (self.parameters.is_empty(), self.options.online.policy) {
             (true, _) => (PolicySpec::None, 0),
-            (false, PolicySpec::None) if features > 0 => (PolicySpec::Fifo, 1),
+            (false, PolicySpec::None) if feature_bytes > 0 => (PolicySpec::Fifo, 1),
             (false, policy) => (policy, self.options.online.slots as usize),
         };
-        header.set(Field::BufferPolicy, policy as u32);
+        header.set(Field::BufferPolicy, policy.policy().code());
         header.set_size(Field::BufferSlots, slots);
         if policy != PolicySpec::None {
             let bytes = slots.saturating_mul(slot_bytes);
@@ -323,7 +346,7 @@ impl<'a> Linker<'a> {
     }
 
     /// Places what stays in flash.
-    fn constants(&mut self) {
+    fn constants(&mut self, header: &mut Image) {
         let pairs = self.options.normalisation.iter().copied();
         let (scale, shift): (Vec<f32>, Vec<f32>) = pairs.unzip();
         for (symbol, what, values) in [
@@ -331,6 +354,26 @@ impl<'a> Linker<'a> {
             (Symbol::InputShift, "input shift", shift),
         ] {
             self.put(symbol, BlockKind::Schedule, what.to_owned(), values.into());
+        }
+        if let Some(quantisation) = self.options.online.quantisation {
+            let ([step, zero], [scale, shift]) = (quantisation.step(), quantisation.scale());
+            for (symbol, what, values) in [
+                (Symbol::FeatureStep, "feature step", vec![step, zero]),
+                (Symbol::FeatureScale, "feature scale", vec![scale]),
+                (Symbol::FeatureShift, "feature shift", vec![shift]),
+            ] {
+                self.put(symbol, BlockKind::Schedule, what.to_owned(), values.into());
+            }
+        }
+        if let Some(detector) = self.options.online.detector {
+            let values = detector.values();
+            header.set(Field::Detector, detector.number());
+            header.set_size(Field::DetectorAt, STATE_BYTES);
+            header.set_size(Field::DetectorValuesAt, self.end);
+            header.set_size(Field::DetectorValues, values.len());
+            let what = "detector parameters".to_owned();
+            let symbol = Symbol::DetectorValues;
+            self.put(symbol, BlockKind::Schedule, what, values.into());
         }
         let stages = self.stages;
         for (id, stage) in stages.iter().enumerate() {

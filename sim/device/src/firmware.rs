@@ -57,12 +57,23 @@ impl Firmware<'_> {
     /// # Errors
     /// [`Error::Sources`] without the sources, [`Error::Missing`] without cargo, [`Error::Target`] without the target, [`Error::Build`].
     pub fn build(&self, workspace: &Path, folder: &Path) -> Result<PathBuf, Error> {
-        let kept = folder.join(format!("{}-{}.elf", self.layout(), sources(workspace)?));
-        if kept.is_file() {
-            return Ok(kept);
+        let kept = self.kept(workspace, folder)?;
+        if !kept.is_file() {
+            self.compile(workspace, folder, &kept)?;
         }
-        self.compile(workspace, folder, &kept)?;
         Ok(kept)
+    }
+
+    /// Whether [`build`](Self::build) has nothing to do.
+    pub fn is_built(&self, workspace: &Path, folder: &Path) -> bool {
+        self.kept(workspace, folder)
+            .is_ok_and(|path| path.is_file())
+    }
+
+    /// Where its ELF file is kept.
+    fn kept(&self, workspace: &Path, folder: &Path) -> Result<PathBuf, Error> {
+        let name = format!("{}-{}.elf", self.layout(), sources(workspace)?);
+        Ok(folder.join(name))
     }
 
     /// Has cargo build it, and leaves the ELF file at `kept`.

@@ -217,7 +217,7 @@ impl<T: Transport> RemoteLearner<T> {
         })?;
         let lengths: Vec<usize> = (0..)
             .map_while(|i| program.parameter(i))
-            .map(|p| p.len)
+            .map(|p| p.bytes / 4)
             .collect();
         lengths
             .iter()

@@ -105,6 +105,9 @@ impl Code {
     pub fn fill(&mut self, bus: &mut Bus, address: u32) -> Option<Op> {
         let index = self.window_of(address)?;
         let (mut op, _) = self.decode_at(bus, address)?;
+        if op.kind == Kind::B && op.imm == address {
+            op.kind = Kind::Stay;
+        }
         if self.marked.contains(&address) {
             op.kind = Kind::Hook;
         }

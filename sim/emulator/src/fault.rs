@@ -17,6 +17,8 @@ pub(crate) enum Trap {
     Svc,
     /// A breakpoint with its number.
     Breakpoint(u8),
+    /// A branch to itself.
+    Stay,
     /// Sleep until an interrupt.
     Wait,
     /// Sleep until an event or an interrupt.
@@ -150,6 +152,11 @@ pub enum Stop {
         /// Address of the instruction.
         pc: u32,
     },
+    /// The core branches to the same instruction for ever, and no interrupt may end that.
+    Stuck {
+        /// Address of the instruction.
+        pc: u32,
+    },
     /// A hook asked to stop.
     Hook(u32),
     /// An instruction could not be executed.
@@ -170,6 +177,10 @@ impl fmt::Display for Stop {
             Stop::Asleep { pc } => write!(
                 f,
                 "the core sleeps at 0x{pc:08x} and no interrupt can wake it"
+            ),
+            Stop::Stuck { pc } => write!(
+                f,
+                "the program loops at 0x{pc:08x} for ever, with interrupts masked or in a handler that none interrupts"
             ),
             Stop::Hook(a) => write!(f, "the hook at 0x{a:08x} asked to stop"),
             Stop::Fault(fault) => write!(f, "{fault}"),

@@ -43,6 +43,7 @@ mod nvic;
 mod observer;
 pub mod op;
 mod peripherals;
+mod poll;
 pub mod profile;
 mod run;
 mod semihosting;

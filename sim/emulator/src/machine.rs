@@ -110,9 +110,10 @@ pub enum Unmapped {
     Zero,
     /// A register keeps what is written, and is zero before.
     Register,
-    /// As `Register`, but whoever reads a register again and again without writing it waits for something:
-    /// from the fifth read on it gives all ones, then zero, then each bit alone, and then ever other words, so
-    /// that every ready bit comes and every busy bit goes. The values are the same in every run.
+    /// As `Register`, but whoever reads a register again and again without writing it waits for something: from
+    /// the fifth read on it changes a bit at a time, first those behind bits that are set, then to ever other
+    /// words, so that every ready bit comes and every busy bit goes. What let the program go on stays until it
+    /// writes the register. The values are the same in every run.
     Ready,
 }
 

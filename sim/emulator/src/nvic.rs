@@ -122,6 +122,12 @@ impl Nvic {
         self.group(self.priority(number as usize)) < self.group(limit)
     }
 
+    /// Whether not even the most urgent interrupt could pre-empt.
+    pub(crate) fn masks_interrupts(&self, core: &Core) -> bool {
+        let limit = self.limit(core.primask, core.faultmask, core.basepri);
+        self.group(0) >= self.group(limit)
+    }
+
     /// The pending and enabled exception that may pre-empt under the given masks.
     pub(crate) fn next(&self, primask: bool, faultmask: bool, basepri: u8) -> Option<u32> {
         let limit = self.limit(primask, faultmask, basepri);

@@ -147,7 +147,8 @@ kinds! {
     AddShift "add", AdcShift "adc", SbcShift "sbc", SubShift "sub", RsbShift "rsb", CmpShift "cmp", CmnShift "cmn",
     ShiftReg "shift", Movt "movt", Adr "adr",
     // Branches.
-    B "b", BCond "b", Bl "bl", Bx "bx", BlxReg "blx", Cbz "cbz", Cbnz "cbnz", Tbb "tbb", Tbh "tbh", MovPc "mov", AddPc "add",
+    B "b", /// `B` to itself, as it is executed: decoding gives `B`.
+    Stay "b", BCond "b", Bl "bl", Bx "bx", BlxReg "blx", Cbz "cbz", Cbnz "cbnz", Tbb "tbb", Tbh "tbh", MovPc "mov", AddPc "add",
     // Loads and stores of one register.
     LdrImm "ldr", LdrbImm "ldrb", LdrhImm "ldrh", LdrsbImm "ldrsb", LdrshImm "ldrsh", StrImm "str", StrbImm "strb", StrhImm "strh",
     LdrReg "ldr", LdrbReg "ldrb", LdrhReg "ldrh", LdrsbReg "ldrsb", LdrshReg "ldrsh", StrReg "str", StrbReg "strb", StrhReg "strh",

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::machine::{Behaviour, Machine, Peripheral, Unmapped};
+use crate::poll::Poll;
 
 /// What a peripheral closure is asked: address, bytes (1, 2 or 4), the value of a write, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +38,6 @@ pub struct Touched {
     pub value: u32,
 }
 
-/// Reads in a row, without a write between them, after which a program is taken to wait for a change.
-const PATIENCE: u64 = 4;
-
 /// The address spaces of the architecture for peripherals and devices (ARMv7-M ARM table B3-1), and those of vendors:
 /// first address and bytes.
 const SPACES: [(u32, u32); 2] = [(0x4000_0000, 0x2000_0000), (0xa000_0000, 0x6000_0000)];
@@ -52,13 +50,13 @@ const ERASED: u32 = u32::MAX;
 /// Words that nobody described and that are kept at most: a program must not make the host allocate at will.
 const MOST_KEPT: usize = 1 << 16;
 
-/// An undescribed register, with the reads since its last write.
+/// An undescribed register.
 #[derive(Debug, Clone, Copy, Default)]
 struct Unknown {
     reads: u64,
     writes: u64,
     value: u32,
-    unanswered: u64,
+    poll: Poll,
 }
 
 /// Everything but closures, which cannot be copied.
@@ -74,6 +72,8 @@ pub(crate) struct Registers {
 pub(crate) struct Peripherals {
     pub registers: Registers,
     closures: Vec<(u32, u32, PeripheralFn)>,
+    /// Accesses outside the memories so far.
+    accesses: u64,
     unmapped: Unmapped,
     programs_flash: bool,
     spaces: Vec<(u32, u32)>,
@@ -89,6 +89,7 @@ impl Peripherals {
         let mut peripherals = Peripherals {
             registers: Registers::default(),
             closures: Vec::new(),
+            accesses: 0,
             unmapped: machine.unmapped,
             programs_flash: machine.programs_flash,
             spaces: [&SPACES[..], &machine.peripheral_spaces].concat(),
@@ -122,6 +123,7 @@ impl Peripherals {
 
     /// The word that a read of a described address gives, in the place of its bytes.
     pub fn read(&mut self, address: u32, bytes: u32, clock: u64) -> Option<u32> {
+        self.accesses += 1;
         for (base, size, closure) in &mut self.closures {
             if address.wrapping_sub(*base) < *size {
                 return Some(closure(Access {
@@ -147,6 +149,7 @@ impl Peripherals {
 
     /// A write to a described address; whether it is one.
     pub fn write(&mut self, address: u32, bytes: u32, value: u32, clock: u64) -> bool {
+        self.accesses += 1;
         for (base, size, closure) in &mut self.closures {
             if address.wrapping_sub(*base) < *size {
                 closure(Access {
@@ -191,14 +194,13 @@ impl Peripherals {
             let word = word.copied().unwrap_or(ERASED) >> (8 * (address & 3));
             return self.is_information(address).then_some(word);
         }
-        let policy = self.unmapped;
+        let (policy, accesses) = (self.unmapped, self.accesses);
         let register = self.unknown(address)?;
         register.reads += 1;
-        register.unanswered += 1;
         let word = match policy {
             Unmapped::Fault | Unmapped::Zero => 0,
             Unmapped::Register => register.value,
-            Unmapped::Ready => register.answer(address & !3),
+            Unmapped::Ready => register.poll.answer(address & !3, register.value, accesses),
         };
         Some(word >> (8 * (address & 3)))
     }
@@ -235,8 +237,9 @@ impl Peripherals {
             return false;
         };
         register.writes += 1;
-        register.unanswered = 0;
+        // What a poll was granted is there for whoever changes other parts of the word.
         register.value = merge(register.value, address, bytes, value);
+        register.poll = Poll::of(register.value);
         true
     }
 
@@ -250,28 +253,6 @@ impl Peripherals {
         };
         self.registers.unknown.iter().map(touched).collect()
     }
-}
-
-impl Unknown {
-    /// What was written; a program that keeps asking gets everything set, then everything clear, each bit alone, and
-    /// then other words, until one is what it waits for.
-    fn answer(&self, address: u32) -> u32 {
-        match self.unanswered.checked_sub(PATIENCE + 1) {
-            None => self.value,
-            Some(0) => u32::MAX,
-            Some(1) => 0,
-            Some(asked @ 2..34) => 1 << (asked - 2),
-            Some(asked) => mix(u64::from(address) << 32 ^ asked),
-        }
-    }
-}
-
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): spreads a counter over all bits.
-fn mix(counter: u64) -> u32 {
-    let z = counter.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ z >> 31) >> 32) as u32
 }
 
 /// A word after some of its bytes were written.
@@ -292,28 +273,89 @@ mod tests {
         })
     }
 
-    /// Reads until a condition holds; how many it took.
-    fn poll(p: &mut Peripherals, address: u32, done: impl Fn(u32) -> bool) -> u32 {
+    /// A read as the bus makes it: of what is described first.
+    fn read(p: &mut Peripherals, address: u32) -> u32 {
+        assert_eq!(p.read(address, 4, 0), None);
+        p.read_unmapped(address).unwrap()
+    }
+
+    fn write(p: &mut Peripherals, address: u32, value: u32) {
+        assert!(!p.write(address, 4, value, 0));
+        assert!(p.write_unmapped(address, 4, value));
+    }
+
+    /// Reads until a condition holds.
+    fn poll(p: &mut Peripherals, address: u32, done: impl Fn(u32) -> bool) {
         (1..10_000)
-            .find(|_| done(p.read_unmapped(address).unwrap()))
-            .expect("the condition holds at some time")
+            .find(|_| done(read(p, address)))
+            .expect("the condition holds at some time");
     }
 
     #[test]
     fn whatever_a_program_waits_for_comes() {
         let mut p = peripherals(Unmapped::Ready);
         let rcc = 0x4002_1000;
-        p.write_unmapped(rcc, 4, 1 << 16);
-        assert_eq!(p.read_unmapped(rcc), Some(1 << 16), "a register reads back");
+        write(&mut p, rcc, 1 << 16);
+        assert_eq!(read(&mut p, rcc), 1 << 16, "a register reads back");
         poll(&mut p, rcc, |v| v >> 17 & 1 == 1);
-        poll(&mut p, rcc, |v| v >> 25 & 1 == 0);
+        poll(&mut p, rcc, |v| v >> 25 & 1 == 1);
+        poll(&mut p, rcc, |v| v >> 16 & 1 == 0);
         // A field of several bits that is neither clear nor full, as a clock switch's status.
         poll(&mut p, rcc + 8, |v| v >> 2 & 3 == 2);
-        // A word of which one bit is to be set, as the RP2040's selected clock.
+        // A word of which one bit is to be set, as the RP2040's selected clock, and others.
         poll(&mut p, rcc + 12, |v| v == 1 << 7);
-        p.write_unmapped(rcc, 4, 7);
-        assert_eq!(p.read_unmapped(rcc), Some(7), "a write ends the wait");
+        poll(&mut p, rcc + 16, |v| v == u32::MAX);
+        poll(&mut p, rcc + 20, |v| v >> 4 & 7 == 5);
+        write(&mut p, rcc, 7);
+        assert_eq!(read(&mut p, rcc), 7, "a write ends the wait");
         assert_eq!(p.touched()[0].writes, 2);
+    }
+
+    #[test]
+    fn what_a_program_waited_for_stays() {
+        let (rcc, flash, mode) = (0x4002_1000, 0x4002_2000, 0x4000_7000);
+        let ready = |bit: u32| move |v: u32| v >> bit & 1 == 1;
+        let mut p = peripherals(Unmapped::Ready);
+        // The oscillator, then the PLL: their ready bits are polled and then read once more, as vendors' code does.
+        for (on, bit) in [(16, 17), (24, 25)] {
+            let value = read(&mut p, rcc);
+            write(&mut p, rcc, value | 1 << on);
+            poll(&mut p, rcc, ready(bit));
+            assert!(ready(bit)(read(&mut p, rcc)), "read once more");
+            let value = read(&mut p, flash);
+            write(&mut p, flash, value | 4);
+            assert!(ready(bit)(read(&mut p, rcc)), "and later");
+        }
+        assert!(ready(17)(read(&mut p, rcc)), "what came before is there");
+        // The switch of clocks and its status.
+        write(&mut p, rcc + 8, 3);
+        poll(&mut p, rcc + 8, |v| v >> 2 & 3 == 3);
+        read(&mut p, mode);
+        assert_eq!(read(&mut p, rcc + 8), 0xf);
+    }
+
+    #[test]
+    fn no_bit_comes_beside_the_one_that_is_waited_for() {
+        // A loop that gives up at an error flag: all bits but the ready bit behind the one that is set.
+        for on in [0, 8, 16, 30] {
+            let mut p = peripherals(Unmapped::Ready);
+            write(&mut p, 0x4002_1000, 1 << on);
+            poll(&mut p, 0x4002_1000, |v| {
+                assert_eq!(v & !(3 << on), 0, "{on}");
+                v >> (on + 1) & 1 == 1
+            });
+        }
+    }
+
+    #[test]
+    fn registers_that_are_polled_in_turn_both_change() {
+        let mut p = peripherals(Unmapped::Ready);
+        let (mut first, mut second) = (0, 0);
+        for _ in 0..10_000 {
+            first |= read(&mut p, 0x4000_0000);
+            second |= read(&mut p, 0x4000_0010);
+        }
+        assert_eq!((first, second), (u32::MAX, u32::MAX));
     }
 
     #[test]

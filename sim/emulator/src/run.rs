@@ -135,7 +135,7 @@ impl Emulator {
                             continue;
                         }
                         Err(stop) => {
-                            if matches!(stop, Stop::Fault(_)) {
+                            if matches!(stop, Stop::Fault(_) | Stop::Stuck { .. }) {
                                 self.core.it = it;
                             } else {
                                 self.instructions += 1;
@@ -269,6 +269,14 @@ impl Emulator {
             }
             Trap::Breakpoint(0xab) => self.semihosting_call(),
             Trap::Breakpoint(number) => Err(Stop::Breakpoint { pc, number }),
+            Trap::Stay => {
+                self.core.pc = pc;
+                if self.bus.system.nvic.masks_interrupts(&self.core) {
+                    Err(Stop::Stuck { pc })
+                } else {
+                    Ok(Outcome::Done)
+                }
+            }
             Trap::Wait => self.sleep(pc),
             // An event that was signalled before ends the wait at once (ARMv7-M ARM B1.5.18).
             Trap::WaitForEvent if std::mem::take(&mut self.core.event) => Ok(Outcome::Done),

@@ -44,9 +44,46 @@ fn loads_pipeline_on_the_m4() {
     assert_eq!(cycles("cortex-m4f", &[0x6808, 0x681a, 0x682c]), (6, 4));
     // The second address is the first result: no pipelining.
     assert_eq!(cycles("cortex-m4f", &[0x6809, 0x680a]), (4, 4));
-    // A store with an immediate offset takes one cycle; nothing pipelines behind it.
+    // A store with an immediate offset takes one cycle.
     assert_eq!(cycles("cortex-m4f", &[0x6008]), (2, 1));
-    assert_eq!(cycles("cortex-m4f", &[0x6008, 0x681a]), (4, 3));
+}
+
+/// Arm DDI0337I 3.3.2: nothing can be pipelined after a store; jnk0le's cortex_m3m4.md: a load behind it adds a cycle to it.
+#[test]
+fn a_load_behind_a_store_waits_for_the_bus() {
+    for core in ["cortex-m3", "cortex-m4f"] {
+        let rules = |code: &[u16]| cycles(core, code).1;
+        // str r0, [r1]; ldr r2, [r3], or ldmia r3!, {r4, r5}, or another store, or nop and then the load.
+        assert_eq!(rules(&[0x6008, 0x681a]), 1 + 2 + 1, "{core}");
+        assert_eq!(rules(&[0x6008, 0xcb30]), 1 + 3 + 1, "{core}");
+        assert_eq!(rules(&[0x6008, 0x6010]), 1 + 1, "{core}");
+        assert_eq!(rules(&[0x6008, 0xbf00, 0x681a]), 1 + 1 + 2, "{core}");
+        // str r2, [r1, r0] takes two cycles anyway.
+        assert_eq!(rules(&[0x500a, 0x681a]), 2 + 2, "{core}");
+    }
+}
+
+/// eprint 2025/523, as jnk0le's cortex_m3m4.md cites it: a multi-cycle instruction that three unaligned 32-bit instructions follow.
+#[test]
+fn the_third_unaligned_wide_instruction_behind_several_cycles_is_late() {
+    // ldr r0, [r1], which makes what follows unaligned; add.w r4, r4, #1; ldr.w r0, [r5].
+    let (load, add, wide_load) = ([0x6808], [0xf104, 0x0401], [0xf8d5, 0x0000]);
+    let adds = |n: usize| add.repeat(n);
+    for core in ["cortex-m3", "cortex-m4f"] {
+        let rules = |parts: &[&[u16]]| cycles(core, &parts.concat()).1;
+        assert_eq!(rules(&[&load, &adds(2)]), 2 + 2, "{core}");
+        assert_eq!(rules(&[&load, &adds(3)]), 2 + 3 + 1, "{core}");
+        assert_eq!(rules(&[&load, &adds(6)]), 2 + 6 + 1, "{core}: once");
+        // Each instruction of several cycles begins anew, be it unaligned and wide itself.
+        let twice = [&load[..], &adds(3), &wide_load, &adds(3)];
+        assert_eq!(rules(&twice), 2 + 3 + 1 + 2 + 3 + 1, "{core}");
+        let between = [&load[..], &adds(1), &wide_load, &adds(3)];
+        assert_eq!(rules(&between), 2 + 1 + 2 + 3 + 1, "{core}");
+        // A narrow instruction among them ends it, and nothing is late where none took several cycles.
+        let narrow = [&load[..], &adds(2), &[0xbf00, 0xbf00], &adds(3)];
+        assert_eq!(rules(&narrow), 2 + 2 + 2 + 3, "{core}");
+        assert_eq!(rules(&[&[0xbf00], &adds(3)]), 1 + 3, "{core}");
+    }
 }
 
 /// jnk0le's cortex_m3m4.md: the Cortex-M4 chains loads that change different address registers.
@@ -167,6 +204,72 @@ fn not_every_pair_issues_together_on_the_m7() {
     assert!(rules(&[0x4348, 0x6034]) >= 8);
     // adds r1, #1; str r4, [r6].
     assert!(rules(&[0x3101, 0x6034]) <= 5);
+}
+
+/// jnk0le's cortex_m7.md: parallel, saturating and bit-field arithmetic is the older of two, products of halfwords are either; of
+/// products one issues at a time.
+#[test]
+fn products_of_halfwords_pair_with_parallel_arithmetic_on_the_m7() {
+    let rules = |code: &[u16]| cycles("cortex-m7", code).1;
+    // sxtb16 r0, r1; smlad r2, r3, r4, r2; qadd r5, r6, r7; ssat r5, #8, r6; adds r1, #1; mul r5, r6, r7; eor.w r0, r1, r5, lsl #3.
+    let (extend, product) = ([0xfa2f, 0xf081], [0xfb23, 0x2204]);
+    let (sum, saturated) = ([0xfa87, 0xf586], [0xf306, 0x0507]);
+    let (add, multiply, shifted) = ([0x3101], [0xfb06, 0xf507], [0xea81, 0x00c5]);
+    let four = |first: &[u16], second: &[u16]| rules(&[first, second].concat().repeat(4));
+    assert_eq!(four(&extend, &product), 4);
+    // Of products and extensions in turn, each product issues with the extension before it.
+    assert_eq!(four(&product, &extend), 5);
+    assert_eq!(four(&product, &add), 4);
+    assert_eq!(four(&add, &product), 4);
+    assert_eq!(four(&shifted, &product), 4);
+    let two = |first: &[u16], second: &[u16]| rules(&[first, second].concat());
+    for (only_older, name) in [(sum, "qadd"), (saturated, "ssat"), (extend, "sxtb16")] {
+        assert_eq!(two(&only_older, &add), 1, "{name}");
+        assert_eq!(two(&add, &only_older), 2, "{name}");
+        assert_eq!(two(&only_older, &multiply), 1, "{name}");
+        assert_eq!(two(&only_older, &only_older), 2, "{name}");
+    }
+    assert_eq!(two(&product, &multiply), 2);
+}
+
+/// jnk0le's cortex_m7.md: results have the latencies listed there, from whichever of two slots; an instruction whose operand comes in
+/// the next cycle issues in that.
+#[test]
+fn the_younger_of_two_is_as_quick_as_the_older_on_the_m7() {
+    let rules = |code: &[u16]| cycles("cortex-m7", code).1;
+    // nop; mul r0, r1, r2; adds r3, r0, #1: the product has one cycle of latency more, whether it is the younger or the older.
+    assert_eq!(rules(&[0xbf00, 0xfb01, 0xf002, 0x1c43]), 3);
+    assert_eq!(rules(&[0xfb01, 0xf002, 0xbf00, 0x1c43]), 3);
+    // ldrb r0, [r1]; nop; nop; adds r2, r0, #1: bytes come a cycle later than words, so that the sum issues in the third cycle.
+    assert_eq!(rules(&[0x7808, 0xbf00, 0xbf00, 0x1c42]), 3);
+    assert_eq!(rules(&[0x6808, 0xbf00, 0xbf00, 0x1c42]), 2);
+}
+
+/// jnk0le's cortex_m7.md: what cannot be executed for three cycles after a multiply-accumulate of floats.
+#[test]
+fn additions_follow_accumulated_floats_late_on_the_m7() {
+    // vfma.f32 s0, s1, s2 or vmla.f32 s0, s1, s2 or vmul.f32 s0, s1, s2, and one of those that follow.
+    let products = [[0xeea0, 0x0a81], [0xee00, 0x0a81], [0xee20, 0x0a81]];
+    let [fused, accumulated, multiplied] = products
+        .map(|product| move |after: &[u16]| float_cycles("cortex-m7", &[&product, after].concat()));
+    // vadd.f32 s4, s5, s6; vldmia r4, {s4, s5}; vstmia r4, {s4, s5}; vldr d2, [r4]; vmov.f32 s4, #1.0.
+    for late in [
+        [0xee32, 0x2a83],
+        [0xec94, 0x2a02],
+        [0xec84, 0x2a02],
+        [0xed94, 0x2b00],
+        [0xeeb7, 0x2a00],
+    ] {
+        assert_eq!(fused(&late), 1 + 3 + 1, "{late:x?}");
+        assert_eq!(accumulated(&late), 1 + 3 + 1, "{late:x?}");
+        assert!(multiplied(&late) <= 2, "{late:x?}");
+    }
+    // vmul.f32 s4, s5, s6 and vldr s4, [r4] follow in the next cycle.
+    assert_eq!(fused(&[0xee22, 0x2a83]), 2);
+    assert_eq!(fused(&[0xed94, 0x2a00]), 2);
+    // nop; adds r1, #1; vldr s4, [r4]: not as the younger of two.
+    let younger = [0xbf00, 0x3101, 0xed94, 0x2a00];
+    assert_eq!((fused(&younger), multiplied(&younger)), (3, 2));
 }
 
 /// jnk0le's cortex_m7.md: a branch that does not go as predicted takes 8 cycles more.

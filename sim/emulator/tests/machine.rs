@@ -463,3 +463,49 @@ fn a_string_is_written_byte_by_byte() {
     assert!(matches!(emulator.run(10), Stop::Breakpoint { .. }));
     assert_eq!(*kept.lock().unwrap(), string);
 }
+
+#[test]
+fn a_loop_that_nothing_can_end_is_reported_at_once() {
+    // cpsid i; b .; and a branch to itself that is wide.
+    for code in [vec![0xb672u16, 0xe7fe], vec![0xb672, 0xf7ff, 0xbffe]] {
+        let mut emulator = program("cortex-m4f", &code);
+        emulator.set_mode(Mode::Time);
+        assert_eq!(emulator.run(1_000_000), Stop::Stuck { pc: 0x102 });
+        assert_eq!(
+            (emulator.instructions(), emulator.core().pc),
+            (1, 0x102),
+            "as often as asked"
+        );
+        assert_eq!(emulator.run(1_000_000), Stop::Stuck { pc: 0x102 });
+    }
+    // b . without a mask: an interrupt may come, from the host too.
+    let mut emulator = program("cortex-m4f", &[0xe7fe]);
+    emulator.set_mode(Mode::Time);
+    assert_eq!(emulator.run(1000), Stop::InstructionLimit);
+    assert_eq!(
+        (emulator.instructions(), emulator.cycles().table),
+        (1000, 2000)
+    );
+    // A handler of HardFault: udf #1, and b . there.
+    let mut code = vec![0xde01];
+    code.resize(8, 0xbf00);
+    code.push(0xe7fe);
+    let mut emulator = with("cortex-m0plus", &[(3, 0x110)], &code, |_| {});
+    emulator.set_vector_faults(true);
+    assert_eq!(emulator.run(1_000_000), Stop::Stuck { pc: 0x110 });
+    // str r0, [r1, #4]; str r2, [r1]; b .: SysTick ends it after all. Handler: bkpt.
+    let mut code = vec![0x6048, 0x600a, 0xe7fe];
+    code.resize(8, 0xbf00);
+    code.push(0xbe00);
+    let mut emulator = with("cortex-m4f", &[(15, 0x110)], &code, |_| {});
+    let core = emulator.core_mut();
+    (core.r[0], core.r[1], core.r[2]) = (999, 0xe000_e010, 7);
+    assert!(matches!(emulator.run(10_000), Stop::Breakpoint { .. }));
+}
+
+#[test]
+fn a_stop_at_a_branch_to_itself_comes_first() {
+    let mut emulator = program("cortex-m4f", &[0xb672, 0xe7fe]);
+    assert_eq!(emulator.run_until(0x102, 1000), Stop::Address(0x102));
+    assert_eq!(emulator.run(1000), Stop::Stuck { pc: 0x102 });
+}

@@ -4,6 +4,7 @@
 //! firmware, and the step is counted there, kernel call by kernel call. No kernel, optimiser or data set needs a model of its cost.
 //!
 //! - [`moment`]: the arena before a step, with the samples that follow; which steps of a run become moments. A [`Recorder`] keeps them.
+//! - [`seeded()`]: moments of a Program that has not run yet.
 //! - [`variant`]: the same Program, made to replay a few samples only. A replay of hundreds costs as much for each.
 //! - [`target`]: a core with its memory, and the firmware on it.
 //! - [`measure()`]: the moments on the target, until the standard error of the mean step is small.
@@ -13,14 +14,17 @@
 
 #![deny(missing_docs)]
 
+mod hex;
 mod measure;
 pub mod moment;
 mod recorder;
 pub mod regression;
+mod seeded;
 pub mod target;
 pub mod variant;
 
 pub use measure::{CallCost, Error, Limit, Measured, Stretch, measure};
 pub use moment::{Labelled, Moment, Protocol, moments};
-pub use recorder::{Plan, Recorder};
+pub use recorder::{Plan, Recorder, Recording};
+pub use seeded::seeded;
 pub use target::{Target, Unit};

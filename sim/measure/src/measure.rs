@@ -1,9 +1,10 @@
 //! Moments on a target, until the standard error of the mean step is small.
 
 use crate::moment::{Moment, Protocol, density};
+use crate::recorder::Recording;
 use crate::regression::{Mean, Point, mean};
 use crate::target::{Target, Unit};
-use crate::variant::{Chosen, Stored, Variant, load, policy, unused};
+use crate::variant::{Chosen, Stored, Variant, aligned, load, policy, unused};
 use runtime_shared::buffer::Policy;
 use runtime_shared::program::{Field, List, Program};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ const FEWEST: usize = 4;
 /// Why nothing was measured.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The image is no Program of this version of the format.
+    #[error("The recording holds no Program of this version: {0:?}.")]
+    Program(runtime_shared::program::Refusal),
     /// The firmware, or what runs it, failed.
     #[error(transparent)]
     Device(#[from] sim_device::Error),
@@ -97,28 +101,30 @@ pub struct CallCost {
     pub cycles: f64,
 }
 
-/// Measures `program` at `moments` of a run of which `stretch` is known. `tick` is told of every moment that is done.
+/// Measures what `recording` holds. `tick` is told of every moment that is done.
 ///
 /// # Errors
 /// [`Error`].
 pub fn measure(
     target: &Target,
-    program: &Program<'_>,
-    protocol: Protocol,
-    moments: &[Moment],
-    stretch: &Stretch,
+    recording: &Recording,
     limit: Limit,
     tick: &mut dyn FnMut(),
 ) -> Result<Measured, Error> {
+    let (moments, stretch) = (&recording.moments, &recording.stretch);
     if moments.is_empty() {
         return Err(Error::NoMoment);
     }
+    // The image is read in place, so it has to lie aligned.
+    let words = aligned(&recording.image);
+    let program = Program::load(runtime_shared::machine::bytes(&words)).map_err(Error::Program)?;
+    let program = &program;
     let variant = Variant::of(program);
     let mut bench = Bench {
         remote: target.start(&variant.bytes())?,
         program,
         variant,
-        protocol,
+        protocol: recording.protocol,
         infer: Vec::new(),
         alone: Vec::new(),
         each: Vec::new(),

@@ -1,32 +1,37 @@
 //! Moments of a training: the arena before a step, and the samples that follow.
 
 use runtime_shared::rng::Rng;
+use serde::{Deserialize, Serialize};
 
 /// Purpose of the generator that chooses moments.
 const PURPOSE: u64 = 0x6d6f_6d65_6e74;
 
 /// What a step does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// Predicts and learns as the Program says: buffer, trigger, replay.
+    #[default]
     Learn,
     /// One supervised update from the sample.
     Train,
 }
 
 /// A sample with its label.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Labelled {
     /// The bytes.
+    #[serde(with = "crate::hex")]
     pub sample: Vec<u8>,
     /// The class.
     pub label: usize,
 }
 
 /// The arena before a step of a training, and what the training does next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// The whole arena.
+    #[serde(with = "crate::hex")]
     pub arena: Vec<u8>,
     /// The samples of the steps that follow, at least one. All are measured, one after the other.
     pub steps: Vec<Labelled>,

@@ -1,7 +1,9 @@
 //! Watches a training on the host: keeps its moments, and what is to be known of all its steps.
 
 use crate::measure::Stretch;
-use crate::moment::{Labelled, Moment, density, moments};
+use crate::moment::{Labelled, Moment, Protocol, density, moments};
+use runtime_shared::program::{Field, Program};
+use serde::{Deserialize, Serialize};
 
 /// What a run is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +16,20 @@ pub struct Plan {
     pub follow: usize,
     /// Decides which.
     pub seed: u64,
+}
+
+/// What a run leaves to be measured: all of it is here, so that it can be measured elsewhere and later.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recording {
+    /// The Program's image.
+    #[serde(with = "crate::hex")]
+    pub image: Vec<u8>,
+    /// What a step does.
+    pub protocol: Protocol,
+    /// Some moments of the run.
+    pub moments: Vec<Moment>,
+    /// What is known of all its steps.
+    pub stretch: Stretch,
 }
 
 /// Sees every step of a run.
@@ -72,17 +88,34 @@ impl Recorder {
         self.step += 1;
     }
 
-    /// The moments, and what is known of the run. A step with a full buffer makes `full` updates.
-    pub fn finish(self, full: u64) -> (Vec<Moment>, Stretch) {
+    /// What the run of `program` leaves.
+    pub fn finish(self, program: &Program<'_>, protocol: Protocol) -> Recording {
         let steps = self.step.max(1) as f64;
-        let stretch = Stretch {
-            density: self.density / steps,
-            updates: self.updates as f64 / steps,
-            first: self.first as f64,
-            full: full as f64,
-        };
-        (self.moments, stretch)
+        Recording {
+            image: program.image().to_vec(),
+            protocol,
+            moments: self.moments,
+            stretch: Stretch {
+                density: self.density / steps,
+                updates: self.updates as f64 / steps,
+                first: self.first as f64,
+                full: full(program, protocol) as f64,
+            },
+        }
     }
+}
+
+/// Updates of a step with a full buffer.
+pub(crate) fn full(program: &Program<'_>, protocol: Protocol) -> u64 {
+    if protocol == Protocol::Train {
+        return 1;
+    }
+    let passes = u64::from(program.get(Field::Passes));
+    let pass = match (program.get(Field::Draw), program.get(Field::BufferSlots)) {
+        (0, slots) => slots.max(1),
+        (draw, _) => draw,
+    };
+    passes * u64::from(pass)
 }
 
 #[cfg(test)]
@@ -101,13 +134,11 @@ mod tests {
             recorder.before(&[step], &[step, 0, 1, 0], usize::from(step));
             recorder.after(u32::from(step));
         }
-        let (moments, stretch) = recorder.finish(9);
-        assert_eq!(stretch.updates, 4.5);
-        assert_eq!((stretch.first, stretch.full), (0.0, 9.0));
+        assert_eq!((recorder.updates, recorder.first), (45, 0));
         // The first byte of the first sample is zero as well.
-        assert!((stretch.density - 0.475).abs() < 1e-12);
-        assert_eq!(moments.len(), 2);
-        for (i, moment) in moments.iter().enumerate() {
+        assert!((recorder.density - 4.75).abs() < 1e-12);
+        assert_eq!(recorder.moments.len(), 2);
+        for (i, moment) in recorder.moments.iter().enumerate() {
             let at = usize::from(moment.arena[0]);
             assert_eq!(at / 5, i);
             assert_eq!(moment.steps[0].label, at);

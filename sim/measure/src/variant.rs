@@ -79,7 +79,7 @@ pub struct Stored {
 
 /// What admits samples to the buffer of `program`.
 pub fn policy(program: &Program<'_>) -> Policy {
-    Policy::from_code(program.get(Field::BufferPolicy))
+    program.policy()
 }
 
 /// Leaves `chosen` of the stored samples in the buffer, at its start.
@@ -140,18 +140,21 @@ pub(crate) fn unused(program: &Program<'_>, arena: &[u8]) -> Range<usize> {
 
 /// The state at the start of `arena`, wherever that lies in memory.
 pub(crate) fn load(arena: &[u8]) -> State {
-    State::load(runtime_shared::machine::bytes(&aligned(arena)))
+    State::load(runtime_shared::machine::bytes(&aligned(
+        &arena[..STATE_BYTES],
+    )))
 }
 
-fn store(state: &State, arena: &mut [u8]) {
-    let mut words = aligned(arena);
+pub(crate) fn store(state: &State, arena: &mut [u8]) {
+    let mut words = aligned(&arena[..STATE_BYTES]);
     state.store(runtime_shared::machine::bytes_mut(&mut words));
     for (bytes, word) in arena[..STATE_BYTES].chunks_exact_mut(4).zip(words) {
         bytes.copy_from_slice(&word.to_bits().to_le_bytes());
     }
 }
 
-fn aligned(arena: &[u8]) -> Vec<f32> {
-    let (words, _) = arena[..STATE_BYTES].as_chunks::<4>();
+/// Words that hold `bytes`, aligned.
+pub(crate) fn aligned(bytes: &[u8]) -> Vec<f32> {
+    let (words, _) = bytes.as_chunks::<4>();
     words.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }

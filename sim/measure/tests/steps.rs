@@ -6,7 +6,7 @@ use runtime_shared::program::{Field, List};
 use sim_compiler::{Compiled, NetworkSpec, Options, compile};
 use sim_device::firmware::Talk;
 use sim_device::{Firmware, Machine};
-use sim_measure::{Limit, Measured, Moment, Plan, Protocol, Recorder, Stretch, Target, measure};
+use sim_measure::{Limit, Measured, Plan, Protocol, Recorder, Recording, Target, measure};
 use std::path::{Path, PathBuf};
 
 /// Samples that are synthetic digits in this: half of their bytes are zero.
@@ -71,8 +71,8 @@ fn compiled(case: &Case) -> Compiled {
     compile(&graph, &options).expect("it compiles")
 }
 
-/// A run on the host; its moments, what is known of it, and its samples.
-fn run(case: &Case, compiled: &Compiled) -> (Vec<Moment>, Stretch, Vec<(Vec<u8>, usize)>) {
+/// A run on the host: what it leaves, and its samples.
+fn run(case: &Case, compiled: &Compiled) -> (Recording, Vec<(Vec<u8>, usize)>) {
     let program = compiled.program();
     let mut memory = vec![0.0f32; compiled.arena_bytes() / 4];
     let arena = runtime_shared::machine::bytes_mut(&mut memory);
@@ -108,9 +108,7 @@ fn run(case: &Case, compiled: &Compiled) -> (Vec<Moment>, Stretch, Vec<(Vec<u8>,
         recorder.after(updates);
         seen.push((sample, label));
     }
-    let full = program.get(Field::Passes) * program.get(Field::BufferSlots).max(1);
-    let (moments, stretch) = recorder.finish(full.into());
-    (moments, stretch, seen)
+    (recorder.finish(&program, case.protocol), seen)
 }
 
 /// Mean cycles of all steps of the run, and of its last one.
@@ -136,19 +134,9 @@ fn counted(
 fn check(case: &Case) -> Measured {
     let target = target(case.core);
     let compiled = compiled(case);
-    let (moments, stretch, samples) = run(case, &compiled);
-    let limit = Limit::default();
-    let program = compiled.program();
-    let measured = measure(
-        &target,
-        &program,
-        case.protocol,
-        &moments,
-        &stretch,
-        limit,
-        &mut || (),
-    )
-    .expect("it is measured");
+    let (recording, samples) = run(case, &compiled);
+    let measured =
+        measure(&target, &recording, Limit::default(), &mut || ()).expect("it is measured");
     let (mean, last) = counted(case, &target, &compiled, &samples);
     for (what, estimate, counted) in [
         ("mean", measured.learn, mean),
@@ -158,7 +146,7 @@ fn check(case: &Case) -> Measured {
         let error = estimate / counted - 1.0;
         let bound = if what == "mean" { case.bound } else { 0.05 };
         assert!(
-            error.abs() < bound || (what != "mean" && stretch.full <= 1.0),
+            error.abs() < bound || (what != "mean" && recording.stretch.full <= 1.0),
             "{} {what}: {estimate:.0} against {counted:.0}: {error:+.4} (se {:.4})",
             case.name,
             measured.standard_error
@@ -247,20 +235,10 @@ fn what_learns_nothing_costs_predictions_alone() {
     };
     let compiled = compiled(&case);
     assert_eq!(compiled.program().count(List::Learn), 0);
-    let (moments, stretch, _) = run(&case, &compiled);
+    let (recording, _) = run(&case, &compiled);
     let target = target(case.core);
-    let program = compiled.program();
-    let limit = Limit::default();
-    let measured = measure(
-        &target,
-        &program,
-        case.protocol,
-        &moments,
-        &stretch,
-        limit,
-        &mut || (),
-    )
-    .expect("it is measured");
+    let measured =
+        measure(&target, &recording, Limit::default(), &mut || ()).expect("it is measured");
     assert_eq!(
         (measured.learn, measured.first, measured.full),
         (0.0, 0.0, 0.0)

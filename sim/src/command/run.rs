@@ -6,6 +6,7 @@
 use crate::cache;
 use crate::cli::{self, Common};
 use crate::config::{self, Config, DataPlan, Protocol, Strategy};
+use crate::cycles;
 use crate::data::{Prepared, prepare};
 use crate::failure::Failure;
 use crate::interrupt;
@@ -95,7 +96,8 @@ fn in_pool(options: &cli::Run, common: &Common) -> Result<(), Failure> {
     for (repetition, part) in whole.repetitions.iter().zip(collected) {
         finished[repetition.strategy].push((repetition.seed, part));
     }
-    let report = outcome::assemble(&config, &data, &offers, finished)?;
+    let cycles = cycles::of_run(&offers, &finished, &progress);
+    let report = outcome::assemble(&config, &data, &offers, &cycles, finished)?;
     claim.write(&report)?;
     parts.remove(&identities);
     print(&report, &folder, common)?;
@@ -363,15 +365,21 @@ impl Shared<'_> {
                 Some(network) => network.graph.clone(),
                 None => job::prepared(strategy, data, seeds)?,
             };
-            let record = job::run(&graph, &run.config.experiment, strategy, data, seeds, tick)?;
-            let Some(record) = record else {
+            let experiment = &run.config.experiment;
+            let records = run.config.seeds.first() == Some(&job.seed);
+            let done = job::run(&graph, experiment, strategy, data, seeds, records, tick)?;
+            let Some((record, recording)) = done else {
                 return Ok(None);
             };
             let pretrained = network.map(|network| Origin {
                 key: network.key.clone(),
                 accuracy: network.accuracy,
             });
-            let part = Part { record, pretrained };
+            let part = Part {
+                record,
+                pretrained,
+                recording,
+            };
             self.parts.write(&run.identity(job), part).map(Some)
         };
         if self.keep(record()).is_some() {

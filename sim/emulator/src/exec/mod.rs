@@ -230,6 +230,7 @@ pub(crate) fn execute(core: &mut Core, bus: &mut Bus, op: &Op) -> Result<(), Tra
         Kind::Movt => core.set(op.rd, core.reg(op.rd) & 0xffff | op.imm << 16),
 
         Kind::B => core.pc = op.imm,
+        Kind::Stay => return Err(Trap::Stay),
         Kind::BCond => {
             if core.condition(op.shift) {
                 core.pc = op.imm;

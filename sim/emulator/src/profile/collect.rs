@@ -146,7 +146,8 @@ impl<'a> Profiler<'a> {
             }
             return;
         }
-        if matches!(r.op.kind, Kind::B | Kind::BCond | Kind::Cbz | Kind::Cbnz) {
+        use Kind as K;
+        if matches!(r.op.kind, K::B | K::Stay | K::BCond | K::Cbz | K::Cbnz) {
             return;
         }
         // A return is a branch to where the caller goes on, with the stack back at its place. It does not leave a handler.

@@ -125,7 +125,7 @@ impl Class {
             | K::Sxth
             | K::Uxtb
             | K::Uxth => Class::BitField,
-            K::B => Class::Branch,
+            K::B | K::Stay => Class::Branch,
             K::BCond => Class::BranchConditional,
             K::Bl => Class::BranchLink,
             K::Bx | K::BlxReg => Class::BranchRegister,

@@ -1,7 +1,10 @@
 //! The rules column: what a pipeline does between instructions.
 
 use super::class::Class;
-use super::pairing::{executes_early, pairs};
+use super::pairing::{
+    accumulates_floats, executes_early, follows_accumulation_as_older, follows_accumulation_late,
+    pairs,
+};
 use super::predictor::Predictor;
 use super::table::{CoreTable, Rule};
 use super::traits::{
@@ -16,6 +19,7 @@ struct Active {
     load_pipelining: u64,
     indexed_load_pipelining: u64,
     store_buffer: u64,
+    load_after_store: u64,
     address_dependency: u64,
     branch_to_unaligned_wide: u64,
     unaligned_wide_group: u64,
@@ -25,6 +29,7 @@ struct Active {
     dual_issue: bool,
     mispredicted_branch: u64,
     flags_of_product: u64,
+    after_float_accumulation: u64,
     /// Rules may touch every instruction.
     every: bool,
 }
@@ -47,7 +52,8 @@ pub(super) struct Issued {
     /// Its result is there for the one that issues with it.
     pub early: bool,
     pub accessed: u32,
-    pub single_cycle: bool,
+    /// When it issued.
+    pub start: u64,
 }
 
 /// The pipeline: rules between instructions.
@@ -66,9 +72,14 @@ pub(super) struct Pipeline {
     written_late: [u16; 2],
     pending_until: u64,
     fp_free: u64,
-    unaligned_run: u32,
-    after_multicycle: bool,
+    /// From when on what comes late after a floating-point accumulation may start.
+    accumulated: u64,
+    /// Unaligned wide instructions that may follow an instruction of several cycles until one of them is late; 0 for none.
+    unaligned_left: u8,
 }
+
+/// The unaligned wide instruction that is late, counted from an instruction of several cycles.
+const LATE_UNALIGNED: u8 = 3;
 
 impl Pipeline {
     pub fn new(table: &CoreTable) -> Self {
@@ -79,6 +90,7 @@ impl Pipeline {
             indexed_load_pipelining: cycles(&r.indexed_load_pipelining),
             folded_it: cycles(&r.folded_it),
             store_buffer: cycles(&r.store_buffer),
+            load_after_store: cycles(&r.load_after_store),
             address_dependency: cycles(&r.address_dependency),
             branch_to_unaligned_wide: cycles(&r.branch_to_unaligned_wide),
             unaligned_wide_group: cycles(&r.unaligned_wide_group),
@@ -87,6 +99,7 @@ impl Pipeline {
             dual_issue: r.dual_issue.is_some(),
             mispredicted_branch: cycles(&r.mispredicted_branch),
             flags_of_product: cycles(&r.flags_of_product),
+            after_float_accumulation: cycles(&r.after_float_accumulation),
             every: r.dual_issue.is_some() || table.predictor.is_some(),
         };
         Pipeline {
@@ -100,8 +113,8 @@ impl Pipeline {
             written_late: [0; 2],
             pending_until: 0,
             fp_free: 0,
-            unaligned_run: 0,
-            after_multicycle: false,
+            accumulated: 0,
+            unaligned_left: 0,
         }
     }
 
@@ -120,8 +133,7 @@ impl Pipeline {
             t.flags & INTERACTS == 0 && self.pending_until <= self.now && !self.active.every;
         let cost = if plain {
             let cost = u64::from(t.issue) + taken;
-            self.unaligned_run = 0;
-            self.after_multicycle = cost > 1;
+            self.unaligned_left = if cost > 1 { LATE_UNALIGNED } else { 0 };
             self.previous = Previous {
                 flags: t.flags,
                 writes: t.writes,
@@ -183,18 +195,23 @@ impl Pipeline {
         if has(ACCESSES) && accessed & 3 != 0 && is_unaligned(op, accessed) {
             cost += a.unaligned_access;
         }
+        if had(BUFFERED_STORE) && has(LOADS) {
+            cost += a.load_after_store;
+        }
+        if has(UNALIGNED_WIDE) && previous.branched {
+            cost += a.branch_to_unaligned_wide;
+        }
+        let several = cost > 1;
         if has(UNALIGNED_WIDE) {
-            if previous.branched {
-                cost += a.branch_to_unaligned_wide;
-            }
-            self.unaligned_run += 1;
-            if self.unaligned_run == 3 && self.after_multicycle {
+            if self.unaligned_left == 1 {
                 cost += a.unaligned_wide_group;
-                self.after_multicycle = false;
             }
+            self.unaligned_left = self.unaligned_left.saturating_sub(1);
         } else {
-            self.unaligned_run = 0;
-            self.after_multicycle = cost > 1;
+            self.unaligned_left = 0;
+        }
+        if several {
+            self.unaligned_left = LATE_UNALIGNED;
         }
 
         if t.class == Class::It && had(NARROW) && !previous.branched {
@@ -211,10 +228,13 @@ impl Pipeline {
         if t.class == Class::Multiply && has(SETS_FLAGS) {
             cost += a.flags_of_product;
         }
+        // When it issues, unless something is not ready.
+        let mut start = now;
         if a.dual_issue {
-            paired = pairs(t, accessed, (&previous, &self.issued));
+            paired = pairs(t, accessed, (&previous, &self.issued)) && self.joins(t, &previous, now);
             if paired {
                 cost = cost.saturating_sub(1);
+                start = self.issued.start;
             } else {
                 self.written_late = [self.written_late[1], 0];
             }
@@ -227,19 +247,28 @@ impl Pipeline {
                 fp_writes: t.fp_writes,
                 early,
                 accessed,
-                single_cycle: t.issue == 1,
+                start,
             };
         }
 
         // Operands that are still on their way.
         let mut wait = 0;
-        if self.pending_until > now {
-            wait = self.operand_wait(t, now);
+        if !(paired && a.dual_issue) {
+            if self.pending_until > now {
+                wait = self.operand_wait(t, t.reads, now);
+            }
+            if has(FLOAT) && self.fp_free > now + wait {
+                wait = self.fp_free - now;
+            }
+            if self.accumulated > now + wait && follows_accumulation_late(t.class, op.kind) {
+                wait = self.accumulated - now;
+            }
+            start = now + wait;
+            self.issued.start = start;
         }
-        if has(FLOAT) && self.fp_free > now + wait {
-            wait = self.fp_free - now;
+        if a.after_float_accumulation != 0 && accumulates_floats(t.class) {
+            self.accumulated = start + 1 + a.after_float_accumulation;
         }
-        let start = now + wait;
         if t.is_late() {
             self.note_results(t, start);
         }
@@ -255,9 +284,22 @@ impl Pipeline {
         cost + wait
     }
 
-    fn operand_wait(&self, t: &Traits, now: u64) -> u64 {
+    /// Whether an instruction that may pair with the one before is ready when that issued, one cycle ago.
+    fn joins(&self, t: &Traits, previous: &Previous, now: u64) -> bool {
+        let start = self.issued.start;
+        let float = t.flags & FLOAT != 0;
+        // What the one before computes for it comes without delay.
+        start + 1 == now
+            && (self.pending_until <= start
+                || self.operand_wait(t, t.reads & !previous.writes, start) == 0)
+            && !(float && self.fp_free > start)
+            && !(self.accumulated > start && follows_accumulation_as_older(t.class))
+    }
+
+    /// Cycles from `now` until these core registers and its floating-point registers are ready for an instruction.
+    fn operand_wait(&self, t: &Traits, reads: u16, now: u64) -> u64 {
         let mut ready = now;
-        let mut reads = t.reads & 0x7fff;
+        let mut reads = reads & 0x7fff;
         while reads != 0 {
             let register = reads.trailing_zeros() as usize;
             let use_of = if t.accumulates >> register & 1 == 1 {

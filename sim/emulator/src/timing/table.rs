@@ -144,11 +144,14 @@ pub struct Rules {
     pub indexed_load_pipelining: Option<Rule>,
     /// A store with an immediate offset takes this: the write buffer holds it.
     pub store_buffer: Option<Rule>,
+    /// A load right after a store with an immediate offset adds this: the store's data are on the bus then.
+    pub load_after_store: Option<Rule>,
     /// An address from the preceding data-processing instruction adds this.
     pub address_dependency: Option<Rule>,
     /// A branch to a 32-bit instruction across a word boundary adds this.
     pub branch_to_unaligned_wide: Option<Rule>,
-    /// Three 32-bit instructions across word boundaries after one of several cycles add this.
+    /// The third of three 32-bit instructions across word boundaries that follow an instruction of several cycles adds this, after
+    /// each such instruction.
     pub unaligned_wide_group: Option<Rule>,
     /// An unaligned access adds this.
     pub unaligned_access: Option<Rule>,
@@ -165,6 +168,9 @@ pub struct Rules {
     pub dual_issue: Option<Rule>,
     /// A product that sets the flags adds this.
     pub flags_of_product: Option<Rule>,
+    /// After an accumulated floating-point product, additions, constants and what moves several words of floats cannot start for so
+    /// many cycles, nor single loads, stores and moves of floats be the younger of two.
+    pub after_float_accumulation: Option<Rule>,
     /// A conditional branch that does not go as predicted adds this.
     pub mispredicted_branch: Option<Rule>,
 }

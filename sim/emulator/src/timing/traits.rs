@@ -22,8 +22,6 @@ pub(super) const NARROW: u16 = 64;
 pub(super) const SETS_FLAGS: u16 = 128;
 /// Costs nothing where it issues with the instruction before.
 pub(super) const PAIRS: u16 = 256;
-/// Uses the multiplier, the divider or the floating-point arithmetic, of which there is one.
-pub(super) const ONE_UNIT: u16 = 512;
 /// Reads memory.
 pub(super) const LOADS: u16 = 1024;
 /// Accesses memory at all.
@@ -187,12 +185,6 @@ impl Traits {
                 class,
                 Class::It | Class::Nop | Class::BranchConditional | Class::CompareBranch
             ) && op.size == 2,
-        );
-        let arithmetic =
-            class >= Class::FpAdd && class <= Class::FpConvert || class >= Class::FpDoubleAdd;
-        set(
-            ONE_UNIT,
-            class >= Class::Multiply && class <= Class::DspMultiplyAccumulateLong || arithmetic,
         );
         let loads = matches!(
             class,

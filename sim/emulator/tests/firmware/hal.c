@@ -56,8 +56,10 @@ __attribute__((noinline)) void clock_config(void) {
     until(RCC, 1 << 25, 1 << 25);
     REG(FLASH_ACR) = 0x705;
     if ((REG(FLASH_ACR) & 15) != 5) error_handler();
+    if (!(REG(RCC) & 1 << 25)) error_handler();
     REG(RCC + 8) = (REG(RCC + 8) & ~3u) | 2;
     until(RCC + 8, 12, 8);
+    if (!(REG(RCC) & 1 << 25) || (REG(RCC + 8) & 12) != 8) error_handler();
     REG(RCC + 0x30) |= 0x1ff;
     (void)REG(RCC + 0x30);
 }

@@ -223,7 +223,7 @@ fn reason(emulator: &Emulator, ended: &Ended, options: &Emulate) -> String {
 fn why(emulator: &Emulator, stop: &Stop, options: &Emulate) -> String {
     match stop {
         Stop::InstructionLimit => format!("{stop}; it was{}", at(emulator, emulator.core().pc)),
-        Stop::Asleep { pc } | Stop::Breakpoint { pc, .. } => {
+        Stop::Asleep { pc } | Stop::Stuck { pc } | Stop::Breakpoint { pc, .. } => {
             format!("{stop}{}", inside(emulator, *pc))
         }
         Stop::Fault(fault) => match emulator.stack_outside() {
