@@ -9,6 +9,7 @@ asserted on the way. It makes the test vectors that the kernels are held against
 """
 
 import json
+import struct
 import sys
 import zlib
 from pathlib import Path
@@ -51,6 +52,11 @@ E2 = [int(32768 * 2 ** (-j / 256) + 0.5) for j in range(256)]
 
 def ceil_log2(n):
     return (n - 1).bit_length()
+
+
+def f32(v):
+    """The nearest float of 32 bits."""
+    return struct.unpack("<f", struct.pack("<f", v))[0]
 
 
 def encode_rate(rate):
@@ -113,7 +119,7 @@ class Layer:
                 self.bw = next(b for b in range(15, 0, -1) if self.rows * ((1 << b) - 1) * 127 + (1 << 26) < 1 << 31)
             self.limit = (1 << self.bw) - 1
             assert self.rows * self.limit * 127 + (1 << 26) < 1 << 31
-            self.range = next(r for r in range(-7, 8) if 4.0**r * self.rows >= 50)
+            self.range = next(r for r in range(-7, 8) if 4.0**r * self.rows >= (20 if spec["class"] == "i8" else 50))
             self.fw = self.bw - self.range
 
     def positions(self):
@@ -170,13 +176,14 @@ class Network:
         self.extra = self.extra_fractions()
         self.step = 1
         self.clipped = {layer.name: 0 for layer in self.layers}
-        rate = case["rate"] * (2 / self.last.outputs if self.loss == "mse" else 1) / self.batch
+        rate = f32(f32(case["rate"]) * f32(1 / self.batch))
+        rate = f32(rate * f32(2 / self.last.outputs if self.loss == "mse" else 1))
         self.lrm, self.k = encode_rate(rate)
         self.decay = None
         if case.get("decay", 0):
-            d = case["rate"] * case["decay"]
-            self.period = max((m for m in range(13) if 2**m * d <= 2**-9), default=0)
-            d *= 2**self.period
+            rate, decay = f32(case["rate"]), f32(case["decay"])
+            self.period = max((m for m in range(13) if f32(2**m * rate * decay) <= 2**-9), default=0)
+            d = f32(2**self.period * rate * decay)
             dk = next((k for k in range(16) if d * 2**k >= 0.5), 15)
             self.decay = min(int(d * 2 ** (15 + dk) + 0.5), 32767), dk
 
@@ -458,7 +465,7 @@ CASES = {
     "decay": case([dense("hidden", 8, "i8", 60, relu=True), dense("out", 3, amplitude=20000)], [1, 1, 10], 40, decay=0.05, rate=0.1),
     "confident": case([dense("hidden", 8, relu=True), dense("out", 3, amplitude=16000)], [1, 1, 10], 60, confident=14000, rate=0.05),
     "frozen": case(
-        [conv("conv", 4, 3, amplitude=30000, bias=30000000, relu=True, pool=[2, 2], trained=False), dense("out", 6, "i8", 30)],
+        [conv("conv", 4, 3, amplitude=30000, bias=16000000, relu=True, pool=[2, 2], trained=False), dense("out", 6, "i8", 30)],
         [10, 10, 1], 30),
     # Everything at its limit: weights saturate, activations clip, exponents fall to zero, deltas saturate.
     "extreme": case(

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Folders with the sources that decide results, from this package's folder.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 7] = [
     "../runtime-shared/core/src",
     "../runtime-shared/kernels/src",
-    "compiler/src",
     "../experiments/src",
+    "compiler/src",
+    "emulator/src",
+    "measure/src",
     "src",
 ];
 

@@ -14,28 +14,54 @@ pub struct DriftMetrics {
     pub lowest: f64,
     /// At the end.
     pub last: f64,
-    /// Samples from the drift until accuracy is back at [`RECOVERED`] of what it was before, if it is.
-    pub recovery: Option<u64>,
+    /// Whether and when accuracy is back at [`RECOVERED`] of what it was before.
+    pub recovery: Recovery,
+}
+
+/// Whether a network came back from a drift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Recovery {
+    /// After so many samples.
+    After(u64),
+    /// Not within so many samples, after which it was not looked at any longer.
+    NotWithin(u64),
+    /// It was no better than guessing before: there was nothing to come back to.
+    Guessing,
+}
+
+/// The accuracy up to which a network may be guessing: what always naming the most frequent of `labels` reaches on `images`
+/// of them, and three standard errors more.
+pub fn guessing(labels: &[u8], images: usize) -> f64 {
+    let mut counts = [0u64; 256];
+    labels
+        .iter()
+        .for_each(|&label| counts[usize::from(label)] += 1);
+    let most = counts.iter().copied().max().unwrap_or(0);
+    let share = most as f64 / labels.len().max(1) as f64;
+    share + 3.0 * (share * (1.0 - share) / images.max(1) as f64).sqrt()
 }
 
 /// The share of the accuracy before the drift that counts as recovered.
 pub const RECOVERED: f64 = 0.95;
 
-/// The metrics of a curve of (sample, accuracy) with the drift at sample `drift_at`; `None` where the
-/// curve does not reach both sides of the drift.
-pub fn drift_metrics(curve: &[(u64, f64)], drift_at: u64) -> Option<DriftMetrics> {
+/// The metrics of a curve of (sample, accuracy) with the drift at sample `drift_at`, where an accuracy up to `guess` is
+/// guessing; `None` where the curve does not reach both sides of the drift.
+pub fn drift_metrics(curve: &[(u64, f64)], drift_at: u64, guess: f64) -> Option<DriftMetrics> {
     let before = curve.iter().rev().find(|(sample, _)| *sample < drift_at)?.1;
     let after: Vec<&(u64, f64)> = curve.iter().filter(|(s, _)| *s >= drift_at).collect();
     let at = after.first()?.1;
-    let last = after.last()?.1;
+    let (end, last) = **after.last()?;
     let lowest = after.iter().map(|(_, a)| *a).fold(f64::INFINITY, f64::min);
     let fell = after.iter().position(|(_, a)| *a < RECOVERED * before);
     let recovery = match fell {
+        _ if before <= guess => Recovery::Guessing,
         // It never fell below the mark: nothing to recover from.
-        None => Some(0),
+        None => Recovery::After(0),
         Some(fell) => {
             let back = after[fell..].iter().find(|(_, a)| *a >= RECOVERED * before);
-            back.map(|(sample, _)| sample - drift_at)
+            back.map_or(Recovery::NotWithin(end - drift_at), |(sample, _)| {
+                Recovery::After(sample - drift_at)
+            })
         }
     };
     Some(DriftMetrics {
@@ -91,7 +117,7 @@ mod tests {
             (250, 0.96),
             (300, 0.9),
         ];
-        let metrics = drift_metrics(&curve, 100).expect("both sides are there");
+        let metrics = drift_metrics(&curve, 100, 0.12).expect("both sides are there");
         assert_eq!(
             metrics,
             DriftMetrics {
@@ -99,14 +125,33 @@ mod tests {
                 at: 0.7,
                 lowest: 0.6,
                 last: 0.9,
-                recovery: Some(150)
+                recovery: Recovery::After(150)
             }
         );
         assert_eq!(
-            drift_metrics(&curve[..5], 100).and_then(|m| m.recovery),
-            None
+            drift_metrics(&curve[..5], 100, 0.12).map(|m| m.recovery),
+            Some(Recovery::NotWithin(100))
         );
-        assert_eq!(drift_metrics(&curve[..2], 100), None);
+        assert_eq!(drift_metrics(&curve[..2], 100, 0.12), None);
+    }
+
+    #[test]
+    fn who_guesses_does_not_recover() {
+        // Ten classes, one of them a little more frequent; 100 images.
+        let labels: Vec<u8> = (0..1000u32)
+            .map(|i| if i < 20 { 1 } else { (i % 10) as u8 })
+            .collect();
+        let guess = guessing(&labels, 100);
+        let expected = 0.118 + 3.0 * (0.118f64 * 0.882 / 100.0).sqrt();
+        assert!((guess - expected).abs() < 1e-12, "{guess}");
+        let recovery = |before: f64, after: f64| {
+            let curve = [(0, before), (99, before), (100, after), (200, after)];
+            drift_metrics(&curve, 100, guess).map(|m| m.recovery)
+        };
+        assert_eq!(recovery(0.10, 0.10), Some(Recovery::Guessing));
+        assert_eq!(recovery(0.20, 0.20), Some(Recovery::Guessing));
+        assert_eq!(recovery(0.30, 0.30), Some(Recovery::After(0)));
+        assert_eq!(recovery(0.90, 0.10), Some(Recovery::NotWithin(100)));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Streams: which sample comes when, and what its label means by then.
 
 use runtime_shared::rng::Rng;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Streams of one seed that must not share random numbers.
 mod purpose {
@@ -20,7 +21,7 @@ pub struct ConceptDrift {
     #[serde(default = "drift_at")]
     pub drift_at: usize,
     /// The two labels that are swapped.
-    #[serde(default = "swap")]
+    #[serde(default = "swap", deserialize_with = "two_labels")]
     pub swap: [usize; 2],
     /// Accuracy is measured after every so many samples, and at the drift.
     #[serde(default = "evaluate_every")]
@@ -43,6 +44,15 @@ fn drift_at() -> usize {
 
 fn swap() -> [usize; 2] {
     [4, 6]
+}
+
+/// Exactly two: a list's third entry would be passed over.
+fn two_labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[usize; 2], D::Error> {
+    let labels = Vec::<usize>::deserialize(deserializer)?;
+    let count = labels.len();
+    labels
+        .try_into()
+        .map_err(|_| D::Error::invalid_length(count, &"a list of two labels"))
 }
 
 fn evaluate_every() -> usize {

@@ -14,7 +14,8 @@ pub fn bill(account: &Account, board: &Board) -> Bill {
             BlockKind::Gradients => Kind::Gradients,
             BlockKind::Activations => Kind::Activations,
             BlockKind::Deltas => Kind::Deltas,
-            BlockKind::Scratch | BlockKind::Slack | BlockKind::Schedule => Kind::Scratch,
+            BlockKind::Scratch | BlockKind::Schedule => Kind::Scratch,
+            BlockKind::Slack => Kind::Slack,
             BlockKind::Buffer => Kind::ReplayBuffer,
         };
         bill.charge(Region::Ram, kind, &block.what, block.bytes as u64);

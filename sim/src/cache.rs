@@ -3,8 +3,8 @@
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 
-/// Digest of the sources that decide results. Whatever they computed is kept under a key that holds it, so that changed
-/// code never takes the results of other code for its own.
+/// Digest of the sources that decide results (see `build.rs`). What they computed is kept under keys that hold it, so that
+/// changed code never takes the results of other code for its own.
 pub const CODE: &str = env!("SIM_CODE_FINGERPRINT");
 
 /// Names the folder, for this user or this machine.

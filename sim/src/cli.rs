@@ -1,8 +1,12 @@
 //! What can be typed.
 
 use crate::jobs::Share;
-use crate::place::{MemoryRange, Place, address, place, range, register, rom, space, variable};
+use crate::place::{
+    Call, MemoryRange, Place, address, call, flash, place, range, register, rom, space, uart,
+    variable,
+};
 use clap::{Args, Parser, Subcommand};
+use sim_emulator::FlashSetting;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -22,7 +26,7 @@ Examples:
   sim boards nano33ble                      one board with the source of every figure
   sim data fetch mnist                      have a data set before it is needed
 
-Exit codes: 0 done, 1 stopped, 2 bad config or arguments, 3 no data, 4 nothing fits, 5 cannot write,
+Exit codes: 0 done, 1 stopped or diverged, 2 bad config or arguments, 3 no data, 4 nothing fits, 5 cannot write,
 130 interrupted (run the same command again to go on)."
 )]
 pub struct Cli {
@@ -85,7 +89,7 @@ pub enum Command {
         boards: Vec<String>,
     },
     /// Run any firmware in the emulator: cycles, where they go, stack, faults.
-    Emulate(Emulate),
+    Emulate(Box<Emulate>),
     /// Run the same samples on the host and on a device, and compare the bits.
     Validate(Validate),
     /// List the data sets, or fetch some.
@@ -145,6 +149,9 @@ pub struct Validate {
     /// Talk through this serial port of the computer instead of through the probe.
     #[arg(long, value_name = "PORT")]
     pub serial: Option<String>,
+    /// Count every step as a whole, and look at none kernel by kernel: to look takes cycles itself.
+    #[arg(long)]
+    pub whole_steps: bool,
     /// The firmware runs on the board already: do not flash it.
     #[arg(long)]
     pub no_flash: bool,
@@ -190,10 +197,14 @@ pub struct Emulate {
     /// Where a raw image belongs, if not at the start of flash.
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub base: Option<u32>,
+    /// The vector table to start by, where the image has several.
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub vectors: Option<u32>,
     /// Call this function with up to four arguments, numbers or names of variables, and stop when it returns.
-    /// With --until, run start-up code up to there first; what is counted is the call.
-    #[arg(long, value_name = "PLACE[,ARG…]", value_delimiter = ',', value_parser = place, allow_hyphen_values = true)]
-    pub call: Option<Vec<Place>>,
+    /// With --until, run start-up code up to there first. Of several, such as one that sets up and one that works,
+    /// each is called after the one before, and the last is counted.
+    #[arg(long, value_name = "PLACE[,ARG…]", value_parser = call, allow_hyphen_values = true)]
+    pub call: Vec<Call>,
     /// Count only from where this place is reached.
     #[arg(long, value_name = "PLACE", value_parser = place, conflicts_with = "call")]
     pub from: Option<Place>,
@@ -213,6 +224,14 @@ pub struct Emulate {
     /// A peripheral register that reads this value.
     #[arg(long, value_name = "ADDR=VALUE", value_parser = register)]
     pub mmio: Vec<(u32, u32)>,
+    /// A serial port's data register: what the program writes there goes to standard output, what it reads comes from
+    /// the file. Its status is another register, which --mmio or --mmio-default ready answers for.
+    #[arg(long, value_name = "ADDR[=FILE]", value_parser = uart)]
+    pub uart: Vec<(u32, Option<PathBuf>)>,
+    /// How flash is read, whatever the profile says and the program sets: wait-states=N, and prefetch, caches,
+    /// instruction-cache, data-cache =on or =off, separated by commas.
+    #[arg(long, value_name = "KEY=VALUE[,…]", value_parser = flash)]
+    pub flash: Option<FlashSetting>,
     /// What peripherals do that --mmio does not name.
     #[arg(long, value_enum, value_name = "POLICY", default_value_t = MmioDefault::Fault)]
     pub mmio_default: MmioDefault,

@@ -3,8 +3,10 @@
 use crate::config::DataPlan;
 use crate::failure::Failure;
 use crate::progress::Progress;
-use experiments::data::{Images, Loaded, Normalisation, Normaliser, Places, Request, Split, load};
-use std::path::Path;
+use experiments::data::{
+    DATA_DIR_VARIABLE, Images, Loaded, Normalisation, Normaliser, Places, Request, Split, load,
+};
+use std::path::{Path, PathBuf};
 
 /// Data with all that is derived from them.
 pub struct Prepared {
@@ -41,16 +43,37 @@ impl Prepared {
     }
 }
 
+/// Where data sets are looked for. A folder that the user names must be there: it would be passed over without a word.
+///
+/// # Errors
+/// [`Failure::Usage`] naming the folder and who named it.
+pub fn places(folder: Option<&Path>) -> Result<Places, Failure> {
+    let variable = std::env::var_os(DATA_DIR_VARIABLE).filter(|v| !v.is_empty());
+    let named = [
+        ("--data", folder.map(Path::to_path_buf)),
+        (DATA_DIR_VARIABLE, variable.map(PathBuf::from)),
+    ];
+    for (who, path) in named {
+        if let Some(path) = path.filter(|path| !path.is_dir()) {
+            return Err(Failure::Usage(format!(
+                "{who} names {}, which is not a folder. Name a folder of data sets, or leave it out.",
+                path.display()
+            )));
+        }
+    }
+    Ok(Places::from_environment(folder))
+}
+
 /// Loads what `plan` asks for.
 ///
 /// # Errors
-/// [`Failure::Data`].
+/// [`Failure::Data`], or [`Failure::Usage`] as [`places`].
 pub fn prepare(
     plan: &DataPlan,
     folder: Option<&Path>,
     progress: &Progress,
 ) -> Result<Prepared, Failure> {
-    let places = Places::from_environment(folder);
+    let places = places(folder)?;
     let request = Request {
         set: plan.set,
         download: true,

@@ -91,6 +91,11 @@ pub enum Failure {
         /// What was seen.
         reason: String,
     },
+    /// No repetition of any strategy reached its end.
+    #[error(
+        "Every strategy diverged with every seed. {} has what happened by then.", .0.display()
+    )]
+    Diverged(PathBuf),
     /// The core refused what the compiler made.
     #[error(
         "The training core refused its program: {0}. This is a fault of sim; please report it with the config."
@@ -106,6 +111,7 @@ fn advice(error: &std::io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::NotFound => " Check the path.",
         ErrorKind::InvalidData => " A config is a TOML file.",
+        ErrorKind::IsADirectory => " Name the file in it.",
         _ => "",
     }
 }
@@ -129,9 +135,20 @@ impl Failure {
             | Failure::Image { .. } => 2,
             Failure::Data(_) => 3,
             Failure::NothingFits(_) => 4,
-            Failure::Report(_) | Failure::Write { .. } | Failure::Output(_) => 5,
+            Failure::Report(error) => match error {
+                sim_report::Error::Write { .. }
+                | sim_report::Error::Rename { .. }
+                | sim_report::Error::Claimed { .. } => 5,
+                sim_report::Error::Inconsistent(_) | sim_report::Error::Plot { .. } => 1,
+                // A folder that holds no report, or a damaged one, is what the user named.
+                _ => 2,
+            },
+            Failure::Write { .. } | Failure::Output(_) => 5,
             Failure::Interrupted { .. } | Failure::InterruptedFirmware(_) => interrupt::EXIT_CODE,
-            Failure::Pretraining { .. } | Failure::Core(_) | Failure::Firmware(_) => 1,
+            Failure::Diverged(_)
+            | Failure::Pretraining { .. }
+            | Failure::Core(_)
+            | Failure::Firmware(_) => 1,
             Failure::Device(_) | Failure::Bits { .. } => 1,
         }
     }

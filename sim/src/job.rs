@@ -4,22 +4,12 @@ use crate::config::{Protocol, Strategy, options};
 use crate::data::Prepared;
 use crate::failure::Failure;
 use crate::native::Native;
+use crate::updates::updates;
 use experiments::online::{self, Course, Record};
 use experiments::scratch;
 use sim_compiler::{Compiled, Graph, compile, statistics};
 use sim_measure::{Plan, Recorder, Recording};
 use std::ops::ControlFlow;
-
-/// The updates that a strategy will make, as far as that is known before it runs.
-pub fn updates(protocol: &Protocol, strategy: &Strategy, data: &Prepared) -> u32 {
-    let samples = match protocol {
-        Protocol::FromScratch(p) => p.epoch_len(data.train_images()) as u64 * u64::from(p.epochs),
-        Protocol::ConceptDrift(drift) => {
-            drift.length as u64 * u64::from(strategy.online.slots.max(1))
-        }
-    };
-    (samples / u64::from(strategy.training.batch.max(1))).clamp(1, u64::from(u32::MAX)) as u32
-}
 
 /// The network of `strategy` as training starts from it: weights drawn from `seed`, and batch normalisations that were
 /// given no statistics with those of the training data of `split_seed`.
@@ -51,7 +41,8 @@ pub fn compiled(
     data: &Prepared,
     seed: u64,
 ) -> Result<Compiled, Failure> {
-    let updates = updates(protocol, strategy, data);
+    // A config that leaves the end of a schedule open has as many updates as can be known.
+    let updates = updates(protocol, strategy, data.train_images()).unwrap_or(1);
     Ok(compile(
         graph,
         &options(strategy, &data.normalisation, updates, seed),
@@ -85,6 +76,14 @@ pub fn run(
     tick: impl FnMut() -> ControlFlow<()>,
 ) -> Result<Option<(Record, Option<Recording>)>, Failure> {
     let compiled = compiled(graph, protocol, strategy, data, seed)?;
+    let (arena, image) = (compiled.arena_bytes(), compiled.image.bytes().len());
+    tracing::trace!(
+        strategy = strategy.name,
+        seed,
+        arena,
+        image,
+        "repetition begins"
+    );
     let mut arena = vec![0u32; compiled.arena_bytes().div_ceil(4)];
     let layer = |list, call| compiled.layer(list, call).to_owned();
     let mut device = Native::new(compiled.program(), &mut arena, &layer)

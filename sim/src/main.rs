@@ -16,6 +16,7 @@ mod interrupt;
 mod job;
 mod jobs;
 mod lock;
+mod log;
 mod native;
 mod offers;
 mod outcome;
@@ -23,23 +24,23 @@ mod parts;
 mod place;
 mod pretrain;
 mod progress;
+mod results;
 mod seeded;
+mod updates;
 
 use clap::Parser;
 use cli::{Cli, Command};
 use failure::Failure;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log(cli.common.verbose);
-    match execute(&cli) {
+    match log::start(cli.common.verbose).and_then(|()| execute(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads our output has seen enough.
         Err(Failure::Output(e)) if e.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            progress::tell(&format!("error: {failure}"));
             ExitCode::from(failure.exit_code())
         }
     }
@@ -61,19 +62,4 @@ fn execute(cli: &Cli) -> Result<(), Failure> {
         Command::Validate(options) => command::validate::validate(options, common),
         Command::Data(data) => command::data::data(data, common),
     }
-}
-
-/// Logs go to standard error; `SIM_LOG` overrules the flags.
-fn log(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        1 => "sim=debug,experiments=debug",
-        _ => "debug",
-    };
-    let filter = EnvFilter::try_from_env("SIM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .without_time()
-        .init();
 }

@@ -8,12 +8,9 @@ use crate::data::Prepared;
 use crate::failure::Failure;
 use crate::offers::{Offer, Offers};
 use crate::parts::{Origin, Part};
-use experiments::metrics::{DriftMetrics, drift_metrics};
+use crate::results;
 use sim_mcu::Region;
-use sim_report::{
-    AccuracySummary, BillItem, Estimate, Memory, Run, SCHEMA, SampleRow, Stop, StrategySummary,
-    Summary, estimate,
-};
+use sim_report::{BillItem, Estimate, Memory, Run, SCHEMA, SampleRow, StrategySummary, Summary};
 use std::sync::Arc;
 
 /// The repetitions of one strategy, by seed.
@@ -47,14 +44,13 @@ pub fn assemble(
         bills: Vec::new(),
         kernels: Vec::new(),
         drift_at: drift_at(&config.experiment),
-        samples_per_epoch: samples_per_epoch(config, data),
         notes: notes(config, data, &origins),
         about: about(config, data, &origins),
     };
     let strategies = config.strategies.iter().zip(offers).zip(cycles);
     for (((strategy, offers), cycles), parts) in strategies.zip(&finished) {
         for (offer, measured) in offers.0.iter().zip(cycles) {
-            let mut entry = summarise(strategy, offer, parts, run.drift_at)?;
+            let mut entry = summarise(config, data, strategy, offer, parts);
             if let Some(measured) = measured {
                 costs::enter(&mut entry, &offer.board, measured);
             }
@@ -80,15 +76,6 @@ fn dataset(data: &[Prepared]) -> String {
         }
     }
     names.join("+")
-}
-
-fn samples_per_epoch(config: &Config, data: &[Prepared]) -> Option<u64> {
-    match &config.experiment {
-        Protocol::FromScratch(protocol) => data
-            .first()
-            .map(|d| protocol.epoch_len(d.train_images()) as u64),
-        Protocol::ConceptDrift(_) => None,
-    }
 }
 
 /// The pre-trained networks that repetitions began with, each once.
@@ -203,28 +190,14 @@ fn about(config: &Config, data: &[Prepared], origins: &[Origin]) -> serde_json::
 }
 
 fn summarise(
+    config: &Config,
+    data: &[Prepared],
     strategy: &Strategy,
     offer: &Offer,
     parts: &Finished,
-    drift: Option<u64>,
-) -> Result<StrategySummary, Failure> {
+) -> StrategySummary {
     let fits = offer.refusal.is_none();
-    let metrics: Vec<Metrics> = if fits {
-        parts
-            .iter()
-            .filter_map(|(_, part)| Metrics::of(part, drift))
-            .collect()
-    } else {
-        Vec::new()
-    };
-    let over = |figure: fn(&Metrics) -> Option<f64>| {
-        estimate(&metrics.iter().filter_map(figure).collect::<Vec<_>>())
-    };
-    let recovered: Vec<f64> = metrics
-        .iter()
-        .filter_map(|m| m.drift.and_then(|d| d.recovery).map(|r| r as f64))
-        .collect();
-    Ok(StrategySummary {
+    let mut entry = StrategySummary {
         name: strategy.name.clone(),
         board: offer.board.name.clone(),
         fits,
@@ -233,46 +206,14 @@ fn summarise(
         flash_bytes: offer.bill.sum(Region::Flash),
         flash_budget_bytes: offer.bill.budget(Region::Flash),
         buffer_slots: offer.account.slots as u64,
-        accuracy: (!metrics.is_empty()).then(|| AccuracySummary {
-            before_drift: over(|m| m.drift.map(|d| d.before)),
-            at_drift: over(|m| m.drift.map(|d| d.at)),
-            lowest: over(|m| m.drift.map(|d| d.lowest)),
-            last: over(|m| Some(m.last)),
-        }),
-        recovery_samples: estimate(&recovered),
-        recovered_seeds: drift.filter(|_| fits).map(|_| recovered.len() as u32),
         refused: offer.refusal.clone(),
-        stopped: stopped(parts).filter(|_| fits),
         ..StrategySummary::default()
-    })
-}
-
-struct Metrics {
-    drift: Option<DriftMetrics>,
-    last: f64,
-}
-
-impl Metrics {
-    fn of(part: &Part, drift: Option<u64>) -> Option<Self> {
-        let curve = part.record.curve();
-        let last = curve.last()?.1;
-        Some(Self {
-            drift: drift.and_then(|at| drift_metrics(&curve, at)),
-            last,
-        })
+    };
+    let prepared = data.iter().find(|d| d.plan == strategy.data);
+    if let (Some(prepared), true) = (prepared, fits) {
+        results::enter(&mut entry, &config.experiment, prepared, parts);
     }
-}
-
-fn stopped(parts: &Finished) -> Option<Stop> {
-    parts.iter().find_map(|(seed, part)| {
-        let (step, stop) = part.record.stop.as_ref()?;
-        Some(Stop {
-            seed: *seed,
-            step: *step,
-            layer: stop.layer.clone(),
-            reason: stop.reason.clone(),
-        })
-    })
+    entry
 }
 
 fn bills(strategy: &Strategy, offer: &Offer) -> [sim_report::Bill; 2] {
@@ -339,13 +280,14 @@ pub fn table(run: &Run) -> String {
             if s.fits { "yes" } else { "NO" }.to_owned(),
         ];
         if drifts {
-            row.extend([accuracy.before_drift, accuracy.lowest, accuracy.last].map(percent));
-            row.push(match (s.recovery_samples, s.recovered_seeds) {
-                (Some(r), Some(n)) => format!("{:.0} ({n}/{})", r.mean, run.summary.seeds),
-                _ => "never".to_owned(),
-            });
-        } else {
-            row.push(percent(accuracy.last));
+            row.extend([accuracy.before_drift, accuracy.lowest].map(percent));
+        }
+        row.push(match &s.stopped {
+            Some(_) => "diverged".to_owned(),
+            None => percent(accuracy.last),
+        });
+        if drifts {
+            row.push(recovery(s, run.summary.seeds));
         }
         row.push(s.ram_bytes.to_string());
         let dash = || "-".to_owned();
@@ -362,12 +304,35 @@ pub fn table(run: &Run) -> String {
     for s in &run.summary.strategies {
         if let Some(stop) = &s.stopped {
             text.push_str(&format!(
-                "{} stopped at sample {} of seed {} in layer `{}`: {}.\n",
-                s.name, stop.step, stop.seed, stop.layer, stop.reason
+                "{} diverged at sample {} of seed {}, {} of {} seeds, in layer `{}`: {}.\n",
+                s.name,
+                stop.step,
+                stop.seed,
+                stop.seeds,
+                run.summary.seeds,
+                stop.layer,
+                stop.reason
             ));
         }
     }
     text
+}
+
+/// The mean where every seed recovered, else the median over all of them.
+fn recovery(entry: &StrategySummary, seeds: u32) -> String {
+    let Some(recovered) = entry.recovered_seeds else {
+        return "-".to_owned();
+    };
+    let value = match (entry.recovery_samples, entry.recovery_median_samples) {
+        (Some(mean), _) => format!("{:.0}", mean.mean),
+        (_, Some(median)) => format!("median {median:.0}"),
+        _ if entry.guessing_seeds == Some(seeds) => return "guessed".to_owned(),
+        _ => match entry.recovery_watched_samples {
+            Some(watched) => format!("> {watched}"),
+            None => "-".to_owned(),
+        },
+    };
+    format!("{value} ({recovered}/{seeds})")
 }
 
 fn percent(estimate: Option<Estimate>) -> String {

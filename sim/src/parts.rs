@@ -116,7 +116,10 @@ impl Parts {
             let fault = match read(&path) {
                 Ok(file) if file.code != CODE => format!("was made by other code ({})", file.code),
                 Ok(file) if file.identity != *identity => "is of another run".to_owned(),
-                Ok(_) => return true,
+                Ok(_) => {
+                    tracing::trace!(path = %path.display(), "part reused");
+                    return true;
+                }
                 Err(fault) => fault,
             };
             remark(&format!(
@@ -143,6 +146,7 @@ impl Parts {
             path: path.clone(),
             source: e.into(),
         })?;
+        tracing::trace!(path = %path.display(), bytes = bytes.len(), "part finished");
         cache::write(&path, &bytes)
     }
 

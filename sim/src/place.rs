@@ -1,11 +1,13 @@
 //! Places in a program as people type them: addresses, or names in its image.
 
 use crate::failure::Failure;
-use sim_emulator::{Emulator, Symbol, SymbolKind};
+use sim_emulator::{Emulator, FlashSetting, Symbol, SymbolKind};
 use std::path::PathBuf;
 
 /// Names that are offered where one is not found.
 const OFFERED: usize = 5;
+/// More wait states than any flash has.
+const MOST_WAIT_STATES: u32 = 255;
 /// Bytes that are shown of a memory at most.
 const LONGEST: u32 = 1 << 24;
 
@@ -80,6 +82,74 @@ fn assignment<'a>(text: &'a str, what: &str) -> Result<(&'a str, u32), String> {
         .split_once('=')
         .ok_or_else(|| format!("`{text}` is not of the form {what}=VALUE"))?;
     Ok((at, word(value)?))
+}
+
+/// A function and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The function.
+    pub function: Place,
+    /// What it is given.
+    pub arguments: Vec<Place>,
+}
+
+/// A function, and its arguments behind commas.
+pub fn call(text: &str) -> Result<Call, String> {
+    let mut places = text.split(',').map(place);
+    let function = places
+        .next()
+        .unwrap_or_else(|| Err("no function is named".to_owned()))?;
+    Ok(Call {
+        function,
+        arguments: places.collect::<Result<_, _>>()?,
+    })
+}
+
+/// An address, and perhaps a file.
+pub fn uart(text: &str) -> Result<(u32, Option<PathBuf>), String> {
+    match text.split_once('=') {
+        Some((_, "")) => Err("a file is to follow the =".to_owned()),
+        Some((at, file)) => Ok((address(at)?, Some(PathBuf::from(file)))),
+        None => Ok((address(text)?, None)),
+    }
+}
+
+/// How flash is read.
+pub fn flash(text: &str) -> Result<FlashSetting, String> {
+    let mut setting = FlashSetting::default();
+    for part in text.split(',') {
+        let (key, value) = part
+            .split_once('=')
+            .ok_or_else(|| format!("`{part}` is not of the form KEY=VALUE"))?;
+        let on = match value.trim() {
+            "on" => Ok(Some(true)),
+            "off" => Ok(Some(false)),
+            other => Err(format!("{} is on or off, not `{other}`", key.trim())),
+        };
+        match key.trim() {
+            "wait-states" => match value.trim().parse::<u32>() {
+                Ok(number @ 0..=MOST_WAIT_STATES) => setting.wait_states = Some(number),
+                _ => {
+                    return Err(format!(
+                        "wait-states is a number from 0 to {MOST_WAIT_STATES}"
+                    ));
+                }
+            },
+            "prefetch" => setting.prefetch = on?,
+            "instruction-cache" => setting.instruction_cache = on?,
+            "data-cache" => setting.data_cache = on?,
+            "caches" => {
+                setting.instruction_cache = on?;
+                setting.data_cache = setting.instruction_cache;
+            }
+            other => {
+                return Err(format!(
+                    "there is no `{other}`: wait-states, prefetch, caches, instruction-cache, data-cache"
+                ));
+            }
+        }
+    }
+    Ok(setting)
 }
 
 /// Addresses: the first, and how many.
@@ -158,6 +228,9 @@ impl MemoryRange {
         let bytes = self
             .bytes
             .unwrap_or(if of_variable > 0 { of_variable } else { 4 });
+        if let Some(register) = emulator.flash_register(address).filter(|_| bytes <= 4) {
+            return Ok((address, register.to_le_bytes()[..bytes as usize].to_vec()));
+        }
         let mut held = vec![0; bytes as usize];
         emulator.read(address, &mut held).map_err(|_| {
             Failure::Usage(format!(
@@ -217,6 +290,39 @@ mod tests {
         }
         for wrong in ["main,0", "main,", ",4", "main,0x10000001"] {
             assert!(range(wrong).is_err(), "{wrong}");
+        }
+        let called = call("main,-1,table").expect("a call");
+        assert_eq!(called.function, Place::Name("main".to_owned()));
+        assert_eq!(called.arguments.len(), 2);
+        for wrong in ["", ",1", "main,", "main,1x"] {
+            assert!(call(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "x", "0x10=", "=file"] {
+            assert!(uart(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn how_flash_is_read_is_said_by_key() {
+        let said = flash("wait-states=5, prefetch=on,caches=off,data-cache=on").expect("settings");
+        let expected = FlashSetting {
+            wait_states: Some(5),
+            prefetch: Some(true),
+            instruction_cache: Some(false),
+            data_cache: Some(true),
+        };
+        assert_eq!(said, expected);
+        for wrong in [
+            "",
+            "5",
+            "wait-states=",
+            "wait-states=-1",
+            "wait-states=256",
+            "caches=maybe",
+            "line=8",
+            "prefetch=on,",
+        ] {
+            assert!(flash(wrong).is_err(), "{wrong}");
         }
     }
 }

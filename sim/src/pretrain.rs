@@ -74,6 +74,7 @@ pub fn pretrain(
     let path = path(&key);
     let stored = |graph: &mut Graph| std::fs::read(&path).ok().and_then(|b| read(&b, graph));
     if let Some(accuracy) = stored(&mut graph) {
+        tracing::debug!(path = %path.display(), "checkpoint reused");
         return Ok(Some(Pretrained {
             graph,
             accuracy,
@@ -97,6 +98,7 @@ pub fn pretrain(
                 return Ok(None);
             };
             cache::write(&path, &write(&graph, accuracy))?;
+            tracing::debug!(path = %path.display(), "checkpoint written");
             (accuracy, false)
         }
     };

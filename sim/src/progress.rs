@@ -2,12 +2,18 @@
 
 use experiments::data::Event;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Seconds between two plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
+
+/// Writes a line to standard error. Where nobody reads it, or the disk that it goes to is full, the work goes on all the
+/// same.
+pub fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
 
 /// Tells a person how far it is. Writes to standard error only.
 pub struct Progress {
@@ -29,7 +35,7 @@ impl Progress {
     /// A line, in its place among the bars.
     pub fn line(&self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            tell(text);
         }
     }
 
@@ -119,7 +125,7 @@ impl Task {
         if last.elapsed() >= PLAIN_EVERY {
             *last = Instant::now();
             let percent = 100 * self.bar.position() / self.total.max(1);
-            eprintln!("{}: {percent} %", self.what);
+            tell(&format!("{}: {percent} %", self.what));
         }
     }
 

@@ -6,7 +6,7 @@ use crate::data::normalisation;
 use crate::failure::Failure;
 use experiments::data::{Images, Places, Request, State, list, load};
 use runtime_shared::rng::Rng;
-use sim_compiler::compile;
+use sim_compiler::{compile, statistics};
 use sim_measure::{Labelled, Recording};
 use std::path::Path;
 
@@ -78,7 +78,9 @@ impl Samples {
         } else {
             (self.random(strategy, &mut rng), any_normalisation(strategy))
         };
-        let graph = strategy.graph(seed)?;
+        let mut graph = strategy.graph(seed)?;
+        let given: Vec<&[u8]> = samples.iter().map(|l| l.sample.as_slice()).collect();
+        statistics::estimate(&mut graph, &normalisation, &given)?;
         let compiled = compile(&graph, &options(strategy, &normalisation, 1, seed))?;
         let protocol = match config.experiment {
             Protocol::ConceptDrift(_) => sim_measure::Protocol::Learn,

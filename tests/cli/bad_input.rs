@@ -1,6 +1,7 @@
 //! What is told to whoever wrote something that is not right.
 
-use crate::support::{Place, SMALL};
+use crate::support::{Place, SMALL, text};
+use std::process::Stdio;
 
 /// Runs `sim plan` on the small config with `from` replaced by `to`; the complaint.
 fn complaint(from: &str, to: &str) -> String {
@@ -39,6 +40,12 @@ fn wrong_types_and_impossible_values_are_placed() {
             "\"last:9\"",
             "bad.toml:",
             "the network has 3 with weights",
+        ),
+        (
+            "drift_at = 20",
+            "drift_at = 20\nswap = [1, 2, 3]",
+            "bad.toml:20:8",
+            "a list of two labels",
         ),
         ("slots = 20", "slots = 0", "bad.toml:", "at least 1"),
         (
@@ -166,8 +173,10 @@ fn what_does_not_fit_is_refused_with_the_bill_and_what_would_fit() {
 fn a_damaged_report_is_refused_by_name() {
     let place = Place::new();
     std::fs::create_dir(place.path("empty")).expect("a folder");
-    let said = place.fail(&["report", "empty"], 5);
-    assert!(said.contains("empty"), "{said}");
+    for folder in ["empty", "nope"] {
+        let said = place.fail(&["report", folder], 2);
+        assert!(said.contains(folder), "{said}");
+    }
 }
 
 #[test]
@@ -177,4 +186,238 @@ fn unknown_boards_and_flags_are_explained() {
     assert!(said.contains("Did you mean \"nano33ble\"?"), "{said}");
     place.fail(&["run", "--nonsense"], 2);
     place.fail(&["data", "fetch", "mnits"], 2);
+}
+
+#[test]
+fn the_network_is_where_its_errors_are() {
+    let place = Place::new();
+    let one = "network = { layers = [{ max_pool = { size = 40 } }, { dense = { units = 10 } }] }";
+    for (from, line) in [("network = \"thesis_cnn\"", 5), ("train = \"none\"", 25)] {
+        let to = if line == 5 {
+            one.to_owned()
+        } else {
+            format!("train = \"none\"\n{one}")
+        };
+        let config = place.file("bad.toml", &SMALL.replacen(from, &to, 1));
+        let said = place.fail(&["plan", &config.display().to_string()], 2);
+        assert!(said.contains(&format!("bad.toml:{line}:11: ")), "{said}");
+        assert!(said.contains("max_pool_1"), "{said}");
+    }
+}
+
+#[test]
+fn more_images_than_there_are_is_refused_where_it_is_asked() {
+    for (from, to, line, part) in [
+        (
+            "validation = 500",
+            "validation = 20001",
+            7,
+            "has 20000 training images",
+        ),
+        (
+            "validation = 500",
+            "validation = 20000",
+            7,
+            "none is left to train on",
+        ),
+        (
+            "limit = 1500",
+            "limit = 19501",
+            12,
+            "19500 images of strokes are left",
+        ),
+        ("length = 60", "length = 501", 17, "drawn from 500 images"),
+        (
+            "test_images = 100",
+            "test_images = 4001",
+            17,
+            "has 4000 test images",
+        ),
+        (
+            "train = \"none\"",
+            "train = \"none\"\ndata = { set = \"strokes\" }",
+            25,
+            "set `validation`",
+        ),
+        (
+            "train = \"none\"",
+            "train = \"none\"\ndata = { set = \"mnist\", validation = 60000 }",
+            25,
+            "none is left to train on",
+        ),
+    ] {
+        let said = complaint(from, to);
+        assert!(
+            said.contains(&format!("bad.toml:{line}:")) && said.contains(part),
+            "{to}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_training_without_an_update_or_a_known_end_is_refused() {
+    let rate = "training = { learning_rate = 0.001 }";
+    let said = complaint(rate, "training = { learning_rate = 0.001, batch = 5000 }");
+    assert!(said.contains("no update would be made"), "{said}");
+    let said = complaint("optimiser = { adam = {} } }", "batch = 1501 }");
+    assert!(
+        said.contains("[pretrain]") && said.contains("1500 samples in all"),
+        "{said}"
+    );
+    let place = Place::new();
+    let open = SMALL
+        .replace(
+            rate,
+            "training = { learning_rate = 0.001, schedule = { cosine = {} } }",
+        )
+        .replace(
+            "slots = 20 }",
+            "slots = 20, trigger = { confidence_below = 0.9 } }",
+        );
+    place.file("open.toml", &open);
+    let said = place.fail(&["plan", "open.toml"], 2);
+    assert!(said.contains("give its `period`"), "{said}");
+    place.file(
+        "closed.toml",
+        &open.replace("cosine = {}", "cosine = { period = 100 }"),
+    );
+    place.succeed(&["plan", "closed.toml"]);
+}
+
+#[test]
+fn a_board_that_is_there_twice_is_refused() {
+    let said = complaint("[\"nano33ble\"]", "[\"nano33ble\", \"nano33ble\"]");
+    assert!(
+        said.contains("bad.toml:4:24") && said.contains("there twice"),
+        "{said}"
+    );
+}
+
+#[test]
+fn numbers_beyond_reason_are_refused_at_once() {
+    let place = Place::new();
+    place.file("small.toml", SMALL);
+    for flags in [
+        ["--seeds", "0"],
+        ["--seeds", "4294967295"],
+        ["-j", "0"],
+        ["-j", "2000"],
+    ] {
+        let said = place.fail(&["run", "small.toml", flags[0], flags[1]], 2);
+        assert!(said.contains(flags[1]), "{said}");
+    }
+    for endless in ["/dev/zero", "/dev/urandom"] {
+        let said = place.fail(&["plan", endless], 2);
+        assert!(said.contains("1 MiB"), "{said}");
+    }
+}
+
+#[test]
+fn variables_that_mean_nothing_are_not_passed_over() {
+    let place = Place::new();
+    place.file("small.toml", SMALL);
+    for (name, value) in [("SIM_DATA_DIR", "/nonexistent"), ("SIM_LOG", "loud")] {
+        let output = place
+            .sim(&["run", "small.toml", "--seeds", "1"])
+            .env(name, value)
+            .output()
+            .expect("the binary starts");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(name) && said.contains(value), "{said}");
+    }
+    let said = place.fail(&["data", "list", "--data", "nowhere"], 2);
+    assert!(said.contains("--data names nowhere"), "{said}");
+}
+
+#[test]
+fn more_is_said_with_every_v() {
+    let lines = |flags: &[&str]| {
+        let place = Place::new();
+        place.file("small.toml", SMALL);
+        let arguments = [&["run", "small.toml", "--seeds", "1"], flags].concat();
+        let output = place.run(&arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let said = text(&output.stderr);
+        said.lines()
+            .filter(|line| line.contains("DEBUG") || line.contains("TRACE"))
+            .count()
+    };
+    let counts = [&[][..], &["-v"], &["-vv"]].map(lines);
+    assert!(
+        counts[0] == 0 && counts[0] < counts[1] && counts[1] < counts[2],
+        "{counts:?}"
+    );
+}
+
+/// A reader that has seen enough, or a full disk, must not end a run of hours.
+#[test]
+fn nobody_needs_to_read_standard_error() {
+    let place = Place::new();
+    place.file("small.toml", SMALL);
+    let mut child = place
+        .sim(&["run", "small.toml", "-v"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    drop(child.stderr.take());
+    assert!(child.wait().expect("it ends").success());
+    if let Ok(full) = std::fs::File::options().write(true).open("/dev/full") {
+        let mut child = place
+            .sim(&["run", "small.toml", "-v"])
+            .stdout(Stdio::null())
+            .stderr(full)
+            .spawn()
+            .expect("the binary starts");
+        assert!(child.wait().expect("it ends").success());
+    }
+    let mut child = place
+        .sim(&["run", "nowhere.toml"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(2));
+}
+
+/// What is written at the end is tried first, and what cannot fit is not trained for.
+#[test]
+fn nothing_is_trained_in_vain() {
+    let place = Place::new();
+    place.file("small.toml", SMALL);
+    place.file("cache", "a file in its place");
+    let said = place.fail(&["run", "small.toml"], 5);
+    assert!(
+        said.contains("cache") && !said.contains("Pre-trained"),
+        "{said}"
+    );
+
+    let place = Place::new();
+    place.file("small.toml", SMALL);
+    place.file("reports", "a file in its place");
+    let said = place.fail(&["run", "small.toml"], 5);
+    assert!(
+        said.contains("reports") && !said.contains("Pre-trained"),
+        "{said}"
+    );
+
+    let place = Place::new();
+    let big = SMALL
+        .replace("slots = 20", "slots = 4000")
+        .replace("name = \"static\"\ntrain = \"none\"", "name = \"raw\"\ntrain = \"full\"\ntraining = { learning_rate = 0.01 }\nonline = { policy = \"fifo\", slots = 4000 }");
+    place.file("big.toml", &big);
+    let said = place.fail(&["run", "big.toml"], 4);
+    assert!(!said.contains("Pre-trained"), "{said}");
+    assert_eq!(
+        said.matches("Strategy `raw` on nano33ble").count(),
+        1,
+        "{said}"
+    );
+    assert_eq!(
+        said.matches("EXCESS").count(),
+        2,
+        "one budget a strategy: {said}"
+    );
+    assert_eq!(place.summary("small")["strategies"][0]["fits"], false);
 }

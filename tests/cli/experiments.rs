@@ -50,7 +50,7 @@ fn the_summary_holds_what_scripts_rely_on() {
     let printed: Value = serde_json::from_str(&printed).expect("--json prints JSON");
     let summary = place.summary("small");
     assert_eq!(printed, summary);
-    assert_eq!(summary["schema"], 1);
+    assert_eq!(summary["schema"], 2);
     assert_eq!(summary["experiment"], "small");
     assert_eq!(summary["dataset"], "strokes");
     assert_eq!(summary["fallback"], false);
@@ -125,20 +125,131 @@ fn an_exploding_strategy_stops_alone_and_names_its_layer() {
         "boom.toml",
         &SMALL.replace("learning_rate = 0.001", "learning_rate = 1e30"),
     );
-    place.succeed(&["run", "boom.toml"]);
+    let said = place.succeed(&["run", "boom.toml"]);
+    assert!(
+        said.contains("diverged at sample 0 of seed 1, 2 of 2 seeds"),
+        "{said}"
+    );
     let summary = place.summary("small");
-    let stopped = &strategy(&summary, "transfer")["stopped"];
-    assert_eq!(stopped["layer"], "dense_1", "{stopped}");
+    let transfer = strategy(&summary, "transfer");
+    let stopped = &transfer["stopped"];
+    assert_eq!(
+        (&stopped["layer"], &stopped["seeds"]),
+        (&"dense_1".into(), &2.into()),
+        "{stopped}"
+    );
     assert!(
         stopped["reason"]
             .as_str()
             .is_some_and(|r| r.contains("the loss exploded"))
     );
+    assert!(transfer["accuracy"]["final"].is_null(), "{transfer}");
     assert!(
         strategy(&summary, "static")["accuracy"]["final"]["mean"]
             .as_f64()
             .is_some()
     );
+    let page = text(&place.report("small", "report.md"));
+    assert!(page.contains("diverged"), "{page}");
+    // Where nothing else was run, a script must not take that for a result.
+    let alone = SMALL
+        .replace("learning_rate = 0.001", "learning_rate = 1e30")
+        .replace("[[strategies]]\nname = \"static\"\ntrain = \"none\"\n", "");
+    place.file("alone.toml", &alone);
+    let said = place.fail(&["run", "alone.toml"], 1);
+    assert!(said.contains("Every strategy diverged"), "{said}");
+}
+
+/// Every seed pre-trains and splits for itself, unless told otherwise, and the page says which.
+#[test]
+fn the_page_says_what_varies() {
+    for (shared, networks, part) in [
+        (false, 2, "its own pre-trained network"),
+        (true, 1, "share one pre-trained network"),
+    ] {
+        let place = Place::new();
+        let config = SMALL.replace("[pretrain]", &format!("[pretrain]\nshared = {shared}"));
+        place.file("small.toml", &config);
+        place.succeed(&["run", "small.toml", "-q"]);
+        let page = text(&place.report("small", "report.md"));
+        assert!(page.contains(part), "{page}");
+        let run: Value = serde_json::from_slice(&place.report("small", "run.json")).expect("JSON");
+        let pretrained = run["about"]["pretrained"].as_array().expect("a list");
+        assert_eq!(pretrained.len(), networks, "{pretrained:?}");
+        assert_eq!(run["about"]["config"]["pretrain"]["shared"], shared);
+        for file in ["summary.json", "samples.csv", "run.json", "report.md"] {
+            let text = text(&place.report("small", file));
+            assert!(
+                !text.contains("-0.0,") && !text.contains("-0.0\n"),
+                "{file}: {text}"
+            );
+        }
+    }
+}
+
+/// A drift to a network that learnt nothing is no drift that it recovers from.
+#[test]
+fn who_guesses_does_not_recover() {
+    let place = Place::new();
+    let blind = SMALL.replace("learning_rate = 0.002", "learning_rate = 1e-12");
+    place.file("blind.toml", &blind);
+    let said = place.succeed(&["run", "blind.toml"]);
+    let summary = place.summary("small");
+    for name in ["static", "transfer"] {
+        let entry = strategy(&summary, name);
+        assert_eq!(
+            (&entry["recovered_seeds"], &entry["guessing_seeds"]),
+            (&0.into(), &2.into()),
+            "{entry}"
+        );
+    }
+    assert!(said.contains("guessed"), "{said}");
+}
+
+/// Each data set has epochs of its own length.
+#[test]
+fn epochs_are_as_long_as_their_data_set() {
+    let place = Place::new();
+    place.file(
+        "two.toml",
+        r#"
+name = "two"
+seeds = 1
+boards = ["nano33ble"]
+network = { layers = [{ dense = { units = 10 } }] }
+data = { set = "strokes" }
+
+[experiment.from_scratch]
+epochs = 2
+
+[[strategies]]
+name = "all"
+train = "full"
+training = { learning_rate = 0.01 }
+
+[[strategies]]
+name = "half"
+data = { set = "strokes", validation = 10000 }
+train = "full"
+training = { learning_rate = 0.01 }
+"#,
+    );
+    place.succeed(&["run", "two.toml", "-q"]);
+    let summary = place.summary("two");
+    assert_eq!(strategy(&summary, "all")["samples_per_epoch"], 20_000);
+    assert_eq!(strategy(&summary, "half")["samples_per_epoch"], 10_000);
+    let page = text(&place.report("two", "report.md"));
+    let table = page.split("Accuracy by epoch").nth(1).expect("a table");
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|l| l.starts_with("| 1 ") || l.starts_with("| 2 "))
+        .collect();
+    assert_eq!(rows.len(), 2, "{table}");
+    assert!(
+        rows.iter().all(|row| row.matches('%').count() == 2),
+        "{table}"
+    );
+    assert!(!table.contains("| 3 "), "{table}");
 }
 
 #[test]

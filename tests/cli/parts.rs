@@ -275,7 +275,7 @@ fn a_dry_run_lists_the_jobs_and_does_none() {
         3,
         "a header, a network, a repetition: {share}"
     );
-    assert!(!place.path("cache").exists() && !place.path("reports").exists());
+    assert!(!place.path("cache/parts").exists() && !place.path("reports").exists());
     for share in ["0/4", "5/4", "x"] {
         place.fail(&["run", "small.toml", "--part", share], 2);
     }
@@ -286,7 +286,10 @@ fn a_dry_run_lists_the_jobs_and_does_none() {
 #[test]
 fn a_folder_that_another_run_writes_into_is_refused() {
     let place = Place::new();
-    place.file("long.toml", &SMALL.replace("length = 60", "length = 4000"));
+    let long = SMALL
+        .replace("length = 60", "length = 4000")
+        .replace("validation = 500", "validation = 4000");
+    place.file("long.toml", &long);
     let mut first = place
         .sim(&["run", "long.toml", "-q"])
         .spawn()

@@ -33,6 +33,7 @@ impl Place {
 
     /// The binary, about to run in this folder.
     pub fn sim(&self, arguments: &[&str]) -> Command {
+        self.share_firmware();
         let mut command = Command::new(env!("CARGO_BIN_EXE_sim"));
         command
             .args(arguments)
@@ -40,6 +41,21 @@ impl Place {
             .env("SIM_CACHE_DIR", self.path("cache"))
             .env_remove("SIM_LOG");
         command
+    }
+
+    /// Has the firmware that is compiled for measuring kept between tests: it takes longer than most of them. It is kept by
+    /// the digest of its sources, so no test ever meets that of other sources.
+    fn share_firmware(&self) {
+        let (cache, shared) = (
+            self.path("cache"),
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("firmware"),
+        );
+        if cache.exists() {
+            return;
+        }
+        std::fs::create_dir_all(&shared).expect("the target folder can be written to");
+        std::fs::create_dir(&cache).expect("the folder can be written to");
+        std::os::unix::fs::symlink(shared, cache.join("firmware")).expect("links can be made");
     }
 
     /// Runs it to its end.

@@ -102,13 +102,13 @@ pub struct Learning {
     /// `cross_entropy` or `mse`.
     pub loss: String,
     /// The learning rate.
-    pub rate: f64,
+    pub rate: f32,
     /// Samples of a step.
     #[serde(default = "single")]
     pub batch: u32,
     /// Weight decay.
     #[serde(default)]
-    pub decay: f64,
+    pub decay: f32,
     /// The probability, of 15 fraction bits, above which a sample is left out.
     pub confident: Option<u16>,
     /// The layers.
@@ -216,8 +216,12 @@ pub fn width(fan_in: usize) -> i32 {
 }
 
 /// log2 of the range of a layer's weights.
-pub fn range(fan_in: usize) -> i32 {
-    let wide = |r: &i32| 4f64.powi(*r) * fan_in as f64 >= 50.0;
+pub fn range(class: Class, fan_in: usize) -> i32 {
+    let least = match class {
+        Class::I8 => 20.0,
+        Class::I16 => 50.0,
+    };
+    let wide = |r: &i32| 4f64.powi(*r) * fan_in as f64 >= least;
     (-7..=7).find(wide).expect("a fan-in")
 }
 
@@ -272,7 +276,7 @@ impl Layer {
             output,
             pad,
             width,
-            fraction: if rows == 0 { 0 } else { width - range(rows) },
+            fraction: spec.class.map_or(0, |class| width - range(class, rows)),
             number: 0,
             w: match spec.class {
                 Some(Class::I8) => Weights::I8(vec![0; count]),
@@ -392,7 +396,7 @@ impl Network {
         network.set_rate(rate);
         if decay > 0.0 {
             let period = Decay::period(rate * decay);
-            let share = f64::from(1u32 << period) * rate * decay;
+            let share = f32::from(1u16 << period) * rate * decay;
             network.decay = Some((Decay::new(share).expect("a share below 1"), period));
         }
         network
@@ -425,14 +429,10 @@ impl Network {
     }
 
     /// Learns with `rate` from now on.
-    pub fn set_rate(&mut self, rate: f64) {
-        let outputs = self.z.len() as f64;
-        let factor = if self.learning.loss == "mse" {
-            2.0 / outputs
-        } else {
-            1.0
-        };
-        let rate = rate * factor / f64::from(self.learning.batch);
+    pub fn set_rate(&mut self, rate: f32) {
+        let mse = self.learning.loss == "mse";
+        let factor = if mse { 2.0 / self.z.len() as f32 } else { 1.0 };
+        let rate = rate * (1.0 / self.learning.batch as f32) * factor;
         self.rate = Rate::new(rate).expect("a rate below one half");
     }
 
@@ -449,7 +449,7 @@ impl Network {
         self.layers[0].a.copy_from_slice(x);
         let last = self.layers.len() - 1;
         let mut clipped = vec![0; last + 1];
-        for i in 1..=last {
+        for (i, clipped) in clipped.iter_mut().enumerate().skip(1) {
             let fin = self.fraction_of(self.layers[i].from[0]);
             let other = self.layers[i]
                 .from
@@ -465,7 +465,7 @@ impl Network {
             };
             let b = (&layer.b[..], bias::FRACTION - fin);
             let (y, winners) = (&mut layer.a[..], &mut layer.winners[..]);
-            clipped[i] = match layer.spec.op {
+            *clipped = match layer.spec.op {
                 Op::Dense if i == last => {
                     of_class!(&layer.w, |w| dense::logits(x, w, b, &mut self.z));
                     0

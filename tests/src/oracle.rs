@@ -48,9 +48,8 @@ impl<'g> Oracle<'g> {
     /// The outputs for `sample`; those that the loss is taken of, so without the softmax or sigmoid that
     /// is part of it. `dropout` draws the masks of the layers in order, as training does.
     pub fn outputs(&self, options: &Options, sample: &[u8], dropout: Option<Rng>) -> Vec<f64> {
-        self.values(options, sample, dropout)
-            .pop()
-            .unwrap_or_default()
+        let mut values = self.values(options, sample, dropout);
+        values.swap_remove(self.graph.output())
     }
 
     /// How far the surest probability of the network is from 1: of a softmax, or of a sigmoid at the end.
@@ -59,15 +58,18 @@ impl<'g> Oracle<'g> {
         let values = self.values(options, sample, dropout);
         let nodes = self.graph.nodes().iter().zip(&values).enumerate();
         let probabilities = nodes.filter(|(id, (node, _))| {
-            let last = id + 1 == values.len();
+            let last = *id == self.graph.output();
             match node.op {
-                Op::Softmax(_) => !(last && is_part_of(options.loss, &node.op)),
+                Op::Softmax(_) | Op::LogSoftmax(_) => !(last && is_part_of(options.loss, &node.op)),
                 Op::Activation(Activation::Sigmoid) => last && !is_part_of(options.loss, &node.op),
                 _ => false,
             }
         });
         probabilities
-            .flat_map(|(_, (_, v))| v)
+            .flat_map(|(_, (node, v))| {
+                let logarithms = matches!(node.op, Op::LogSoftmax(_));
+                v.iter().map(move |&p| if logarithms { p.exp() } else { p })
+            })
             .map(|p| 1.0 - p)
             .fold(1.0, f64::min)
     }
@@ -79,17 +81,20 @@ impl<'g> Oracle<'g> {
         for (id, node) in nodes.iter().enumerate() {
             let input = |i: usize| -> &[f64] { &values[node.inputs[i]] };
             let shape = |i: usize| nodes[node.inputs[i]].shape;
-            let in_loss = id + 1 == nodes.len() && is_part_of(options.loss, &node.op);
+            let in_loss = id == self.graph.output() && is_part_of(options.loss, &node.op);
             let value = match &node.op {
                 _ if in_loss => input(0).to_vec(),
-                Op::Input(_) => pixels(sample, &options.normalisation),
+                Op::Input(_) => {
+                    let before = nodes[..id].iter().filter(|n| matches!(n.op, Op::Input(_)));
+                    let at: usize = before.map(|n| n.shape.len()).sum();
+                    let pixels = pixels(sample, &options.normalisation);
+                    pixels[at..at + node.shape.len()].to_vec()
+                }
                 Op::Dense(_) => self.dense(id, input(0), node.shape.c),
                 Op::Conv2d(Conv2d { window, .. }) => {
                     self.conv(id, window, input(0), shape(0), node.shape)
                 }
-                Op::Depthwise(Depthwise { window, .. }) => {
-                    self.depthwise(id, window, input(0), shape(0))
-                }
+                Op::Depthwise(layer) => self.depthwise(id, layer, input(0), shape(0)),
                 Op::MaxPool(p) => pool(&p.window, input(0), shape(0), |w| {
                     w.iter().copied().fold(f64::MIN, f64::max)
                 }),
@@ -99,7 +104,64 @@ impl<'g> Oracle<'g> {
                 Op::Activation(kind) => input(0).iter().map(|&x| activate(*kind, x)).collect(),
                 Op::Softmax(_) => softmax(input(0)),
                 Op::Add(_) => input(0).iter().zip(input(1)).map(|(a, b)| a + b).collect(),
-                Op::Flatten(_) => input(0).to_vec(),
+                Op::Flatten(_) | Op::Reshape(_) => input(0).to_vec(),
+                Op::Multiply(_) => input(0).iter().zip(input(1)).map(|(a, b)| a * b).collect(),
+                Op::LogSoftmax(_) => softmax(input(0)).iter().map(|p| p.ln()).collect(),
+                Op::Affine(affine) => {
+                    let constant = |row: &[f32], i: usize| f64::from(row[i % row.len()]);
+                    let pairs = input(0).iter().enumerate();
+                    pairs
+                        .map(|(i, x)| x * constant(&affine.scale, i) + constant(&affine.shift, i))
+                        .collect()
+                }
+                Op::Concat(concat) => {
+                    let parts: Vec<_> = (0..node.inputs.len())
+                        .map(|i| (input(i), shape(i)))
+                        .collect();
+                    places(node.shape)
+                        .map(|mut place| {
+                            // Steps over the inputs that end before this place.
+                            let axis = concat.axis as usize;
+                            let mut parts = parts.iter();
+                            loop {
+                                let &(values, shape) = parts.next().expect("some input holds it");
+                                let len = [shape.h, shape.w, shape.c][axis];
+                                if place[axis] < len {
+                                    return values[index(shape, place)];
+                                }
+                                place[axis] -= len;
+                            }
+                        })
+                        .collect()
+                }
+                Op::Pad(pad) => places(node.shape)
+                    .map(|place| {
+                        let from = shape(0);
+                        let mut inner = [0; 3];
+                        for (i, len) in [from.h, from.w, from.c].into_iter().enumerate() {
+                            match place[i].checked_sub(pad.before[i]).filter(|&at| at < len) {
+                                Some(at) => inner[i] = at,
+                                None => return f64::from(pad.value),
+                            }
+                        }
+                        input(0)[index(from, inner)]
+                    })
+                    .collect(),
+                Op::Slice(slice) => places(node.shape)
+                    .map(|[y, x, c]| {
+                        let [top, left, first] = slice.start;
+                        input(0)[index(shape(0), [top + y, left + x, first + c])]
+                    })
+                    .collect(),
+                Op::Transpose(transpose) => places(node.shape)
+                    .map(|place| {
+                        let mut from = [0; 3];
+                        for (at, axis) in place.into_iter().zip(transpose.axes) {
+                            from[axis as usize] = at;
+                        }
+                        input(0)[index(shape(0), from)]
+                    })
+                    .collect(),
                 Op::BatchNorm(norm) => batch_norm(norm, input(0)),
                 Op::Dropout(Dropout { rate }) => match &mut dropout {
                     Some(rng) if *rate > 0.0 => {
@@ -183,23 +245,35 @@ impl<'g> Oracle<'g> {
         y
     }
 
-    fn depthwise(&self, id: NodeId, window: &Window, x: &[f64], from: Shape) -> Vec<f64> {
-        let w = &self.weights[id];
+    fn depthwise(&self, id: NodeId, layer: &Depthwise, x: &[f64], from: Shape) -> Vec<f64> {
+        let (w, m) = (&self.weights[id], layer.multiplier);
         let mut y = Vec::new();
-        for position in positions(window) {
-            for c in 0..from.c {
-                let taps = covered(window, from, position);
-                let tap = |(k, at): (usize, usize)| x[at * from.c + c] * w[k * from.c + c];
-                y.push(self.bias(id, c) + taps.into_iter().map(tap).sum::<f64>());
+        for position in positions(&layer.window) {
+            for o in 0..from.c * m {
+                let taps = covered(&layer.window, from, position);
+                let tap = |(k, at): (usize, usize)| x[at * from.c + o / m] * w[k * from.c * m + o];
+                y.push(self.bias(id, o) + taps.into_iter().map(tap).sum::<f64>());
             }
         }
         y
     }
 }
 
+/// Every row, column and channel of an image, in the order of memory.
+fn places(shape: Shape) -> impl Iterator<Item = [usize; 3]> {
+    let Shape { h, w, c } = shape;
+    (0..h * w * c).map(move |i| [i / c / w, i / c % w, i % c])
+}
+
+fn index(shape: Shape, [y, x, c]: [usize; 3]) -> usize {
+    (y * shape.w + x) * shape.c + c
+}
+
 fn is_part_of(loss: LossSpec, op: &Op) -> bool {
     match op {
-        Op::Softmax(_) => matches!(loss, LossSpec::CrossEntropy | LossSpec::Damped),
+        Op::Softmax(_) | Op::LogSoftmax(_) => {
+            matches!(loss, LossSpec::CrossEntropy | LossSpec::Damped)
+        }
         Op::Activation(Activation::Sigmoid) => loss == LossSpec::BinaryCrossEntropy,
         _ => false,
     }
@@ -278,6 +352,11 @@ fn activate(kind: Activation, x: f64) -> f64 {
         }
         Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
         Activation::Tanh => x.tanh(),
+        Activation::Elu(alpha) => x.max(0.0) + f64::from(alpha) * x.min(0.0).exp_m1(),
+        Activation::Selu => {
+            let (scale, alpha) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
+            scale * (x.max(0.0) + alpha * x.min(0.0).exp_m1())
+        }
     }
 }
 

@@ -3,18 +3,30 @@
 use runtime_shared::kernels::Shape;
 use runtime_shared::rng::Rng;
 use sim_compiler::graph::Op;
+use sim_compiler::moved::Axis;
 use sim_compiler::network::{LayerSpec, PaddingSpec, Size};
 use sim_compiler::ops::activation::{ActivationLayerSpec, ActivationSpec};
 use sim_compiler::ops::add::AddSpec;
+use sim_compiler::ops::affine::AffineSpec;
 use sim_compiler::ops::average_pool::{AveragePoolSpec, GlobalAveragePoolSpec};
 use sim_compiler::ops::batch_norm::BatchNormSpec;
+use sim_compiler::ops::concat::ConcatSpec;
 use sim_compiler::ops::conv2d::ConvSpec;
 use sim_compiler::ops::dense::DenseSpec;
 use sim_compiler::ops::depthwise::DepthwiseSpec;
 use sim_compiler::ops::dropout::DropoutSpec;
 use sim_compiler::ops::flatten::FlattenSpec;
-use sim_compiler::ops::max_pool::MaxPoolSpec;
+use sim_compiler::ops::log_softmax::LogSoftmaxSpec;
+use sim_compiler::ops::max_pool::{GlobalMaxPoolSpec, MaxPoolSpec};
+use sim_compiler::ops::multiply::MultiplySpec;
+use sim_compiler::ops::pad::PadSpec;
+use sim_compiler::ops::reshape::ReshapeSpec;
+use sim_compiler::ops::series::{
+    AveragePool1dSpec, Conv1dSpec, DepthwiseConv1dSpec, MaxPool1dSpec,
+};
+use sim_compiler::ops::slice::SliceSpec;
 use sim_compiler::ops::softmax::SoftmaxSpec;
+use sim_compiler::ops::transpose::TransposeSpec;
 use sim_compiler::{Graph, LossSpec, NetworkSpec, Online, Options, Part, Scheme, Training};
 
 /// A network with weights, options to compile it with, and a sample to show it.
@@ -52,8 +64,14 @@ pub fn case(seed: u64) -> Case {
     for _ in 0..1 + pick(&mut builder.rng, 6) {
         builder.image_layer();
     }
-    if pick(&mut builder.rng, 2) == 0 {
-        builder.offer(LayerSpec::Flatten(FlattenSpec::default()));
+    match pick(&mut builder.rng, 4) {
+        0 => {
+            builder.offer(LayerSpec::GlobalMaxPool(GlobalMaxPoolSpec::default()));
+        }
+        1 | 2 => {
+            builder.offer(LayerSpec::Flatten(FlattenSpec::default()));
+        }
+        _ => {}
     }
     for _ in 0..pick(&mut builder.rng, 3) {
         builder.vector_layer();
@@ -171,7 +189,9 @@ impl Builder {
             ActivationSpec::LeakyRelu(slope),
             ActivationSpec::Sigmoid,
             ActivationSpec::Tanh,
-        ][pick(&mut self.rng, 7)]
+            ActivationSpec::Elu(0.5 + slope),
+            ActivationSpec::Selu,
+        ][pick(&mut self.rng, 9)]
     }
 
     fn padding(&mut self) -> PaddingSpec {
@@ -193,7 +213,7 @@ impl Builder {
         let (kernel, stride) = (self.size(3), self.size(2));
         let bias = pick(&mut self.rng, 4) > 0;
         let name = None;
-        match pick(&mut self.rng, 12) {
+        match pick(&mut self.rng, 18) {
             0..=2 => {
                 let filters = 1 + pick(&mut self.rng, 4);
                 self.offer(LayerSpec::Conv2d(ConvSpec {
@@ -221,8 +241,10 @@ impl Builder {
                 }));
             }
             4 => {
+                let multiplier = [1, 1, 2, 3][pick(&mut self.rng, 4)];
                 self.offer(LayerSpec::DepthwiseConv2d(DepthwiseSpec {
                     name,
+                    multiplier,
                     kernel,
                     stride,
                     padding,
@@ -259,8 +281,147 @@ impl Builder {
             }
             8 => self.batch_norm(),
             9 => self.in_place(),
+            10..=12 => self.moves(),
+            13 => self.of_series(),
+            14 => self.affine(),
             _ => self.residual(),
         }
+    }
+
+    /// What only puts values elsewhere.
+    fn moves(&mut self) {
+        let name = None;
+        let axis = [Axis::Height, Axis::Width, Axis::Channels][pick(&mut self.rng, 3)];
+        let mut border = || (pick(&mut self.rng, 2), pick(&mut self.rng, 2));
+        let borders = [border(), border(), border()];
+        match pick(&mut self.rng, 6) {
+            0 | 1 => {
+                let fits = |a: Shape, b: Shape| {
+                    let equal = [a.h == b.h, a.w == b.w, a.c == b.c];
+                    (0..3).all(|i| i == axis as usize || equal[i])
+                };
+                let alike = self.alike(fits);
+                if !alike.is_empty() {
+                    let count = 1 + pick(&mut self.rng, 2);
+                    let with = (0..count)
+                        .map(|_| alike[pick(&mut self.rng, alike.len())].clone())
+                        .collect();
+                    self.offer(LayerSpec::Concat(ConcatSpec { name, with, axis }));
+                }
+            }
+            2 | 3 => {
+                let value = [0.0, 0.0, -0.5][pick(&mut self.rng, 3)];
+                self.offer(LayerSpec::Pad(PadSpec {
+                    name,
+                    height: borders[0],
+                    width: borders[1],
+                    channels: borders[2],
+                    value,
+                }));
+            }
+            4 => {
+                use Axis::{Channels as C, Height as H, Width as W};
+                let orders = [[H, C, W], [W, H, C], [W, C, H], [C, H, W], [C, W, H]];
+                let axes = orders[pick(&mut self.rng, 5)];
+                self.offer(LayerSpec::Transpose(TransposeSpec { name, axes }));
+            }
+            _ => {
+                let shape = self.shape();
+                let mut part = |all: usize| {
+                    let start = pick(&mut self.rng, all);
+                    Some((start, 1 + pick(&mut self.rng, all - start)))
+                };
+                let (height, width, channels) = (part(shape.h), part(shape.w), part(shape.c));
+                self.offer(LayerSpec::Slice(SliceSpec {
+                    name,
+                    height,
+                    width,
+                    channels,
+                }));
+            }
+        }
+    }
+
+    /// An image as a series, and what works on that.
+    fn of_series(&mut self) {
+        let name = None;
+        let shape = self.shape();
+        let reshape = ReshapeSpec {
+            name: None,
+            shape: vec![shape.h * shape.w, shape.c],
+        };
+        if shape.h != 1 && !self.offer(LayerSpec::Reshape(reshape)) {
+            return;
+        }
+        let (activation, padding) = (self.activation(), self.padding());
+        let (kernel, stride) = (1 + pick(&mut self.rng, 4), 1 + pick(&mut self.rng, 2));
+        let bias = pick(&mut self.rng, 4) > 0;
+        let filters = 1 + pick(&mut self.rng, 4);
+        let multiplier = 1 + pick(&mut self.rng, 2);
+        let layer = match pick(&mut self.rng, 6) {
+            0..=2 => LayerSpec::Conv1d(Conv1dSpec {
+                name,
+                filters,
+                kernel,
+                stride,
+                padding,
+                activation,
+                bias,
+            }),
+            3 => LayerSpec::DepthwiseConv1d(DepthwiseConv1dSpec {
+                name,
+                kernel,
+                stride,
+                padding,
+                multiplier,
+                activation,
+                bias,
+            }),
+            4 => LayerSpec::MaxPool1d(MaxPool1dSpec {
+                name,
+                size: kernel,
+                stride: Some(stride),
+                padding,
+            }),
+            _ => LayerSpec::AveragePool1d(AveragePool1dSpec {
+                name,
+                size: kernel,
+                stride: Some(stride),
+                padding,
+            }),
+        };
+        self.offer(layer);
+    }
+
+    fn affine(&mut self) {
+        let shape = self.shape();
+        let count = [1, shape.c, shape.len()][pick(&mut self.rng, 3)];
+        let mut row = |low: f32| (0..count).map(|_| low + self.rng.unit()).collect();
+        let (scale, shift) = (row(0.5), row(-0.5));
+        self.offer(LayerSpec::Affine(AffineSpec {
+            name: None,
+            scale,
+            shift,
+        }));
+    }
+
+    /// The layers whose output, beside the shape of the last, satisfies `fits`.
+    fn alike(&self, fits: impl Fn(Shape, Shape) -> bool) -> Vec<String> {
+        let built = NetworkSpec {
+            layers: self.layers.clone(),
+        }
+        .build(self.input, 0);
+        let Ok(graph) = built else {
+            return Vec::new();
+        };
+        let last = graph.nodes()[graph.output()].shape;
+        let alike = graph
+            .nodes()
+            .iter()
+            .filter(|n| fits(n.shape, last) && !matches!(n.op, Op::Input(_)));
+        alike
+            .map(|n| n.name.trim_end_matches(".activation").to_owned())
+            .collect()
     }
 
     fn vector_layer(&mut self) {
@@ -291,9 +452,18 @@ impl Builder {
     fn in_place(&mut self) {
         let name = None;
         let kind = self.activation();
-        match pick(&mut self.rng, 8) {
+        // A softmax of one value is one, whatever the weights: there is nothing to compare.
+        let single = self.shape().len() == 1;
+        // Logarithms of many probabilities are so large that what follows saturates, and its derivative has no digits.
+        let many = self.shape().len() > 8;
+        match pick(&mut self.rng, 9) {
+            4 | 8 if single => {}
+            8 if many => {}
             0..=3 => {
                 self.offer(LayerSpec::Activation(ActivationLayerSpec { name, kind }));
+            }
+            8 => {
+                self.offer(LayerSpec::LogSoftmax(LogSoftmaxSpec::default()));
             }
             4 => {
                 self.offer(LayerSpec::Softmax(SoftmaxSpec::default()));
@@ -308,12 +478,16 @@ impl Builder {
         }
     }
 
-    fn channels(&self) -> usize {
+    fn shape(&self) -> Shape {
         let built = NetworkSpec {
             layers: self.layers.clone(),
         }
         .build(self.input, 0);
-        built.map_or(self.input.c, |g| g.nodes()[g.output()].shape.c)
+        built.map_or(self.input, |g| g.nodes()[g.output()].shape)
+    }
+
+    fn channels(&self) -> usize {
+        self.shape().c
     }
 
     fn batch_norm(&mut self) {
@@ -336,25 +510,23 @@ impl Builder {
         self.offer(LayerSpec::BatchNorm(spec));
     }
 
-    /// Adds an earlier output of the same shape, if there is one; the last layer itself is one.
+    /// Adds or multiplies by an earlier output of the same shape, if there is one; the last layer itself is one.
     fn residual(&mut self) {
-        let Ok(graph) = (NetworkSpec {
-            layers: self.layers.clone(),
-        })
-        .build(self.input, 0) else {
+        let names = self.alike(|a, b| a == b);
+        if names.is_empty() {
             return;
-        };
-        let last = &graph.nodes()[graph.output()];
-        let alike = graph
-            .nodes()
+        }
+        let with = names[pick(&mut self.rng, names.len())].clone();
+        let name = None;
+        // Powers of powers leave the range in which anything can be compared.
+        let first = !self
+            .layers
             .iter()
-            .filter(|n| n.shape == last.shape && !matches!(n.op, Op::Input(_)));
-        let names: Vec<String> = alike
-            .map(|n| n.name.trim_end_matches(".activation").to_owned())
-            .collect();
-        if !names.is_empty() {
-            let with = names[pick(&mut self.rng, names.len())].clone();
-            self.offer(LayerSpec::Add(AddSpec { name: None, with }));
+            .any(|l| matches!(l, LayerSpec::Multiply(_)));
+        if first && pick(&mut self.rng, 3) == 0 {
+            self.offer(LayerSpec::Multiply(MultiplySpec { name, with }));
+        } else {
+            self.offer(LayerSpec::Add(AddSpec { name, with }));
         }
     }
 
@@ -370,7 +542,11 @@ impl Builder {
             ],
         };
         let loss = kinds[pick(&mut self.rng, kinds.len())];
-        let softmax = LayerSpec::Softmax(SoftmaxSpec::default());
+        let softmax = if pick(&mut self.rng, 3) == 0 {
+            LayerSpec::LogSoftmax(LogSoftmaxSpec::default())
+        } else {
+            LayerSpec::Softmax(SoftmaxSpec::default())
+        };
         let sigmoid = LayerSpec::Activation(ActivationLayerSpec {
             name: None,
             kind: ActivationSpec::Sigmoid,

@@ -23,6 +23,9 @@ const LAYERS: &[&str] = &[
     r#"{"layers":[{"conv2d":{"filters":3,"kernel":3,"padding":"same","name":"a"}},{"max_pool":{"size":3,"stride":1,"padding":"same"}},
         {"add":{"with":"a"}},{"activation":{"kind":{"leaky_relu":0.1}}},{"depthwise_conv2d":{"kernel":3,"stride":2,"padding":"same"}},
         {"batch_norm":{"mean":[0.1,0.2,0.3],"variance":[1.5,1,0.5]}},{"activation":{"kind":"sigmoid"}},{"average_pool":{"size":2}},{"dense":{"units":3}},{"softmax":{}}]}"#,
+    r#"{"layers":[{"conv2d":{"filters":2,"kernel":1,"name":"a"}},{"depthwise_conv2d":{"kernel":3,"padding":"same","multiplier":2}},
+        {"slice":{"channels":[1,2],"name":"b"}},{"multiply":{"with":"a"}},{"concat":{"with":["b"]}},{"pad":{"width":[1,0]}},
+        {"transpose":{"axes":["channels","height","width"]}},{"activation":{"kind":"selu"}},{"dense":{"units":3}},{"log_softmax":{}}]}"#,
 ];
 
 /// Images that between them call every kernel and use every policy, trigger and optimiser.
@@ -115,13 +118,14 @@ fn images() -> Vec<Vec<u8>> {
             Training {
                 optimiser: Optimiser::Momentum { momentum: 0.9 },
                 weight_decay: 0.1,
-                ..sgd
+                ..sgd.clone()
             },
             Online {
                 detector: Some(other("adwin")),
                 ..online(PolicySpec::ClassBalanced, Trigger::EverySample, Store::Raw)
             },
         ),
+        (3, Scheme::Full, LossSpec::Mse, sgd, Online::default()),
     ];
     let types = [
         Element::U8,

@@ -13,9 +13,20 @@
 //! Where the slopes to either side of an element differ there is a kink (of a ReLU, of a maximum) nearby,
 //! the difference means nothing, and the element is left out; those are counted.
 
+use runtime_shared::kernels::Shape;
+use runtime_shared::kernels::activation::Activation;
 use runtime_shared::learner::Learner;
 use runtime_shared::program::{Field, Kernel, List, Program};
-use sim_compiler::graph::Op;
+use runtime_shared::rng::Rng;
+use sim_compiler::graph::{Graph, Op, Padding, Window};
+use sim_compiler::moved::Axis;
+use sim_compiler::ops::concat::Concat;
+use sim_compiler::ops::conv2d::Conv2d;
+use sim_compiler::ops::dense::Dense;
+use sim_compiler::ops::flatten::Flatten;
+use sim_compiler::ops::max_pool::push_global;
+use sim_compiler::{LossSpec, NetworkSpec, Parameters, Scheme, Tensor};
+use std::error::Error;
 use tests::gradient::Differentiator;
 use tests::memory::Arena;
 use tests::oracle::Oracle;
@@ -38,17 +49,17 @@ struct Found {
     kernels: std::collections::BTreeSet<&'static str>,
 }
 
-fn check(seed: u64, found: &mut Found) -> Result<(), String> {
+fn check(name: &str, case: Case, found: &mut Found) -> Result<(), String> {
     let Case {
         spec,
         graph,
         options,
         sample,
         label,
-    } = case(seed);
+    } = case;
     let fail = |what: String| {
         format!(
-            "seed {seed}: {what}\n  {spec:?}\n  {:?}, {:?}",
+            "{name}: {what}\n  {spec:?}\n  {:?}, {:?}",
             options.scheme, options.loss
         )
     };
@@ -125,8 +136,11 @@ fn check(seed: u64, found: &mut Found) -> Result<(), String> {
                 continue;
             }
             found.checked += 1;
-            let off =
-                (f64::from(actual) - slope).abs() / (tolerance * slope.abs().max(size) + ABSOLUTE);
+            // Equal is equal, also where nothing could be told because a probability is 1.
+            let off = match (f64::from(actual) - slope).abs() {
+                0.0 => 0.0,
+                difference => difference / (tolerance * slope.abs().max(size) + ABSOLUTE),
+            };
             found.worst = found.worst.max(off);
             if off.is_nan() || off > 1.0 {
                 let name = &graph.nodes()[parameter.node].name;
@@ -148,7 +162,7 @@ fn gradients_equal_finite_differences() {
         .unwrap_or(400);
     let mut found = Found::default();
     let failures: Vec<String> = (0..rounds)
-        .filter_map(|seed| check(seed, &mut found).err())
+        .filter_map(|seed| check(&format!("seed {seed}"), case(seed), &mut found).err())
         .collect();
     println!(
         "{} elements, worst {:.3} of the tolerance, {} near a kink, {} networks set aside",
@@ -175,4 +189,115 @@ fn gradients_equal_finite_differences() {
         .filter(|k| !found.kernels.contains(k) && !["clip_norm", "quantise"].contains(k))
         .collect();
     assert!(missing.is_empty(), "never called: {missing:?}");
+}
+
+/// A dense layer that `seed` decides.
+fn dense(inputs: usize, units: usize, seed: u64) -> Dense {
+    Dense {
+        units,
+        parameters: Parameters {
+            weights: Tensor::drawn(inputs * units, seed, 0, 0.8),
+            bias: Some(Tensor::drawn(units, seed, 1, 0.3)),
+        },
+    }
+}
+
+#[test]
+fn graphs_of_several_inputs_and_outputs_are_differentiated() -> Result<(), Box<dyn Error>> {
+    let image = Shape { h: 4, w: 3, c: 2 };
+    let vector = |c: usize| Shape { h: 1, w: 1, c };
+    let mut graph = Graph::with_inputs(&[
+        ("image", image),
+        ("unused", vector(3)),
+        ("vector", vector(5)),
+    ])?;
+    let window = Window::new("conv", image, (2, 2), (1, 1), Padding::Same)?;
+    let conv = Conv2d {
+        window,
+        filters: 3,
+        parameters: Parameters {
+            weights: Tensor::drawn(2 * 2 * 2 * 3, 1, 0, 0.5),
+            bias: None,
+        },
+    };
+    let a = graph.push("conv", conv, &[0])?;
+    let a = graph.push("flat", Flatten, &[a])?;
+    let b = graph.push("beside", dense(5, 4, 2), &[2])?;
+    let b = graph.push("beside.tanh", Activation::Tanh, &[b])?;
+    let joined = graph.push(
+        "joined",
+        Concat {
+            axis: Axis::Channels,
+        },
+        &[b, a, b],
+    )?;
+    let head = graph.push("head", dense(36 + 8, 3, 3), &[joined])?;
+    // Another output, whose weights are not learnt.
+    graph.push("other", dense(36 + 8, 6, 4), &[joined])?;
+    graph.name_tensor(head, "logits:0")?;
+    graph.set_outputs(&[graph.find("logits:0").expect("named just now")])?;
+    for scheme in [
+        Scheme::Full,
+        Scheme::Layers(vec!["beside".to_owned()]),
+        Scheme::Last(1),
+    ] {
+        let mut options = case(1).options;
+        options.normalisation = vec![(1.0 / 100.0, -1.0)];
+        options.loss = LossSpec::CrossEntropy;
+        options.scheme = scheme;
+        let case = Case {
+            spec: NetworkSpec { layers: Vec::new() },
+            graph: graph.clone(),
+            options,
+            sample: (0..24 + 3 + 5).map(|i| (i * 37 % 251) as u8).collect(),
+            label: 2,
+        };
+        let mut found = Found::default();
+        check("several inputs", case, &mut found)?;
+        assert!(found.checked > 0);
+    }
+    graph.set_outputs(&[0, head])?;
+    let refused = Differentiator::new(&graph, &case(1).options).map(|_| ());
+    assert_eq!(
+        refused,
+        Err(sim_compiler::Error::Outputs("image, head".to_owned()))
+    );
+    Ok(())
+}
+
+#[test]
+fn a_global_maximum_is_taken_of_more_than_a_byte_can_index() -> Result<(), Box<dyn Error>> {
+    for (h, w) in [(20, 17), (1, 300), (300, 2), (1, 1)] {
+        let input = Shape { h, w, c: 2 };
+        let mut graph = Graph::new(input)?;
+        let window = Window::new("conv", input, (1, 1), (1, 1), Padding::Valid)?;
+        let conv = Conv2d {
+            window,
+            filters: 3,
+            parameters: Parameters {
+                weights: Tensor::drawn(2 * 3, 1, 0, 0.5),
+                bias: None,
+            },
+        };
+        let conv = graph.push("conv", conv, &[0])?;
+        let largest = push_global(&mut graph, "largest", conv)?;
+        assert_eq!(graph.nodes()[largest].shape, Shape { h: 1, w: 1, c: 3 });
+        graph.push("head", dense(3, 2, 3), &[largest])?;
+        let mut rng = Rng::new(5);
+        let mut options = case(1).options;
+        options.normalisation = vec![(1.0 / 100.0, -1.0)];
+        options.loss = LossSpec::CrossEntropy;
+        options.scheme = Scheme::Full;
+        let case = Case {
+            spec: NetworkSpec { layers: Vec::new() },
+            graph,
+            options,
+            sample: (0..h * w * 2).map(|_| rng.next_u32() as u8).collect(),
+            label: 1,
+        };
+        let mut found = Found::default();
+        check(&format!("{h}x{w}"), case, &mut found)?;
+        assert!(found.checked > 6);
+    }
+    Ok(())
 }

@@ -49,6 +49,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// Images, labels or records of the file.
+    pub const fn count(self) -> usize {
+        match self {
+            Self::IdxImages { count, .. }
+            | Self::IdxLabels { count }
+            | Self::CifarRecords { count } => count as usize,
+        }
+    }
+
     /// Bytes of the unpacked file.
     pub const fn bytes(self) -> u64 {
         match self {
@@ -341,6 +350,20 @@ impl DataSet {
             Self::FashionMnist => &FASHION_MNIST,
             Self::Cifar10 => &CIFAR_10,
             Self::Strokes => &STROKES,
+        }
+    }
+
+    /// Training and test images of the whole set.
+    pub fn sizes(self) -> (usize, usize) {
+        let files = self.entry().files;
+        let count = |files: &[FileSpec]| files.iter().map(|file| file.format.count()).sum();
+        match self {
+            Self::Mnist | Self::FashionMnist => (count(&files[..1]), count(&files[2..3])),
+            Self::Cifar10 => (count(&files[..5]), count(&files[5..6])),
+            Self::Strokes => {
+                let options = super::strokes::Options::default();
+                (options.train, options.test)
+            }
         }
     }
 }

@@ -627,6 +627,7 @@ fn context(program: &Program<'_>, state: &State, label: usize) -> Context {
             correction1: 1.0 / (1.0 - state.beta1_power * beta1),
             correction2: 1.0 / (1.0 - state.beta2_power * beta2),
         },
+        updates: state.updates,
         label,
         prediction: 0,
         loss: 0.0,

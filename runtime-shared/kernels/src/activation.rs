@@ -22,7 +22,17 @@ pub enum Activation {
     Sigmoid,
     /// f(x) = tanh x.
     Tanh,
+    /// f(x) = x above zero, else α·(eˣ − 1). α must be positive, as the slope above.
+    Elu(f32),
+    /// f(x) = λ·x above zero, else λ·α·(eˣ − 1), with which means and variances of layers stay near 0 and 1
+    /// (Klambauer et al. 2017).
+    Selu,
 }
+
+/// λ of SELU.
+const SELU_SCALE: f32 = 1.050_701;
+/// λ·α of SELU.
+const SELU_SCALE_ALPHA: f32 = 1.758_099_3;
 
 impl Activation {
     /// The activation with this number, which may take `scalar` for a parameter.
@@ -34,6 +44,8 @@ impl Activation {
             3 => Activation::LeakyRelu(scalar),
             4 => Activation::Sigmoid,
             5 => Activation::Tanh,
+            6 => Activation::Elu(scalar),
+            7 => Activation::Selu,
             _ => return None,
         })
     }
@@ -47,6 +59,16 @@ impl Activation {
             Activation::LeakyRelu(_) => 3,
             Activation::Sigmoid => 4,
             Activation::Tanh => 5,
+            Activation::Elu(_) => 6,
+            Activation::Selu => 7,
+        }
+    }
+
+    /// Its parameter, if it has one.
+    pub fn scalar(self) -> Option<f32> {
+        match self {
+            Activation::LeakyRelu(scalar) | Activation::Elu(scalar) => Some(scalar),
+            _ => None,
         }
     }
 
@@ -66,6 +88,8 @@ impl Activation {
             }
             Activation::Sigmoid => x.iter_mut().for_each(|x| *x = math::sigmoid(*x)),
             Activation::Tanh => x.iter_mut().for_each(|x| *x = math::tanh(*x)),
+            Activation::Elu(alpha) => exponential(x, 1.0, alpha),
+            Activation::Selu => exponential(x, SELU_SCALE, SELU_SCALE_ALPHA),
         }
     }
 
@@ -86,7 +110,31 @@ impl Activation {
             }
             Activation::Sigmoid => pairs.for_each(|(&y, d)| *d *= y * (1.0 - y)),
             Activation::Tanh => pairs.for_each(|(&y, d)| *d *= 1.0 - y * y),
+            Activation::Elu(alpha) => exponential_backward(output, delta, 1.0, alpha),
+            Activation::Selu => {
+                exponential_backward(output, delta, SELU_SCALE, SELU_SCALE_ALPHA);
+            }
         }
+    }
+}
+
+/// `x ← scale·x` above zero, else `bend·(eˣ − 1)`.
+#[inline(never)]
+fn exponential(x: &mut [f32], scale: f32, bend: f32) {
+    x.iter_mut().for_each(|x| {
+        *x = if *x > 0.0 {
+            scale * *x
+        } else {
+            bend * (math::exp(*x) - 1.0)
+        }
+    });
+}
+
+/// Below zero the derivative is `bend·eˣ`, which is the output plus `bend`.
+#[inline(never)]
+fn exponential_backward(output: &[f32], delta: &mut [f32], scale: f32, bend: f32) {
+    for (&y, d) in output.iter().zip(delta) {
+        *d *= if y > 0.0 { scale } else { y + bend };
     }
 }
 

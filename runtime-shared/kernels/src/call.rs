@@ -160,10 +160,7 @@ impl Call {
 
     /// The call as it lies in the image.
     pub fn encode(&self) -> [u32; CALL_WORDS] {
-        let scalar = match self.activation {
-            Activation::LeakyRelu(slope) => slope,
-            _ => self.scalar,
-        };
+        let scalar = self.activation.scalar().unwrap_or(self.scalar);
         let mut words = [0; CALL_WORDS];
         words[0] = self.kernel as u32
             | self.activation.code() << 8

@@ -1,4 +1,5 @@
-//! The kernels: what a training step consists of, in f32 and, in [`int`], in integers.
+//! The kernels: what a training step consists of, in f32, in integers ([`int`]) and, for
+//! inference only, in the bytes of TensorFlow Lite ([`int8`]).
 //!
 //! Each is a pure function over slices and a small geometry struct, for one sample at a time. Images
 //! are stored channels last (height, width, channels). Nothing is allocated; scratch is the caller's.
@@ -37,15 +38,20 @@ pub mod dense;
 pub mod depthwise;
 pub mod dropout;
 pub mod element;
+pub mod fill;
 pub mod int;
+pub mod int8;
+pub mod log_softmax;
 pub mod loss;
 pub mod machine;
 pub mod math;
 pub mod max_pool;
+pub mod multiply;
 pub mod normalise;
 pub mod operand;
 pub mod pool;
 pub mod quantise;
+pub mod rearrange;
 pub mod rng;
 pub mod routine;
 pub mod softmax;

@@ -34,6 +34,8 @@ pub trait Routine {
 pub struct Context {
     /// Constants of the update rule.
     pub hyper: Hyper,
+    /// Updates before this one.
+    pub updates: u32,
     /// The class of the sample.
     pub label: usize,
     /// The class that the loss saw predicted.

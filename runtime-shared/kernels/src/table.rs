@@ -10,14 +10,14 @@ use crate::routine::{Context, Operands, Routine};
 use crate::*;
 
 macro_rules! kernels {
-    ($($number:literal $Variant:ident $feature:literal $module:ident $Routine:ident;)*) => {
+    ($($number:literal $Variant:ident $feature:literal $($module:ident)::+ $Routine:ident;)*) => {
         /// A kernel of the core, by its number in images.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum Kernel {
             $(
-                #[doc = concat!("[`", stringify!($module), "::", stringify!($Routine), "`](crate::",
-                    stringify!($module), "::", stringify!($Routine), ").")]
+                #[doc = concat!("[`", stringify!($($module)::+), "::", stringify!($Routine), "`](crate::",
+                    stringify!($($module)::+), "::", stringify!($Routine), ").")]
                 $Variant = $number,
             )*
         }
@@ -27,11 +27,11 @@ macro_rules! kernels {
             pub const ALL: &[Kernel] = &[$(Kernel::$Variant,)*];
 
             /// What the operands of each are to it, by number.
-            const ROLES: &[&[Operand]] = &[$(<$module::$Routine as Routine>::OPERANDS,)*];
+            const ROLES: &[&[Operand]] = &[$(<$($module)::+::$Routine as Routine>::OPERANDS,)*];
 
             /// The name by which reports know it.
             pub fn name(self) -> &'static str {
-                match self { $(Kernel::$Variant => <$module::$Routine as Routine>::NAME,)* }
+                match self { $(Kernel::$Variant => <$($module)::+::$Routine as Routine>::NAME,)* }
             }
 
             /// The feature of the crate that links it.
@@ -46,7 +46,7 @@ macro_rules! kernels {
 
             /// Which operand holds what it computes, if it is a forward kernel.
             pub fn output(self) -> Option<usize> {
-                match self { $(Kernel::$Variant => <$module::$Routine as Routine>::OUTPUT,)* }
+                match self { $(Kernel::$Variant => <$($module)::+::$Routine as Routine>::OUTPUT,)* }
             }
 
             /// How long the operands of `call` are, whose kernel this is.
@@ -57,7 +57,7 @@ macro_rules! kernels {
                 match self {
                     $(
                         #[cfg(feature = $feature)]
-                        Kernel::$Variant => <$module::$Routine as Routine>::lengths(call),
+                        Kernel::$Variant => <$($module)::+::$Routine as Routine>::lengths(call),
                     )*
                     #[allow(unreachable_patterns, reason = "with all features nothing is left")]
                     _ => {
@@ -72,7 +72,7 @@ macro_rules! kernels {
                 match self {
                     $(
                         #[cfg(feature = $feature)]
-                        Kernel::$Variant => <$module::$Routine as Routine>::run(call, operands, context),
+                        Kernel::$Variant => <$($module)::+::$Routine as Routine>::run(call, operands, context),
                     )*
                     #[allow(unreachable_patterns, reason = "with all features nothing is left")]
                     _ => {
@@ -87,7 +87,7 @@ macro_rules! kernels {
             let mut next = 0;
             $(
                 assert!($number == next);
-                assert!(<$module::$Routine as Routine>::OPERANDS.len() <= OPERANDS);
+                assert!(<$($module)::+::$Routine as Routine>::OPERANDS.len() <= OPERANDS);
                 next += 1;
             )*
             let _ = next;
@@ -126,6 +126,37 @@ kernels! {
     27 Apply "apply" apply Apply;
     28 ClipNorm "clip-norm" clip_norm ClipNorm;
     29 Quantise "quantise" quantise Quantise;
+    30 Rearrange "rearrange" rearrange Rearrange;
+    31 Fill "fill" fill Fill;
+    32 Multiply "multiply" multiply Multiply;
+    33 LogSoftmax "log-softmax" log_softmax Forward;
+    34 LogSoftmaxBackward "log-softmax-backward" log_softmax Backward;
+    35 IntLookUp "int-look-up" int::convert LookUp;
+    36 IntFromFloats "int-from-floats" int::convert FromFloats;
+    37 IntDense "int-dense" int::dense Forward;
+    38 IntLogits "int-logits" int::dense Logits;
+    39 IntDenseBackwardInput "int-dense-backward-input" int::dense BackwardInput;
+    40 IntDenseBackwardWeights "int-dense-backward-weights" int::dense BackwardWeights;
+    41 IntBiasBackward "int-bias-backward" int::bias Backward;
+    42 IntConv2d "int-conv2d" int::conv2d Forward;
+    43 IntConv2dBackwardInput "int-conv2d-backward-input" int::conv2d BackwardInput;
+    44 IntConv2dBackwardWeights "int-conv2d-backward-weights" int::conv2d BackwardWeights;
+    45 IntDepthwise "int-depthwise" int::depthwise Forward;
+    46 IntDepthwiseBackwardInput "int-depthwise-backward-input" int::depthwise BackwardInput;
+    47 IntDepthwiseBackwardWeights "int-depthwise-backward-weights" int::depthwise BackwardWeights;
+    48 IntMaxPool "int-max-pool" int::pool MaxForward;
+    49 IntMaxPoolBackward "int-max-pool-backward" int::pool MaxBackward;
+    50 IntAveragePool "int-average-pool" int::pool AverageForward;
+    51 IntAveragePoolBackward "int-average-pool-backward" int::pool AverageBackward;
+    52 IntAdd "int-add" int::add Forward;
+    53 IntRelu "int-relu" int::add Relu;
+    54 IntPass "int-pass" int::add Pass;
+    55 IntLoss "int-loss" int::loss Evaluate;
+    56 IntOutputs "int-outputs" int::loss Outputs;
+    57 IntApply "int-apply" int::update Apply;
+    58 IntBiasApply "int-bias-apply" int::bias Apply;
+    59 IntDecay "int-decay" int::decay Shrink;
+    60 IntSettle "int-settle" int::record Settle;
 }
 
 impl Kernel {

@@ -7,14 +7,18 @@ use reference::{
     assert_close, assert_same_bits, collect, dot, geometry, gradient, sparse_values, values, wide,
 };
 use runtime_kernels::activation::Activation;
+use runtime_kernels::call::Call;
 use runtime_kernels::conv2d::{self, Conv2d};
 use runtime_kernels::element::Element;
 use runtime_kernels::loss::{Loss, predict};
 use runtime_kernels::normalise::normalise;
 use runtime_kernels::pool::Pool2d;
+use runtime_kernels::rearrange::{Block, rearrange};
 use runtime_kernels::rng::Rng;
+use runtime_kernels::table::Kernel;
 use runtime_kernels::{
-    Shape, add, average_pool, bias, channel_affine, dense, depthwise, dropout, max_pool, softmax,
+    Shape, add, average_pool, bias, channel_affine, dense, depthwise, dropout, log_softmax,
+    max_pool, multiply, softmax,
 };
 
 const FORWARD: f64 = 1e-5;
@@ -247,7 +251,7 @@ type Function = fn(f64) -> f64;
 #[test]
 fn activations_match_their_derivatives() {
     let mut rng = Rng::new(5);
-    let functions: [(Activation, Function); 6] = [
+    let functions: [(Activation, Function); 8] = [
         (Activation::None, |x| x),
         (Activation::Relu, |x| x.max(0.0)),
         (Activation::Relu6, |x| x.clamp(0.0, 6.0)),
@@ -256,6 +260,13 @@ fn activations_match_their_derivatives() {
         }),
         (Activation::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
         (Activation::Tanh, f64::tanh),
+        (Activation::Elu(0.75), |x| {
+            if x > 0.0 { x } else { 0.75 * x.exp_m1() }
+        }),
+        (Activation::Selu, |x| {
+            let (scale, alpha) = (1.0507009873554805, 1.6732632423543772);
+            scale * if x > 0.0 { x } else { alpha * x.exp_m1() }
+        }),
     ];
     for (activation, f) in functions {
         let x: Vec<f32> = values(&mut rng, 103).iter().map(|x| 8.0 * x).collect();
@@ -289,6 +300,103 @@ fn softmax_matches_its_derivative() {
     let mut large = [1000.0, 999.0, -1000.0];
     softmax::forward(&mut large);
     assert_close("large logits", &large, &[0.731059, 0.268941, 0.0], 1e-6);
+}
+
+#[test]
+fn log_softmax_matches_its_derivative() {
+    let mut rng = Rng::new(8);
+    let logarithm = |x: &[f64]| -> Vec<f64> {
+        let max = x.iter().copied().fold(f64::MIN, f64::max);
+        let sum: f64 = x.iter().map(|x| (x - max).exp()).sum();
+        x.iter().map(|x| x - max - sum.ln()).collect()
+    };
+    for n in [1, 2, 10, 37] {
+        let x: Vec<f32> = values(&mut rng, n).iter().map(|x| 5.0 * x).collect();
+        let delta = values(&mut rng, n);
+        let mut y = x.clone();
+        log_softmax::forward(&mut y);
+        assert_close("log softmax", &y, &logarithm(&wide(&x)), FORWARD);
+        let mut dx = delta.clone();
+        log_softmax::backward(&y, &mut dx);
+        let expected = gradient(&wide(&x), |x| dot(&logarithm(x), &delta));
+        assert_close("log softmax dx", &dx, &expected, BACKWARD);
+    }
+    let mut large = [1000.0, 999.0, -1000.0];
+    log_softmax::forward(&mut large);
+    let expected = [-0.313262, -1.313262, -2000.313262];
+    assert_close("large logits", &large, &expected, 1e-6);
+}
+
+#[test]
+fn blocks_move_and_add_what_they_say() {
+    let mut rng = Rng::new(9);
+    let mut size = |n: u32| 1 + rng.below(n) as usize;
+    for _ in 0..200 {
+        let count = [size(4), size(4), size(4)];
+        // Blocks that lie apart: the inner axes fit into a step of the outer ones.
+        let strides = |a: usize, b: usize, c: usize| {
+            let inner = a;
+            let middle = inner * count[2] + b - 1;
+            [middle * count[1] + c - 1, middle, inner]
+        };
+        let (a, b, c) = (size(3), size(3), size(3));
+        let from = strides(a, b, c);
+        let (a, b, c) = (size(3), size(3), size(3));
+        let block = Block {
+            count,
+            from,
+            to: strides(a, b, c),
+            from_at: size(5) - 1,
+            to_at: size(5) - 1,
+            adds: size(2) == 1,
+        };
+        let mut call = Call::new(Kernel::Rearrange);
+        block.put(&mut call);
+        assert_eq!(Block::of(&call), block);
+        let lengths = Kernel::Rearrange.lengths(&call).expect("it is sound");
+        let x: Vec<f32> = (0..lengths.x).map(|i| 1.0 + i as f32).collect();
+        let mut y = vec![-1.0; lengths.y];
+        rearrange(&block, &x, &mut y);
+        let mut expected = vec![-1.0; lengths.y];
+        for i in 0..count[0] {
+            for j in 0..count[1] {
+                for k in 0..count[2] {
+                    let at = |at: usize, s: [usize; 3]| at + i * s[0] + j * s[1] + k * s[2];
+                    let moved = x[at(block.from_at, block.from)];
+                    let y = &mut expected[at(block.to_at, block.to)];
+                    *y = if block.adds { *y + moved } else { moved };
+                }
+            }
+        }
+        assert_eq!(y, expected, "{block:?}");
+        // The last elements of the block are the last of the operands.
+        assert_ne!(y.last(), Some(&-1.0), "{block:?}");
+        // Back and forth is nothing at all.
+        let mut back = vec![-1.0; lengths.x];
+        let forth = Block {
+            adds: false,
+            ..block
+        };
+        rearrange(&forth, &x, &mut y);
+        rearrange(&forth.reversed(), &y, &mut back);
+        assert!(back.iter().zip(&x).all(|(b, x)| b == x || *b == -1.0));
+        let moved = back.iter().filter(|b| **b != -1.0).count();
+        assert_eq!(moved, count.iter().product::<usize>());
+    }
+    for (dim, value) in [(0, 0), (1, 0), (2, 0), (13, 2)] {
+        let mut call = Call::new(Kernel::Rearrange);
+        call.dims = [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0];
+        assert!(Kernel::Rearrange.lengths(&call).is_ok());
+        call.dims[dim] = value;
+        assert!(Kernel::Rearrange.lengths(&call).is_err());
+    }
+}
+
+#[test]
+fn products_are_what_they_say() {
+    let mut y = [0.0; 3];
+    multiply::multiply(&[1.0, -2.0, 0.5], &[3.0, 0.25, 0.0], &mut y);
+    assert_eq!(y, [3.0, -0.5, 0.0]);
 }
 
 /// A loss in f64 from logits and a target vector.

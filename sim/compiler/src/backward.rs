@@ -139,6 +139,11 @@ impl<'a> Backward<'a> {
         self.requires[before].then(|| self.listing.floats(len, TemporaryKind::Delta, before))
     }
 
+    /// Room of `len` floats that stage `id` works in.
+    pub fn scratch(&mut self, id: StageId, len: usize) -> Symbol {
+        self.listing.floats(len, TemporaryKind::Scratch, id)
+    }
+
     /// The gradient of `id` is, unchanged, a gradient of its `nth` input. `copied`: it goes elsewhere as well.
     pub fn hand_on(&mut self, id: StageId, nth: usize, copied: bool) {
         let before = self.stage(id).inputs[nth];

@@ -4,6 +4,8 @@ use crate::account::Account;
 use crate::error::Error;
 use crate::graph::{Graph, NodeId, Op, dimension};
 use crate::image::Image;
+use crate::integer::Formats;
+use crate::integer::lower::Lowering as Integers;
 use crate::link::{Draft, Linker, Lists};
 use crate::listing::{Listing, Part};
 use crate::lower::Lowering;
@@ -89,12 +91,18 @@ fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
         let names = ids.iter().map(|&id| graph.nodes()[id].name.as_str());
         names.collect::<Vec<_>>().join(", ")
     };
-    let (inputs, outputs) = (graph.inputs().collect::<Vec<_>>(), graph.outputs());
-    if inputs.len() != 1 {
-        return Err(Error::Inputs(names(&inputs)));
-    }
+    let outputs = graph.outputs();
     if outputs.len() != 1 {
         return Err(Error::Outputs(names(&outputs)));
+    }
+    let inputs = graph.inputs().collect::<Vec<_>>();
+    for &id in inputs.iter().filter(|_| inputs.len() > 1) {
+        let node = &graph.nodes()[id];
+        dimension(
+            &node.name,
+            "the number of values of one of several inputs",
+            node.shape.len(),
+        )?;
     }
     let trained = options.scheme.trained(graph)?;
     let stages = stages(graph, &trained);
@@ -116,17 +124,47 @@ fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
         boundary(&stages)
     };
     let parameters = trained_parameters(&stages);
-    let lists = Lists {
-        cut,
-        inference: lowering.infer(cut),
-        learn: if trains {
-            lowering.learn(cut, cut > 0)
-        } else {
-            Listing::default()
+    let learn = |list: &dyn Fn() -> Listing| if trains { list() } else { Listing::default() };
+    let formats = Formats::of(&stages, options)?;
+    if let (Some(_), Some(q)) = (&formats, options.online.quantisation) {
+        return Err(Error::Option {
+            what: "quantisation",
+            value: format!("low = {}, high = {}", q.low, q.high),
+            allowed: "for networks of floats; features of integers are bytes already",
+        });
+    }
+    let lists = match &formats {
+        None => Lists {
+            cut,
+            inference: lowering.infer(cut),
+            learn: learn(&|| lowering.learn(cut, cut > 0)),
+            apply: lowering.apply(optimiser, options.training.clip_norm, &parameters),
         },
-        apply: lowering.apply(optimiser, options.training.clip_norm, &parameters),
+        Some(formats) => {
+            let integers = Integers {
+                stages: &stages,
+                formats,
+                loss: options.loss,
+                rule,
+                decays: options.training.weight_decay > 0.0,
+            };
+            Lists {
+                cut,
+                inference: integers.infer(cut),
+                learn: learn(&|| integers.learn(cut, cut > 0)),
+                apply: integers.apply(&parameters),
+            }
+        }
     };
-    Linker::new(&stages, options, parameters, optimiser, accumulates).link(&lists)
+    let linker = Linker::new(
+        &stages,
+        options,
+        parameters,
+        optimiser,
+        accumulates,
+        formats,
+    );
+    linker.link(&lists)
 }
 
 fn check_loss(stages: &[Stage], loss: LossSpec) -> Result<(), Error> {
@@ -149,7 +187,7 @@ fn check_loss(stages: &[Stage], loss: LossSpec) -> Result<(), Error> {
         LossSpec::CrossEntropy | LossSpec::Damped if ends_in(Activation::Sigmoid) => {
             fail("ends in a sigmoid; use `binary_cross_entropy`, or end in `softmax` or nothing")
         }
-        LossSpec::BinaryCrossEntropy if matches!(last.op, Op::Softmax(_)) => {
+        LossSpec::BinaryCrossEntropy if matches!(last.op, Op::Softmax(_) | Op::LogSoftmax(_)) => {
             fail("ends in a softmax; use `cross_entropy`, or end in a sigmoid or nothing")
         }
         _ => Ok(()),

@@ -10,6 +10,14 @@ pub enum Error {
         "The network has no layers. Give at least one, for example {{ dense = {{ units = 10 }} }}."
     )]
     Empty,
+    /// What integers cannot do.
+    #[error("Layer `{layer}` cannot be computed in integers: {why}")]
+    Integers {
+        /// The layer.
+        layer: String,
+        /// Why, in a sentence.
+        why: String,
+    },
     /// A dimension that is zero or does not fit the format.
     #[error("Layer `{layer}`: {what} is {value}; it must be between 1 and {most}.")]
     Dimension {
@@ -71,6 +79,45 @@ pub enum Error {
         /// Length of the vector.
         len: usize,
     },
+    /// A layer of series that is given an image.
+    #[error(
+        "Layer `{layer}` works on series, but it is given an image of {}x{}x{}. Make it [steps, channels] with `reshape` first.",
+        input.h, input.w, input.c
+    )]
+    NotASeries {
+        /// The layer.
+        layer: String,
+        /// What it is given.
+        input: Shape,
+    },
+    /// A shape for another number of values.
+    #[error(
+        "Layer `{layer}`: {}x{}x{} cannot become {}x{}x{}, which is another number of values.",
+        from.h, from.w, from.c, to.h, to.w, to.c
+    )]
+    Reshape {
+        /// The layer.
+        layer: String,
+        /// What it is given.
+        from: Shape,
+        /// What it should become.
+        to: Shape,
+    },
+    /// A slice that reaches beyond what it is cut from.
+    #[error("Layer `{layer}` takes {count} from {start} on, where there are {all}.")]
+    Slice {
+        /// The layer.
+        layer: String,
+        /// The first row, column or channel.
+        start: usize,
+        /// How many it takes.
+        count: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// Axes in an order that leaves some out.
+    #[error("Layer `{0}` must name height, width and channels, each once.")]
+    Axes(String),
     /// A node with more or fewer inputs than its operator takes.
     #[error("Layer `{layer}` was given {given} inputs; it takes {}.", inputs(*.least, *.most))]
     Arity {
@@ -120,9 +167,6 @@ pub enum Error {
         /// What is in the way.
         why: String,
     },
-    /// Several inputs, of which a sample has one.
-    #[error("The network has several inputs ({0}); only one is supported.")]
-    Inputs(String),
     /// Several outputs, of which a device learns one.
     #[error(
         "The network has several outputs ({0}). Choose one of them, or join them with `concat`."

@@ -5,6 +5,7 @@ use crate::account::{Account, Block, BlockKind, ParameterInfo};
 use crate::compile::Options;
 use crate::error::Error;
 use crate::image::Image;
+use crate::integer::{Formats, values};
 use crate::listing::{Listing, Part, Symbol, SymbolicCall, TemporaryKind};
 use crate::lower::Inference;
 use crate::ops::Op;
@@ -13,6 +14,9 @@ use crate::plan::Plan;
 use crate::settings;
 use crate::stage::{Stage, StageId};
 use crate::tensor::Tensor;
+use runtime_shared::kernels::int::bias;
+use runtime_shared::kernels::int::fixed::BIAS;
+use runtime_shared::kernels::int::record::Record;
 use runtime_shared::learner::class_count_bytes;
 use runtime_shared::program::call::OPERANDS;
 use runtime_shared::program::{Call, Element, Field, Place, Program, RuleKind};
@@ -21,6 +25,9 @@ use std::collections::HashMap;
 
 /// The bytes that an address of the format can reach.
 const MOST_BYTES: usize = 1 << 30;
+
+/// The bytes of a record of integers.
+const RECORD_BYTES: usize = runtime_shared::kernels::int::record::WORDS * 4;
 
 /// The lists of a Program, and where its frozen extractor ends.
 pub struct Lists {
@@ -40,7 +47,7 @@ pub struct Draft {
     pub account: Account,
     header: Image,
     /// What lies between the header and the table of parameters.
-    constants: Vec<Tensor>,
+    constants: Vec<Constant>,
     /// The table of parameters and the calls.
     rest: Vec<u32>,
 }
@@ -52,8 +59,14 @@ impl Draft {
     /// [`Error::Internal`].
     pub fn image(&self) -> Result<Image, Error> {
         let mut image = self.header.clone();
-        for tensor in &self.constants {
-            image.append_floats(&tensor.values());
+        for constant in &self.constants {
+            match constant {
+                Constant::Floats(tensor) => image.append_floats(&tensor.values()),
+                Constant::Integers(tensor, element, fraction, limit) => {
+                    image.append(values::words(&tensor.values(), *element, *fraction, *limit))
+                }
+                Constant::Words(words) => image.append(words.iter().copied()),
+            };
         }
         image.append(self.rest.iter().copied());
         image.seal();
@@ -62,10 +75,20 @@ impl Draft {
     }
 }
 
+/// What stays in flash, before it is made.
+enum Constant {
+    Floats(Tensor),
+    /// As integers of this type, with this fraction and this limit.
+    Integers(Tensor, Element, i32, i32),
+    Words(Vec<u32>),
+}
+
 /// Settles addresses.
 pub struct Linker<'a> {
     stages: &'a [Stage],
     options: &'a Options,
+    /// Those of integers, where the network is in integers.
+    formats: Option<Formats>,
     /// Trained parameters, in the order of the Program's table.
     parameters: Vec<(StageId, Part, usize)>,
     arena: Vec<Block>,
@@ -77,7 +100,7 @@ pub struct Linker<'a> {
     flash: Vec<Block>,
     /// First byte of each constant in the image.
     places: HashMap<Symbol, usize>,
-    constants: Vec<Tensor>,
+    constants: Vec<Constant>,
     /// Bytes of the image so far.
     end: usize,
 }
@@ -90,10 +113,12 @@ impl<'a> Linker<'a> {
         parameters: Vec<(StageId, Part, usize)>,
         optimiser: RuleKind,
         accumulates: bool,
+        formats: Option<Formats>,
     ) -> Self {
         let mut linker = Self {
             stages,
             options,
+            formats,
             parameters,
             arena: Vec::new(),
             homes: HashMap::new(),
@@ -112,20 +137,27 @@ impl<'a> Linker<'a> {
         linker.work_start = linker.cursor;
         for (id, part, len) in linker.parameters.clone() {
             let what = linker.part_name(id, part);
-            linker.home(BlockKind::Weights, what, Symbol::Parameter(id, part), len);
+            let bytes = linker.element(id, part).bytes(len);
+            linker.home(BlockKind::Weights, what, Symbol::Parameter(id, part), bytes);
         }
+        linker.records();
         for (id, part, len) in linker.parameters.clone() {
             for i in 0..optimiser.state_floats() {
                 let what = linker.part_name(id, part);
                 let state = Symbol::State(id, part, i);
-                linker.home(BlockKind::OptimiserState, what, state, len);
+                linker.home(BlockKind::OptimiserState, what, state, len * 4);
             }
         }
         if accumulates {
             linker.homes.insert(Symbol::AllGradients, linker.cursor);
             for (id, part, len) in linker.parameters.clone() {
                 let what = linker.part_name(id, part);
-                linker.home(BlockKind::Gradients, what, Symbol::Gradient(id, part), len);
+                linker.home(
+                    BlockKind::Gradients,
+                    what,
+                    Symbol::Gradient(id, part),
+                    len * 4,
+                );
             }
         }
         linker
@@ -146,8 +178,34 @@ impl<'a> Linker<'a> {
         at
     }
 
-    fn home(&mut self, kind: BlockKind, what: String, symbol: Symbol, len: usize) {
-        let at = self.take(kind, what, len * 4);
+    /// The type of a parameter.
+    fn element(&self, id: StageId, part: Part) -> Element {
+        match (&self.formats, part) {
+            (None, _) => Element::F32,
+            (Some(formats), Part::Weights) => formats.of[id].class,
+            (Some(_), Part::Bias) => Element::I32,
+        }
+    }
+
+    /// Places the records of integers.
+    fn records(&mut self) {
+        let records = self.formats.as_ref().map_or(0, |f| f.records.len());
+        if records > 0 {
+            let bytes = records * RECORD_BYTES;
+            self.home(
+                BlockKind::State,
+                "exponents".to_owned(),
+                Symbol::Records,
+                bytes,
+            );
+            let at = self.homes[&Symbol::Records];
+            let all = (0..records).map(|i| (Symbol::Record(i), at + i * RECORD_BYTES));
+            self.homes.extend(all);
+        }
+    }
+
+    fn home(&mut self, kind: BlockKind, what: String, symbol: Symbol, bytes: usize) {
+        let at = self.take(kind, what, bytes.next_multiple_of(4));
         self.homes.insert(symbol, at);
     }
 
@@ -183,9 +241,10 @@ impl<'a> Linker<'a> {
             Op::Input(input) => input.element,
             _ => Element::U8,
         };
-        let feature_type = match self.options.online.quantisation {
-            Some(quantisation) => quantisation.element(),
-            None => Element::F32,
+        let feature_type = match (&self.formats, self.options.online.quantisation) {
+            (Some(_), _) => Element::I8,
+            (None, Some(quantisation)) => quantisation.element(),
+            (None, None) => Element::F32,
         };
         let sample_bytes = sample_type.bytes(self.stages[0].shape.len());
         let features = match cut {
@@ -203,13 +262,18 @@ impl<'a> Linker<'a> {
         within("the flash that the network asks for", self.end)?;
         let mut rest = Vec::new();
         header.set_size(Field::ParametersAt, self.end);
-        header.set_size(Field::ParameterCount, self.parameters.len());
-        for &(id, part, len) in &self.parameters {
-            let symbol = Symbol::Parameter(id, part);
+        let trained = self.parameters.iter().map(|&(id, part, len)| {
+            let element = self.element(id, part);
+            (Symbol::Parameter(id, part), element.bytes(len), element)
+        });
+        let records = self.formats.iter().map(|f| f.records.len() * RECORD_BYTES);
+        let records = records.map(|bytes| (Symbol::Records, bytes, Element::I32));
+        let table: Vec<(Symbol, usize, Element)> = trained.chain(records).collect();
+        header.set_size(Field::ParameterCount, table.len());
+        for (symbol, bytes, element) in table {
             let at = |places: &HashMap<_, usize>| places.get(&symbol).map_or(0, |&at| at as u32);
-            let bytes = Element::F32.bytes(len) as u32;
-            let element = Element::F32.code();
-            rest.extend([at(&self.places), at(&self.homes), bytes, element]);
+            let [from, to] = [&self.places, &self.homes].map(at);
+            rest.extend([from, to, bytes as u32, element.code()]);
         }
         for (at, count, plan, calls) in [
             (
@@ -339,10 +403,53 @@ impl<'a> Linker<'a> {
         self.end = self.end.saturating_add(bytes);
     }
 
-    fn put(&mut self, symbol: Symbol, kind: BlockKind, what: String, tensor: Tensor) {
+    fn put(&mut self, symbol: Symbol, kind: BlockKind, what: String, constant: Constant) {
+        let bytes = match &constant {
+            Constant::Floats(tensor) => tensor.len() * 4,
+            Constant::Integers(tensor, element, ..) => element.bytes(tensor.len()),
+            Constant::Words(words) => words.len() * 4,
+        };
         self.places.insert(symbol, self.end);
-        self.grow(kind, what, tensor.len() * 4);
-        self.constants.push(tensor);
+        self.grow(kind, what, bytes.next_multiple_of(4));
+        self.constants.push(constant);
+    }
+
+    /// A parameter in flash: as it is, or as integers.
+    fn parameter(&self, id: StageId, part: Part, tensor: &Tensor) -> Constant {
+        let tensor = tensor.clone();
+        let Some(formats) = &self.formats else {
+            return Constant::Floats(tensor);
+        };
+        let (format, element) = (&formats.of[id], self.element(id, part));
+        match part {
+            Part::Weights => {
+                let limit = (1 << format.width) - 1;
+                Constant::Integers(tensor, element, format.fraction, limit)
+            }
+            Part::Bias => {
+                Constant::Integers(tensor, element, format.fraction + bias::FRACTION, BIAS)
+            }
+        }
+    }
+
+    /// What only networks in integers have.
+    fn integers(&mut self) {
+        let Some(formats) = &self.formats else { return };
+        let channels = self.stages[0].shape.c;
+        let table = values::table(&self.options.normalisation, channels, formats.input);
+        let records = formats.records.iter().flat_map(Record::words);
+        let records = records.map(|word| word as u32).collect();
+        for (symbol, what, words) in [
+            (Symbol::Table, "pixels as integers", table),
+            (Symbol::Records, "exponents", records),
+        ] {
+            self.put(
+                symbol,
+                BlockKind::Schedule,
+                what.to_owned(),
+                Constant::Words(words),
+            );
+        }
     }
 
     /// Places what stays in flash.
@@ -353,7 +460,8 @@ impl<'a> Linker<'a> {
             (Symbol::InputScale, "input scale", scale),
             (Symbol::InputShift, "input shift", shift),
         ] {
-            self.put(symbol, BlockKind::Schedule, what.to_owned(), values.into());
+            let constant = Constant::Floats(values.into());
+            self.put(symbol, BlockKind::Schedule, what.to_owned(), constant);
         }
         if let Some(quantisation) = self.options.online.quantisation {
             let ([step, zero], [scale, shift]) = (quantisation.step(), quantisation.scale());
@@ -362,7 +470,8 @@ impl<'a> Linker<'a> {
                 (Symbol::FeatureScale, "feature scale", vec![scale]),
                 (Symbol::FeatureShift, "feature shift", vec![shift]),
             ] {
-                self.put(symbol, BlockKind::Schedule, what.to_owned(), values.into());
+                let constant = Constant::Floats(values.into());
+                self.put(symbol, BlockKind::Schedule, what.to_owned(), constant);
             }
         }
         if let Some(detector) = self.options.online.detector {
@@ -372,9 +481,10 @@ impl<'a> Linker<'a> {
             header.set_size(Field::DetectorValuesAt, self.end);
             header.set_size(Field::DetectorValues, values.len());
             let what = "detector parameters".to_owned();
-            let symbol = Symbol::DetectorValues;
-            self.put(symbol, BlockKind::Schedule, what, values.into());
+            let constant = Constant::Floats(values.into());
+            self.put(Symbol::DetectorValues, BlockKind::Schedule, what, constant);
         }
+        self.integers();
         let stages = self.stages;
         for (id, stage) in stages.iter().enumerate() {
             for part in [Part::Weights, Part::Bias] {
@@ -382,12 +492,14 @@ impl<'a> Linker<'a> {
                 if let Some(tensor) = tensor {
                     let what = self.part_name(id, part);
                     let symbol = Symbol::Parameter(id, part);
-                    self.put(symbol, BlockKind::Weights, what, tensor.clone());
+                    let constant = self.parameter(id, part, tensor);
+                    self.put(symbol, BlockKind::Weights, what, constant);
                 }
             }
             for (i, (what, tensor)) in stage.op.operator().constants().into_iter().enumerate() {
                 let what = format!("{} {what}", stage.name);
-                self.put(Symbol::Constant(id, i), BlockKind::Weights, what, tensor);
+                let constant = Constant::Floats(tensor);
+                self.put(Symbol::Constant(id, i), BlockKind::Weights, what, constant);
             }
         }
     }

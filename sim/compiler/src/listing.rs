@@ -66,6 +66,12 @@ pub enum Symbol {
     DetectorValues,
     /// One of a stage's constants.
     Constant(StageId, usize),
+    /// What a stage in integers shares between its kernels, by its place among the records.
+    Record(usize),
+    /// All of these.
+    Records,
+    /// What each byte of a sample is in integers.
+    Table,
     /// The sample at hand.
     Sample,
 }

@@ -111,31 +111,41 @@ impl PaddingSpec {
     /// The window of a layer that is put at `site`.
     ///
     /// # Errors
-    /// [`Error::Dimension`] or [`Error::Window`] where it does not fit.
+    /// [`Error::Dimension`] or [`Error::Window`] where it does not fit, [`Error::NotAnImage`] behind `flatten`.
     pub(crate) fn window(
         self,
         site: &Site<'_>,
         kernel: Size,
         stride: Size,
     ) -> Result<Window, Error> {
-        let padding = match self {
+        if kernel != Size(1, 1) && site.is_vector() {
+            return Err(Error::NotAnImage {
+                layer: site.name.to_owned(),
+                len: site.input().c,
+            });
+        }
+        let (kernel, stride) = (kernel.into(), stride.into());
+        Window::new(site.name, site.input(), kernel, stride, self.resolve())
+    }
+
+    /// The same without words.
+    pub(crate) fn resolve(self) -> Padding {
+        match self {
             PaddingSpec::Valid => Padding::Valid,
             PaddingSpec::Same => Padding::Same,
             PaddingSpec::Explicit(p) => Padding::Explicit(p),
-        };
-        Window::new(
-            site.name,
-            site.input(),
-            kernel.into(),
-            stride.into(),
-            padding,
-        )
+        }
     }
 }
 
 /// A step of one.
 pub(crate) fn one() -> Size {
     Size(1, 1)
+}
+
+/// One of something.
+pub(crate) fn single() -> usize {
+    1
 }
 
 /// What is so unless it is said not to be.

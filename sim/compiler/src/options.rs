@@ -3,10 +3,13 @@
 pub use crate::detector::DetectorSpec;
 use crate::error::Error;
 use crate::graph::{Graph, NodeId};
+use crate::integer::{Arithmetic, Class};
+use crate::stage::needed;
 use runtime_shared::buffer::Policy;
 use runtime_shared::kernels::loss::Loss;
 use runtime_shared::program::{Element, RuleKind};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Which layers are trained: `"none"`, `"full"`, `"last:N"`, `"bias"`, or `{ layers = ["name", …] }`
 /// (also `"layers:name,name"`). What a scheme does not train is neither differentiated nor kept in RAM.
@@ -126,7 +129,8 @@ impl Scheme {
     /// [`Error::Scheme`] where it asks for layers that there are none of.
     pub fn trained(&self, graph: &Graph) -> Result<Vec<Trained>, Error> {
         let mut trained = vec![Trained::default(); graph.nodes().len()];
-        let weighted: Vec<NodeId> = graph.weighted().collect();
+        let needed = needed(graph);
+        let weighted: Vec<NodeId> = graph.weighted().filter(|&id| needed[id]).collect();
         let both = Trained {
             weights: true,
             bias: true,
@@ -316,6 +320,12 @@ pub struct Training {
     /// How the rate changes.
     #[serde(default)]
     pub schedule: ScheduleSpec,
+    /// Floats or integers.
+    #[serde(default)]
+    pub arithmetic: Arithmetic,
+    /// In integers: the classes of the weights of some layers, by name, whatever the arithmetic would choose.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub classes: BTreeMap<String, Class>,
     /// Samples whose gradients are averaged into an update. 1 updates in place, without a gradient
     /// buffer.
     #[serde(default = "unit_batch")]
@@ -338,6 +348,8 @@ impl Training {
             learning_rate,
             optimiser: Optimiser::Sgd,
             schedule: ScheduleSpec::Constant,
+            arithmetic: Arithmetic::F32,
+            classes: BTreeMap::new(),
             batch: 1,
             weight_decay: 0.0,
             clip_value: None,

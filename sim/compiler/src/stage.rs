@@ -1,12 +1,15 @@
 //! Passes over the graph: what can be folded is folded, what can share a kernel call is fused, what
 //! moves nothing disappears. The result is a list of stages, each of which emits its own kernel calls.
 
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Graph, Node, NodeId};
 use crate::ops::Op;
+use crate::ops::input::Input;
+use crate::ops::slice::Slice;
 use crate::options::Trained;
 use crate::tensor::Parameters;
 use runtime_shared::kernels::Shape;
 use runtime_shared::kernels::activation::Activation;
+use runtime_shared::program::Element;
 
 /// A stage's place in the list.
 pub type StageId = usize;
@@ -28,12 +31,19 @@ pub struct Stage {
     pub pool: (usize, usize),
     /// What it reads.
     pub inputs: Vec<StageId>,
-    /// The shape in which it sees the first of them: a flattened image is a vector to what follows.
-    pub input: Shape,
+    /// The shapes in which it sees these: a flattened image is a vector to what follows.
+    pub seen: Vec<Shape>,
     /// The shape of its output.
     pub shape: Shape,
     /// What of it is trained.
     pub trained: Trained,
+}
+
+impl Stage {
+    /// The shape in which it sees its first input; its own where it reads none.
+    pub fn input(&self) -> Shape {
+        self.seen.first().copied().unwrap_or(self.shape)
+    }
 }
 
 /// The stages of what `graph` needs for its output: stage 0 is the input, the last is the output.
@@ -42,19 +52,33 @@ pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
     let consumers = consumers(graph, &needed);
     let mut stages: Vec<Stage> = Vec::new();
     let mut stage_of: Vec<StageId> = Vec::new();
+    // Of several inputs each is a part of the sample, which is what stage 0 reads.
+    let sample = sample(graph);
+    let mut parts = None;
+    if graph.inputs().count() > 1 {
+        stages.push(stage_of_sample(sample, element(graph)));
+        parts = Some(0);
+    }
     for (id, node) in graph.nodes().iter().enumerate() {
         if !needed[id] {
-            // No other node that is needed reads it.
+            // No other node that is needed reads it; an input has its place in the sample nevertheless.
+            if let (Op::Input(_), Some(at)) = (&node.op, &mut parts) {
+                *at += node.shape.len();
+            }
             stage_of.push(StageId::MAX);
             continue;
         }
         let inputs: Vec<StageId> = node.inputs.iter().map(|&i| stage_of[i]).collect();
-        let seen = node.inputs.first().map(|&i| graph.nodes()[i].shape);
+        let seen: Vec<Shape> = node
+            .inputs
+            .iter()
+            .map(|&i| graph.nodes()[i].shape)
+            .collect();
         let operator = node.op.operator();
-        if let ([before], Some(seen)) = (&inputs[..], seen) {
+        if let ([before], [as_seen]) = (&inputs[..], &seen[..]) {
             let alone = is_consumed_once(graph, &consumers, node.inputs[0]);
             let next = alone && *before == stages.len() - 1;
-            if next && operator.absorb(&mut stages[*before], seen) {
+            if next && operator.absorb(&mut stages[*before], *as_seen) {
                 stages[*before].shape = node.shape;
                 stage_of.push(*before);
                 continue;
@@ -65,6 +89,11 @@ pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
             }
         }
         stage_of.push(stages.len());
+        if let (Op::Input(_), Some(at)) = (&node.op, &mut parts) {
+            stages.push(part_of_sample(node, id, sample, *at));
+            *at += node.shape.len();
+            continue;
+        }
         stages.push(Stage {
             name: node.name.clone(),
             node: id,
@@ -73,7 +102,7 @@ pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
             activation: Activation::None,
             pool: (1, 1),
             inputs,
-            input: seen.unwrap_or(node.shape),
+            seen,
             shape: node.shape,
             trained: trained[id],
         });
@@ -81,10 +110,64 @@ pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
     stages
 }
 
-/// Which nodes the output needs; the inputs always.
+/// The shape of a sample: that of the input, or of all of them as a vector.
+pub fn sample(graph: &Graph) -> Shape {
+    let shapes: Vec<Shape> = graph.inputs().map(|id| graph.nodes()[id].shape).collect();
+    match shapes[..] {
+        [shape] => shape,
+        _ => Shape {
+            h: 1,
+            w: 1,
+            c: shapes.iter().map(|s| s.len()).sum(),
+        },
+    }
+}
+
+/// What a sample is made of, all inputs alike.
+fn element(graph: &Graph) -> Element {
+    let first = graph.inputs().next().map(|id| &graph.nodes()[id].op);
+    match first {
+        Some(Op::Input(input)) => input.element,
+        _ => Element::U8,
+    }
+}
+
+fn stage_of_sample(shape: Shape, element: Element) -> Stage {
+    Stage {
+        name: "inputs".to_owned(),
+        node: 0,
+        op: Input { shape, element }.into(),
+        parameters: None,
+        activation: Activation::None,
+        pool: (1, 1),
+        inputs: Vec::new(),
+        seen: Vec::new(),
+        shape,
+        trained: Trained::default(),
+    }
+}
+
+/// The input `node`, whose values start at `at` in the sample.
+fn part_of_sample(node: &Node, id: NodeId, sample: Shape, at: usize) -> Stage {
+    let c = node.shape.len();
+    let slice = Slice {
+        start: [0, 0, at],
+        shape: Shape { h: 1, w: 1, c },
+    };
+    Stage {
+        name: node.name.clone(),
+        node: id,
+        op: slice.into(),
+        inputs: vec![0],
+        seen: vec![sample],
+        shape: node.shape,
+        ..stage_of_sample(sample, Element::U8)
+    }
+}
+
+/// Which nodes the output needs.
 pub fn needed(graph: &Graph) -> Vec<bool> {
     let mut needed = vec![false; graph.nodes().len()];
-    graph.inputs().for_each(|id| needed[id] = true);
     needed[graph.output()] = true;
     for (id, node) in graph.nodes().iter().enumerate().rev() {
         if needed[id] {

@@ -104,6 +104,17 @@ impl Tensor {
         self.len == 0
     }
 
+    /// The largest absolute value that is given; what is only described, as weights that are drawn, counts as none.
+    pub fn largest(&self) -> f32 {
+        match &self.source {
+            Source::Same(_) | Source::Drawn { .. } => 0.0,
+            _ => self
+                .values()
+                .iter()
+                .fold(0.0, |most: f32, v| most.max(v.abs())),
+        }
+    }
+
     /// The values: borrowed where they were given, made where not.
     pub fn values(&self) -> Cow<'_, [f32]> {
         match &self.source {

@@ -30,6 +30,24 @@ pub enum Padding {
     Explicit(usize),
 }
 
+impl Padding {
+    /// Along one axis: what is padded before it, and the number of outputs.
+    fn axis(self, input: usize, kernel: usize, stride: usize) -> Option<(usize, usize)> {
+        match self {
+            Padding::Valid => (input >= kernel).then(|| (0, (input - kernel) / stride + 1)),
+            Padding::Same => {
+                let output = input.div_ceil(stride).max(1);
+                let padded = (output - 1) * stride + kernel;
+                Some((padded.saturating_sub(input) / 2, output))
+            }
+            Padding::Explicit(p) => {
+                let padded = input.saturating_add(p.saturating_mul(2));
+                (padded >= kernel && p < kernel).then(|| (p, (padded - kernel) / stride + 1))
+            }
+        }
+    }
+}
+
 impl Window {
     /// The window of `kernel` and `stride` over `input`.
     ///
@@ -43,22 +61,9 @@ impl Window {
         padding: Padding,
     ) -> Result<Self, Error> {
         dimensions(layer, kernel, stride)?;
-        let axis = |input: usize, kernel: usize, stride: usize| match padding {
-            Padding::Valid => (input >= kernel).then(|| (0, (input - kernel) / stride + 1)),
-            Padding::Same => {
-                let output = input.div_ceil(stride).max(1);
-                Some((
-                    ((output - 1) * stride + kernel).saturating_sub(input) / 2,
-                    output,
-                ))
-            }
-            Padding::Explicit(p) => {
-                let padded = input.saturating_add(p.saturating_mul(2));
-                (padded >= kernel && p < kernel).then(|| (p, (padded - kernel) / stride + 1))
-            }
-        };
-        let fits = axis(input.h, kernel.0, stride.0).zip(axis(input.w, kernel.1, stride.1));
-        let Some(((top, h), (left, w))) = fits else {
+        let rows = padding.axis(input.h, kernel.0, stride.0);
+        let columns = padding.axis(input.w, kernel.1, stride.1);
+        let Some(((top, h), (left, w))) = rows.zip(columns) else {
             return Err(misfit(layer, kernel, input));
         };
         Ok(Self {
@@ -66,6 +71,35 @@ impl Window {
             stride,
             pad: (top, left),
             output: (h, w),
+        })
+    }
+
+    /// The window over a series, an image of one row above and below which nothing is padded.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`Error::NotASeries`].
+    pub fn of_series(
+        layer: &str,
+        input: Shape,
+        kernel: usize,
+        stride: usize,
+        padding: Padding,
+    ) -> Result<Self, Error> {
+        if input.h != 1 {
+            return Err(Error::NotASeries {
+                layer: layer.to_owned(),
+                input,
+            });
+        }
+        dimensions(layer, (1, kernel), (1, stride))?;
+        let Some((left, output)) = padding.axis(input.w, kernel, stride) else {
+            return Err(misfit(layer, (1, kernel), input));
+        };
+        Ok(Self {
+            kernel: (1, kernel),
+            stride: (1, stride),
+            pad: (0, left),
+            output: (1, output),
         })
     }
 
@@ -77,16 +111,10 @@ impl Window {
     /// The shape of its output over `input`, with `channels`.
     ///
     /// # Errors
-    /// [`Error::Dimension`], [`Error::Window`] or [`Error::NotAnImage`] where it does not fit; some window that
-    /// does not see the input at all, among them.
+    /// [`Error::Dimension`] or [`Error::Window`] where it does not fit; some window that does not see the input at
+    /// all, among them.
     pub fn shape(&self, layer: &str, input: Shape, channels: usize) -> Result<Shape, Error> {
         dimensions(layer, self.kernel, self.stride)?;
-        if input.h == 1 && input.w == 1 && self.kernel != (1, 1) {
-            return Err(Error::NotAnImage {
-                layer: layer.to_owned(),
-                len: input.c,
-            });
-        }
         let axis = |input: usize, kernel: usize, stride: usize, pad: usize, output: usize| {
             // The first window reaches into the input from the left, the last begins before its end.
             let last = output.checked_sub(1)?.checked_mul(stride)?;

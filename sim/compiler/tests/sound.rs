@@ -5,10 +5,13 @@ use runtime_shared::kernels::Shape;
 use runtime_shared::kernels::activation::Activation;
 use runtime_shared::program::Element;
 use sim_compiler::graph::{Graph, Op, Window, shape};
+use sim_compiler::moved::Axis;
 use sim_compiler::ops::{
-    add::Add, average_pool::AveragePool, batch_norm::BatchNorm, batch_norm::Statistics,
-    conv2d::Conv2d, dense::Dense, depthwise::Depthwise, dropout::Dropout, flatten::Flatten,
-    input::Input, max_pool::MaxPool, softmax::Softmax,
+    add::Add, affine::Affine, average_pool::AveragePool, batch_norm::BatchNorm,
+    batch_norm::Statistics, concat::Concat, conv2d::Conv2d, dense::Dense, depthwise::Depthwise,
+    dropout::Dropout, flatten::Flatten, input::Input, log_softmax::LogSoftmax, max_pool::MaxPool,
+    multiply::Multiply, pad::Pad, reshape::Reshape, slice::Slice, softmax::Softmax,
+    transpose::Transpose,
 };
 use sim_compiler::{
     Error, LossSpec, NetworkSpec, Online, Options, Parameters, Scheme, Tensor, Training, account,
@@ -60,6 +63,14 @@ fn parameters() -> impl Strategy<Value = Parameters> {
     (tensor(), prop::option::of(tensor())).prop_map(|(weights, bias)| Parameters { weights, bias })
 }
 
+fn three() -> impl Strategy<Value = [usize; 3]> {
+    (size(), size(), size()).prop_map(|(a, b, c)| [a, b, c])
+}
+
+fn axis() -> impl Strategy<Value = Axis> {
+    prop_oneof![Just(Axis::Height), Just(Axis::Width), Just(Axis::Channels)]
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let statistics = prop::option::of((row(), row()));
     let norm = (row(), row(), statistics, number());
@@ -76,8 +87,34 @@ fn op() -> impl Strategy<Value = Op> {
             parameters
         }
         .into()),
-        (window(), parameters())
-            .prop_map(|(window, parameters)| Depthwise { window, parameters }.into()),
+        (window(), size(), parameters()).prop_map(|(window, multiplier, parameters)| Depthwise {
+            window,
+            multiplier,
+            parameters
+        }
+        .into()),
+        (size(), size(), size()).prop_map(|(h, w, c)| Reshape {
+            shape: Shape { h, w, c }
+        }
+        .into()),
+        (row(), row()).prop_map(|(scale, shift)| Affine { scale, shift }.into()),
+        (row(), row()).prop_map(|(scale, shift)| Affine::new(scale, shift).into()),
+        axis().prop_map(|axis| Concat { axis }.into()),
+        (three(), three(), number()).prop_map(|(before, after, value)| Pad {
+            before,
+            after,
+            value
+        }
+        .into()),
+        (three(), three()).prop_map(|(start, [h, w, c])| Slice {
+            start,
+            shape: Shape { h, w, c }
+        }
+        .into()),
+        (axis(), axis(), axis()).prop_map(|(a, b, c)| Transpose { axes: [a, b, c] }.into()),
+        Just(Multiply.into()),
+        Just(LogSoftmax.into()),
+        number().prop_map(|alpha| Activation::Elu(alpha).into()),
         window().prop_map(|window| MaxPool { window }.into()),
         window().prop_map(|window| AveragePool { window }.into()),
         number().prop_map(|slope| Activation::LeakyRelu(slope).into()),

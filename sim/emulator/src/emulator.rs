@@ -40,7 +40,7 @@ pub struct Snapshot {
     system: crate::system::System,
     memory: Vec<Vec<u8>>,
     peripherals: Registers,
-    flash_access: Option<u32>,
+    flash_access: Vec<Option<u32>>,
     clock: u64,
     instructions: u64,
     stack: Stack,
@@ -226,6 +226,19 @@ impl Emulator {
         self.bus.poke(address, bytes)
     }
 
+    /// What a register holds that says how flash is read; `None` for other addresses.
+    #[must_use]
+    pub fn flash_register(&self, address: u32) -> Option<u32> {
+        self.bus.flash_register(address)
+    }
+
+    /// Writes such a register as the program would; whether it is one. A reset undoes it.
+    pub fn set_flash_register(&mut self, address: u32, value: u32) -> bool {
+        let is_one = self.bus.set_flash_register(address, value);
+        self.follow_flash();
+        is_one
+    }
+
     /// Answers accesses to a range by a closure. It comes before ranges of the machine.
     pub fn attach_peripheral(&mut self, base: u32, size: u32, closure: PeripheralFn) {
         self.bus.peripherals.attach(base, size, closure);
@@ -289,7 +302,7 @@ impl Emulator {
     /// Lets the timing model read flash as the program says that it is read.
     pub(crate) fn follow_flash(&mut self) {
         if let Some(timing) = &mut self.timing {
-            timing.flash_access(self.bus.flash_access);
+            timing.set_flash_access(&self.bus.flash_access);
         }
     }
 
@@ -320,7 +333,7 @@ impl Emulator {
             system: self.bus.system.clone(),
             memory: self.bus.regions.iter().map(|r| r.data.clone()).collect(),
             peripherals: self.bus.peripherals.registers.clone(),
-            flash_access: self.bus.flash_access,
+            flash_access: self.bus.flash_access.clone(),
             clock: self.bus.clock,
             instructions: self.instructions,
             stack: self.stack,
@@ -348,7 +361,7 @@ impl Emulator {
             .peripherals
             .registers
             .clone_from(&snapshot.peripherals);
-        self.bus.flash_access = snapshot.flash_access;
+        self.bus.flash_access.clone_from(&snapshot.flash_access);
         self.follow_flash();
         self.bus.clock = snapshot.clock;
         self.instructions = snapshot.instructions;

@@ -66,7 +66,9 @@ pub use lines::Lines;
 pub use loader::{Image, Segment};
 pub use machine::{Alias, Bank, Behaviour, Machine, Peripheral, Rom, Unmapped};
 pub use memory::Region;
-pub use memory_timing::{Cache, DataStall, FlashControl, MemoryTiming, Replacement};
+pub use memory_timing::{
+    Cache, DataStall, FlashAccess, FlashControl, FlashSetting, MemoryTiming, Replacement,
+};
 pub use peripherals::{Access, PeripheralFn, Touched};
 pub use semihosting::{Host, MemoryHost};
 pub use symbols::{Symbol, SymbolKind, Symbols};

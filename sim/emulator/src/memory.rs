@@ -66,10 +66,10 @@ pub struct Bus {
     /// Cycles so far (instructions, where no timing model runs).
     pub(crate) clock: u64,
     programs_flash: bool,
-    /// The register that says how flash is read, and what it holds before it is written.
-    flash_control: Option<(u32, u32)>,
-    /// What it holds since the program wrote it.
-    pub(crate) flash_access: Option<u32>,
+    /// The registers that say how flash is read, and what each holds before it is written.
+    flash_controls: Vec<(u32, u32)>,
+    /// What each holds since the program wrote it.
+    pub(crate) flash_access: Vec<Option<u32>>,
     unaligned_allowed: bool,
     bit_band: bool,
 }
@@ -128,17 +128,55 @@ impl Bus {
             stale: Vec::new(),
             clock: 0,
             programs_flash: machine.programs_flash,
-            flash_control: machine.timing.control.map(|c| (c.register, c.reset)),
-            flash_access: None,
+            flash_controls: machine
+                .timing
+                .controls
+                .iter()
+                .map(|c| (c.register, c.reset))
+                .collect(),
+            flash_access: vec![None; machine.timing.controls.len()],
             unaligned_allowed: features.unaligned(),
             bit_band: features.bit_band,
         })
     }
 
-    /// Gives the register that says how flash is read what it holds after a reset.
+    /// Gives the registers that say how flash is read what they hold after a reset.
     pub(crate) fn reset_flash_control(&mut self) {
-        if let (Some((register, reset)), Some(_)) = (self.flash_control, self.flash_access.take()) {
-            self.peripherals.set(register, reset);
+        for (&(register, reset), value) in self.flash_controls.iter().zip(&mut self.flash_access) {
+            if value.take().is_some() {
+                self.peripherals.set(register, reset);
+            }
+        }
+    }
+
+    /// What such a register holds.
+    pub(crate) fn flash_register(&self, address: u32) -> Option<u32> {
+        let index = self.flash_controls.iter().position(|c| c.0 == address)?;
+        Some(self.flash_access[index].unwrap_or(self.flash_controls[index].1))
+    }
+
+    /// Writes such a register as the host; whether it is one.
+    pub(crate) fn set_flash_register(&mut self, address: u32, value: u32) -> bool {
+        let is_one = self.flash_controls.iter().any(|c| c.0 == address);
+        if is_one && address >> 20 == 0xe00 {
+            self.events |= self.system.write(address, value, 4, self.clock);
+        }
+        if is_one {
+            self.peripherals.set(address, value);
+            self.note_flash_control(address, 4, value);
+        }
+        is_one
+    }
+
+    /// Takes note of a write, where it is to such a register.
+    fn note_flash_control(&mut self, address: u32, bytes: u32, value: u32) {
+        let controls = self.flash_controls.iter().zip(&mut self.flash_access);
+        for (&(register, reset), held) in controls {
+            if register == address & !3 {
+                let before = held.unwrap_or(reset);
+                *held = Some(crate::peripherals::merge(before, address, bytes, value));
+                self.events |= events::FLASH_ACCESS;
+            }
         }
     }
 
@@ -348,16 +386,11 @@ impl Bus {
         let value = W::from_u32(value).to_u32();
         if address >> 20 == 0xe00 {
             self.events |= self.system.write(address, value, bytes, self.clock);
+            self.note_flash_control(address, bytes, value);
             return Ok(());
         }
         if self.peripherals.write(address, bytes, value, self.clock) {
-            if let Some((register, reset)) = self.flash_control
-                && register == address & !3
-            {
-                let before = self.flash_access.unwrap_or(reset);
-                self.flash_access = Some(crate::peripherals::merge(before, address, bytes, value));
-                self.events |= events::FLASH_ACCESS;
-            }
+            self.note_flash_control(address, bytes, value);
             return Ok(());
         }
         if let Some(target) = self

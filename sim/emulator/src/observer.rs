@@ -43,8 +43,8 @@ pub(crate) trait Observer {
     fn retire(&mut self, retired: &Retired) -> u64;
     /// The same for taking an exception or returning from one.
     fn exception(&mut self, exception: Exception) -> u64;
-    /// The program wrote this to the register that says how flash is read.
-    fn flash_access(&mut self, _value: Option<u32>) {}
+    /// The program wrote these to the registers that say how flash is read.
+    fn flash_access(&mut self, _values: &[Option<u32>]) {}
 }
 
 /// Nobody: each instruction moves the clock by one.
@@ -75,7 +75,7 @@ impl Observer for Timing {
     fn exception(&mut self, exception: Exception) -> u64 {
         Timing::exception(self, exception)
     }
-    fn flash_access(&mut self, value: Option<u32>) {
-        Timing::flash_access(self, value);
+    fn flash_access(&mut self, values: &[Option<u32>]) {
+        self.set_flash_access(values);
     }
 }

@@ -94,7 +94,7 @@ impl Peripherals {
             programs_flash: machine.programs_flash,
             spaces: [&SPACES[..], &machine.peripheral_spaces].concat(),
         };
-        if let Some(control) = &machine.timing.control {
+        for control in &machine.timing.controls {
             peripherals.add(Peripheral {
                 base: control.register,
                 size: 4,

@@ -66,8 +66,8 @@ impl Poll {
         let mut left = self.tried - 1;
         let behind = self.base << 1 & !self.base;
         if left < behind.count_ones() {
-            let bit = (0..32).filter(|bit| behind >> bit & 1 == 1);
-            return self.base | 1 << bit.skip(left as usize).next().unwrap_or(0);
+            let mut bits = (0..32).filter(|bit| behind >> bit & 1 == 1);
+            return self.base | 1 << bits.nth(left as usize).unwrap_or(0);
         }
         left -= behind.count_ones();
         if let Some(bits) = SWITCHES.get(left as usize) {

@@ -214,7 +214,7 @@ impl Emulator {
                 .map_err(|_| self.fault(self.core.pc, Cause::UnmappedFetch(0)))?;
         }
         if asked & events::FLASH_ACCESS != 0 {
-            observer.flash_access(self.bus.flash_access);
+            observer.flash_access(&self.bus.flash_access);
         }
         if asked & events::STACK_SET != 0 {
             self.stack.main_was_set(&self.core);

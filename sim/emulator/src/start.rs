@@ -86,6 +86,17 @@ impl Emulator {
             Some((own_sp.unwrap_or(sp.ok()?), pc.ok()?, at))
         };
         let runs = |pc: u32| self.code.window_of(pc & !1).is_some();
+        if let Some(at) = image.and_then(|i| i.vectors) {
+            return match vectors(at) {
+                Some((sp, pc, _)) if pc & 1 == 1 && runs(pc) => Ok((sp, pc, at)),
+                Some((stack_pointer, entry, address)) => Err(Error::VectorTable {
+                    address,
+                    stack_pointer,
+                    entry,
+                }),
+                None => Err(Error::NoMemory(at)),
+            };
+        }
         let base = self.machine.flash.first().map_or(0, |f| f.base);
         let mut candidates = image
             .map(|i| i.vector_candidates(&self.machine))

@@ -369,14 +369,15 @@ fn the_program_may_set_how_flash_is_read() {
         flash_wait_states: 5,
         flash_line_bytes: 8,
         data_cache: Some(cache),
-        control: Some(FlashControl {
+        controls: vec![FlashControl {
             register: 0x4002_2000,
             reset: 0x400,
             wait_states: 0xf,
+            cycles: 1,
             prefetch: 0x100,
             instruction_cache: 0,
             data_cache: 0x400,
-        }),
+        }],
         ..MemoryTiming::default()
     };
     let machine = Machine {
@@ -461,14 +462,15 @@ fn what_a_program_says_of_flash_ends_with_it() {
         timing: MemoryTiming {
             flash_wait_states: 5,
             flash_line_bytes: 8,
-            control: Some(FlashControl {
+            controls: vec![FlashControl {
                 register: CONTROL,
                 reset: 5,
                 wait_states: 0xf,
+                cycles: 1,
                 prefetch: 0,
                 instruction_cache: 0,
                 data_cache: 0,
-            }),
+            }],
             ..MemoryTiming::default()
         },
         ..Machine::generic("cortex-m4f")

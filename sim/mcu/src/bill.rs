@@ -63,6 +63,8 @@ kinds! {
     Deltas = "deltas",
     /// What a kernel needs while it runs: tiles, masks, argmax.
     Scratch = "scratch",
+    /// Gaps between tensors, where the planner found no better place for them.
+    Slack = "slack",
     /// Samples kept for training again.
     ReplayBuffer = "replay buffer",
     /// The learner's own: detectors, counters, random generator.

@@ -1,12 +1,36 @@
 //! Reading TOML so that every complaint carries file, line and column.
 
+use std::io::Read as _;
 use std::ops::Range;
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
 use crate::error::Error;
 use crate::suggest;
+
+/// Most bytes of a file that is read as TOML. Anything longer is something else, or has no end.
+pub const MOST_BYTES: u64 = 1 << 20;
+
+/// Reads a text file that is to be parsed, up to [`MOST_BYTES`].
+///
+/// # Errors
+/// What the operating system says; [`std::io::ErrorKind::FileTooLarge`] beyond the limit, and
+/// [`std::io::ErrorKind::InvalidData`] where it is no text.
+pub fn read(path: &Path) -> std::io::Result<String> {
+    use std::io::{Error, ErrorKind};
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        let why = "it is larger than 1 MiB, so it is not the TOML file that was meant";
+        return Err(Error::new(ErrorKind::FileTooLarge, why));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Error::new(ErrorKind::InvalidData, "it is not a text file"))
+}
 
 /// A file's name and text, to which complaints are pinned.
 #[derive(Clone, Copy)]
@@ -25,7 +49,11 @@ impl Document<'_> {
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, Error> {
         toml::from_str(self.text).map_err(|error| {
             let message = error.message().trim();
-            let message = format!("{}.{}", message.trim_end_matches('.'), meant(message));
+            let message = format!(
+                "{}.{}",
+                plain(message.trim_end_matches('.')),
+                meant(message)
+            );
             self.at(error.span().unwrap_or(0..0), message)
         })
     }
@@ -55,6 +83,70 @@ impl Document<'_> {
             Err(self.at(value.span(), message(value.get_ref())))
         }
     }
+}
+
+/// What the parser says in words of Rust, and the same in words of TOML.
+const PHRASES: [(&str, &str); 12] = [
+    (
+        "invalid type: unit variant, expected newtype variant",
+        "this name needs a value: write { NAME = … }",
+    ),
+    (
+        "invalid type: unit variant, expected struct variant",
+        "this name needs a table: write { NAME = { … } }",
+    ),
+    (
+        "wanted exactly 1 element, more than 1 element",
+        "this table must have one key, and has several",
+    ),
+    (
+        "wanted exactly 1 element, found 0 elements",
+        "this table must have one key, and is empty",
+    ),
+    (
+        "wanted string or table",
+        "this must be a name, or a table with one key",
+    ),
+    ("floating point `", "number `"),
+    ("integer `", "number `"),
+    ("unknown field", "unknown key"),
+    ("unknown variant", "unknown name"),
+    ("invalid type: map", "invalid type: table"),
+    ("invalid type: sequence", "invalid type: list"),
+    ("invalid type: unit variant", "invalid type: name"),
+];
+
+/// The parser's message without the words of Rust.
+fn plain(message: &str) -> String {
+    if let Some(key) = message.strip_prefix("missing field ") {
+        return format!("the key {key} is missing");
+    }
+    let mut text = message.to_owned();
+    for (rust, words) in PHRASES {
+        text = text.replace(rust, words);
+    }
+    let Some((before, expected)) = text.rsplit_once("expected ") else {
+        return text;
+    };
+    let words = match expected {
+        "u8" => "a whole number from 0 to 255".to_owned(),
+        "u16" => "a whole number from 0 to 65535".to_owned(),
+        "u32" => "a whole number from 0 to 4294967295".to_owned(),
+        "u64" | "usize" => "a whole number from 0".to_owned(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a table".to_owned(),
+        other if other.starts_with("struct ") => "a table".to_owned(),
+        other if other.starts_with("enum ") => "a name".to_owned(),
+        other => {
+            let length = ["an array of length ", "a tuple of size "];
+            let count = length.iter().find_map(|words| other.strip_prefix(words));
+            count.map_or_else(|| other.to_owned(), |count| format!("a list of {count}"))
+        }
+    };
+    format!("{before}expected {words}")
 }
 
 /// The hint for serde's "unknown field `x`, expected one of `a`, `b`" and "unknown variant …"; nothing for other messages.
@@ -117,6 +209,77 @@ mod tests {
             .check(sample.clock_hz, |&hz| hz > 0, |hz| format!("{hz} Hz"))
             .expect_err("zero");
         assert_eq!(place(&error), (1, 12));
+    }
+
+    #[test]
+    fn nobody_needs_to_know_rust() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "snake_case")]
+        #[expect(dead_code, reason = "only its errors are looked at")]
+        enum Choice {
+            Plain,
+            Value(u32),
+            Table { x: f32 },
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only its errors are looked at")]
+        struct All {
+            number: Option<usize>,
+            small: Option<u8>,
+            real: Option<f32>,
+            flag: Option<bool>,
+            list: Option<Vec<u32>>,
+            pair: Option<(f64, f64)>,
+            choice: Option<Choice>,
+            inner: Option<Sample>,
+        }
+        let said = |text: &str| {
+            let document = Document { file: "b", text };
+            document.parse::<All>().expect_err(text).to_string()
+        };
+        for (text, part) in [
+            (
+                "number = -1",
+                "number `-1`, expected a whole number from 0.",
+            ),
+            ("number = 1.5", "number `1.5`, expected a whole number"),
+            ("small = 300", "from 0 to 255"),
+            ("real = 'x'", "expected a number"),
+            ("flag = 1", "expected true or false"),
+            ("list = 1", "expected a list"),
+            ("list = { a = 1 }", "expected a list"),
+            ("pair = 1", "expected a list of 2"),
+            ("choice = 'value'", "write { NAME = … }"),
+            ("choice = 'table'", "write { NAME = { … } }"),
+            ("choice = 'plan'", "unknown name `plan`"),
+            ("choice = {}", "must have one key, and is empty"),
+            (
+                "choice = { value = 1, plain = {} }",
+                "must have one key, and has several",
+            ),
+            ("choice = 3", "must be a name"),
+            ("inner = 3", "expected a table"),
+            ("inner = {}", "the key `clock_hz` is missing"),
+            ("outer = 3", "unknown key `outer`"),
+        ] {
+            let said = said(text);
+            assert!(said.contains(part), "{text}: {said}");
+            for word in [
+                "usize", "u32", "f32", "f64", "struct", "variant", "enum", "tuple", "sequence",
+                "field", "map,",
+            ] {
+                assert!(!said.contains(word), "{text}: {said}");
+            }
+        }
+        assert!(
+            Document {
+                file: "b",
+                text: "choice = { table = { x = 1.0 } }"
+            }
+            .parse::<All>()
+            .is_ok()
+        );
     }
 
     #[test]

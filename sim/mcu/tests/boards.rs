@@ -84,7 +84,7 @@ fn every_built_in_profile_is_sane() {
             (256 << 10..=16 << 20).contains(&board.flash_budget_bytes()),
             "{name}"
         );
-        let (low, high) = board.supply_volts.value;
+        let (low, high) = board.supply_volts.as_ref().expect("it is given").value;
         assert!(low >= 1.0 && high <= 5.5, "{name}");
         for row in &board.power {
             let (least, most) = row.picojoules_per_cycle();
@@ -109,6 +109,8 @@ fn every_figure_of_a_profile_names_its_source() {
         assert!(sources.len() >= 7, "{}", board.name);
         for (figure, source) in sources {
             assert!(source.text.len() > 5, "{}: {figure}: {source}", board.name);
+            let given = !source.text.contains("without a source");
+            assert!(given, "{}: {figure}: {source}", board.name);
         }
     }
 }
@@ -246,7 +248,7 @@ fn an_impossible_cache_is_refused() {
     let pieces = cache.replace("bytes = 100", "bytes = 128\nfill_bytes = 12");
     let (_, _, message) = complaint("[[power]]", &pieces);
     assert!(message.contains("divides line_bytes"), "{message}");
-    let control = "[flash.control]\nregister = 0x4002_2000\nreset = 0\nwait_states = 6\nprefetch = 0x100\nsource = \"[K] data sheet\"\n\n[[power]]";
+    let control = "[[flash.control]]\nregister = 0x4002_2000\nreset = 0\nwait_states = 6\nprefetch = 0x100\nsource = \"[K] data sheet\"\n\n[[power]]";
     let (_, _, message) = complaint("[[power]]", control);
     assert!(message.contains("bit 0"), "{message}");
     let shared = cache.replace("bytes = 100", "bytes = 128\nunified = true");
@@ -267,4 +269,76 @@ fn an_unknown_board_names_the_nearest_and_a_missing_file_its_path() {
         find("nowhere/board.toml"),
         Err(Error::Read { .. })
     ));
+}
+
+#[test]
+fn a_board_of_ones_own_needs_no_table_for_a_figure_and_no_supply() {
+    let plain = OWN
+        .replace(
+            "core = { value = \"cortex-m4f\", source = \"[K] data sheet\" }",
+            "core = \"cortex-m4f\"",
+        )
+        .replace(
+            "clock_hz = { value = 48_000_000, source = \"[K] data sheet\" }",
+            "clock_hz = 48_000_000",
+        );
+    let volts = "supply_volts = { value = [1.8, 3.3], source = \"[K] data sheet\" }";
+    assert!(plain.contains("core = \"cortex-m4f\"") && plain.contains("clock_hz = 48"));
+    let board = from_text(&plain.replace(volts, "supply_volts = [1.8, 3.3]")).expect("it parses");
+    let sourced = from_text(OWN).expect("it parses");
+    assert_eq!(board.clock_hz.value, sourced.clock_hz.value);
+    assert_eq!(
+        board.supply_volts.map(|v| v.value),
+        sourced.supply_volts.map(|v| v.value)
+    );
+    assert_eq!(board.clock_hz.source.tag, Tag::Unverified);
+    let board = from_text(&plain.replace(volts, "")).expect("it parses");
+    assert_eq!(board.supply_volts, None);
+}
+
+#[test]
+fn wrong_plain_figures_are_placed() {
+    let clock = "clock_hz = { value = 48_000_000, source = \"[K] data sheet\" }";
+    for (to, column, part) in [
+        ("clock_hz = 0", 12, "above 0"),
+        ("clock_hz = -5", 12, "whole number from 0"),
+        ("clock_hz = \"fast\"", 12, "whole number from 0"),
+        (
+            "clock_hz = { value = 0, source = \"[K] x\" }",
+            22,
+            "above 0",
+        ),
+        (
+            "clock_hz = { value = 5 }",
+            12,
+            "the key `source` is missing",
+        ),
+    ] {
+        let (line, at, message) = complaint(clock, to);
+        assert_eq!((line, at), (5, column), "{to}: {message}");
+        assert!(message.contains(part), "{to}: {message}");
+    }
+}
+
+#[test]
+fn flash_does_not_lie_over_ram() {
+    for (base, overlaps) in [
+        ("0x2000_0000", true),
+        ("0x2000_FFFF", true),
+        ("0x1FFF_0000", true),
+        ("0x2001_0000", false),
+        ("0x1FFE_0000", false),
+    ] {
+        let profile = OWN.replacen("base = 0\n", &format!("base = {base}\n"), 1);
+        match from_text(&profile) {
+            Ok(_) => assert!(!overlaps, "{base}"),
+            Err(error) => {
+                let said = error.to_string();
+                assert!(
+                    overlaps && said.contains("lies over the RAM bank SRAM"),
+                    "{base}: {said}"
+                );
+            }
+        }
+    }
 }

@@ -264,7 +264,6 @@ fn drift(boards: usize, lift: f64) -> Run {
         bills,
         kernels,
         drift_at: Some(DRIFT),
-        samples_per_epoch: None,
         notes: vec![
             "By the thesis' own formula the classifier and its 230 slots would take 208,664 bytes."
                 .into(),
@@ -283,7 +282,10 @@ fn scratch() -> Run {
     run.title = Some("On-device training from scratch".into());
     run.summary.experiment = "from_scratch".into();
     run.summary.seeds = 3;
-    (run.drift_at, run.samples_per_epoch) = (None, Some(epoch));
+    run.drift_at = None;
+    for entry in &mut run.summary.strategies {
+        entry.samples_per_epoch = Some(epoch);
+    }
     run.samples.clear();
     run.summary.strategies.truncate(2);
     run.notes.clear();
@@ -333,6 +335,7 @@ fn scratch() -> Run {
             .for_each(|cost| cost.strategy = name.to_owned());
     }
     run.summary.strategies[0].stopped = Some(Stop {
+        seeds: 1,
         seed: 3,
         step: 4_711,
         layer: "dense 2".into(),

@@ -23,6 +23,8 @@ pub(crate) struct Curve {
     pub(crate) label: String,
     /// Index of the strategy's name in the summary; its colour.
     pub(crate) colour: usize,
+    /// Samples in an epoch of the strategy's data set, where it has epochs.
+    pub(crate) epoch: Option<u64>,
     /// Stream index and accuracy (fraction of 1), in rising order.
     pub(crate) points: Vec<(u64, Estimate)>,
 }
@@ -65,11 +67,14 @@ pub(crate) fn curves(run: &Run) -> (Measure, Vec<Curve>) {
                 continue;
             };
             let points = band(group);
+            let entry = run.summary.strategy(name, board);
+            let epoch = entry.and_then(|e| e.samples_per_epoch).filter(|n| *n > 0);
             if !points.is_empty() && own.iter().all(|(curve, _)| curve.points != points) {
                 own.push((
                     Curve {
                         label: name.to_owned(),
                         colour,
+                        epoch,
                         points,
                     },
                     board,
@@ -89,8 +94,11 @@ pub(crate) fn curves(run: &Run) -> (Measure, Vec<Curve>) {
     )
 }
 
-/// Mean and interval at each stream index, thinned to what a page can show; the last point stays.
-fn band(group: BTreeMap<u64, Vec<f64>>) -> Vec<(u64, Estimate)> {
+/// Mean and interval at each stream index, thinned to what a page can show; the last point stays. Where some seeds have no
+/// value, because they diverged before, there is no mean: it would be one of the others.
+fn band(mut group: BTreeMap<u64, Vec<f64>>) -> Vec<(u64, Estimate)> {
+    let seeds = group.values().map(Vec::len).max().unwrap_or(0);
+    group.retain(|_, values| values.len() == seeds);
     let every = group.len().div_ceil(MOST_POINTS).max(1);
     let last = group.len().saturating_sub(1);
     let mut points = Vec::new();

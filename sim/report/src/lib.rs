@@ -76,7 +76,6 @@ pub const MARKDOWN_FILE: &str = "report.md";
 ///     bills: vec![],
 ///     kernels: vec![],
 ///     drift_at: None,
-///     samples_per_epoch: None,
 ///     notes: vec![],
 ///     about: serde_json::json!({"config": "concept_drift.toml"}),
 /// };

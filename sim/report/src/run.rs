@@ -26,9 +26,6 @@ pub struct Run {
     pub kernels: Vec<KernelCost>,
     /// Stream index of the first sample after the (first) drift; `None` where nothing drifts.
     pub drift_at: Option<u64>,
-    /// Samples n in one epoch, where a data set is learnt from scratch in several passes. Epoch k ends with
-    /// sample k·n − 1; evaluate there.
-    pub samples_per_epoch: Option<u64>,
     /// Remarks printed below the first table, a sentence each.
     pub notes: Vec<String>,
     /// Where it all came from: resolved config, seeds, digests of the data, versions, host.

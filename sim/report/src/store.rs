@@ -28,7 +28,6 @@ struct RunFile {
     headline: Option<String>,
     notes: Vec<String>,
     drift_at: Option<u64>,
-    samples_per_epoch: Option<u64>,
     about: serde_json::Value,
     bills: Vec<Bill>,
     kernels: Vec<KernelCost>,
@@ -72,7 +71,6 @@ pub(crate) fn stage(
         headline: run.headline.clone(),
         notes: run.notes.clone(),
         drift_at: run.drift_at,
-        samples_per_epoch: run.samples_per_epoch,
         about: run.about.clone(),
         bills: run.bills.clone(),
         kernels: run.kernels.clone(),
@@ -130,7 +128,6 @@ pub fn read(dir: &Path) -> Result<Run, Error> {
         bills: file.bills,
         kernels: file.kernels,
         drift_at: file.drift_at,
-        samples_per_epoch: file.samples_per_epoch,
         notes: file.notes,
         about: file.about,
     })

@@ -50,8 +50,8 @@ pub struct StrategySummary {
     pub train_uj_per_step: Option<f64>,
     /// Accuracy on held-out samples; `None` where the strategy never ran.
     pub accuracy: Option<AccuracySummary>,
-    /// Samples from the drift until accuracy is back at 95 % of its level before it, over the seeds
-    /// that recovered; `None` where none did or nothing drifted.
+    /// Samples from the drift until accuracy is back at 95 % of its level before it; `None` unless every seed recovered,
+    /// since a mean of those that did would say the less the fewer they are.
     pub recovery_samples: Option<Estimate>,
 
     /// Flash of the board that a program may use, bytes.
@@ -96,10 +96,25 @@ pub struct StrategySummary {
     /// Number of seeds that recovered from the drift.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered_seeds: Option<u32>,
+    /// Samples by which half of the seeds recovered, where those that did not count as taking longer than the stream
+    /// (Kaplan–Meier); `None` where fewer than half did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_median_samples: Option<f64>,
+    /// Samples after the drift at which seeds that did not recover were last looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_watched_samples: Option<u64>,
+    /// Number of seeds whose network was no better than guessing before the drift, so that there was nothing to recover.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guessing_seeds: Option<u32>,
+    /// Samples in one epoch of the strategy's data set, where it is learnt from scratch in several. Epoch k ends with sample
+    /// k·n − 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples_per_epoch: Option<u64>,
     /// Why the strategy was not run, with the nearest thing that would fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// Where the strategy stopped before its stream ended; what it had by then is kept.
+    /// Where the strategy diverged, so that it stopped before its stream ended. What happened by then is kept; figures of
+    /// the end are not given, not even of the seeds that reached it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Stop>,
 }
@@ -125,7 +140,7 @@ pub struct AccuracySummary {
     pub at_drift: Option<Estimate>,
     /// The lowest point from the drift on.
     pub lowest: Option<Estimate>,
-    /// At the end of the stream.
+    /// At the end of the stream; `None` where a seed did not reach it.
     #[serde(rename = "final")]
     pub last: Option<Estimate>,
 }
@@ -139,10 +154,12 @@ pub struct Estimate {
     pub ci95: Option<f64>,
 }
 
-/// Where and why a strategy stopped before its stream ended.
+/// Where and why a strategy stopped before its stream ended, in some of its seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stop {
-    /// The seed of the repetition that stopped first.
+    /// How many seeds stopped.
+    pub seeds: u32,
+    /// The first of them, in the order of the config.
     pub seed: u64,
     /// Index in the stream of the sample that it stopped at.
     pub step: u64,

@@ -18,11 +18,14 @@ fn troubled() -> Run {
         panic!("two strategies")
     };
     (refused.fits, refused.accuracy, refused.recovery_samples) = (false, None, None);
+    refused.recovered_seeds = None;
     refused.ram_budget_bytes = 2_048;
     refused.refused =
         Some("RAM exceeds its budget by 952 bytes; without a buffer it would fit.".into());
     stopped.recovery_samples = None;
+    stopped.recovered_seeds = None;
     stopped.stopped = Some(Stop {
+        seeds: 1,
         seed: 2,
         step: 5,
         layer: "dense".into(),
@@ -49,7 +52,10 @@ fn the_markdown_of_a_run_in_trouble() {
 #[test]
 fn epochs_have_a_row_each() {
     let mut run = run();
-    (run.drift_at, run.samples_per_epoch) = (None, Some(4));
+    run.drift_at = None;
+    for (entry, epoch) in run.summary.strategies.iter_mut().zip([4, 2]) {
+        entry.samples_per_epoch = Some(epoch);
+    }
     let text = written(&run, "report.md");
     let table = text
         .split("## Accuracy by epoch")

@@ -1,10 +1,11 @@
 //! `sim data`: what there is, and having it before it is needed.
 
 use crate::cli::{Common, Data};
+use crate::data::places;
 use crate::failure::Failure;
 use crate::outcome::columns;
 use crate::progress::Progress;
-use experiments::data::{DataSet, Places, State, Status, fetch, list};
+use experiments::data::{DataSet, State, Status, fetch, list};
 use std::io::Write;
 
 /// Lists or fetches.
@@ -12,7 +13,7 @@ use std::io::Write;
 /// # Errors
 /// [`Failure::Data`].
 pub fn data(command: &Data, common: &Common) -> Result<(), Failure> {
-    let places = Places::from_environment(common.data.as_deref());
+    let places = places(common.data.as_deref())?;
     let progress = Progress::new(common.quiet);
     if let Data::Fetch { sets } = command {
         let all: Vec<DataSet> = DataSet::ALL

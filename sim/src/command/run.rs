@@ -5,6 +5,7 @@
 
 use crate::cache;
 use crate::cli::{self, Common};
+use crate::config::sizes::Demand;
 use crate::config::{self, Config, DataPlan, Protocol, Strategy};
 use crate::cycles;
 use crate::data::{Prepared, prepare};
@@ -104,6 +105,14 @@ fn in_pool(options: &cli::Run, common: &Common) -> Result<(), Failure> {
     if nothing_fits {
         return Err(Failure::NothingFits(refusals.join("\n\n")));
     }
+    let entries = report.summary.strategies.iter().filter(|s| s.fits);
+    let all = report.summary.seeds;
+    if entries
+        .clone()
+        .all(|s| s.stopped.as_ref().is_some_and(|stop| stop.seeds == all))
+    {
+        return Err(Failure::Diverged(folder.join(sim_report::PAGE_FILE)));
+    }
     Ok(())
 }
 
@@ -138,6 +147,16 @@ fn load_data(
         if prepared.loaded.is_fallback() {
             progress.line(&prepared.loaded.to_string());
         }
+        // A stand-in, or an excerpt, may have fewer images than what the config was checked for.
+        let demand = Demand {
+            protocol: &config.experiment,
+            pretrain: config.pretrain.as_ref(),
+            plan: &prepared.plan,
+        };
+        let sets = &prepared.loaded.data;
+        let sizes = (sets.train.len(), sets.test.len());
+        let checked = demand.check(sets.name, sizes);
+        checked.map_err(|(_, message)| Failure::Usage(message))?;
     }
     Ok(data)
 }

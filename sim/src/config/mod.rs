@@ -3,6 +3,7 @@
 pub mod model;
 pub mod raw;
 pub mod resolved;
+pub mod sizes;
 
 pub use model::Model;
 pub use resolved::{Config, DataPlan, PretrainPlan, Protocol, Strategy, digest, load};

@@ -143,7 +143,7 @@ pub struct Strategy {
     /// Another loss than the run's.
     pub loss: Option<LossSpec>,
     /// Another network than the run's.
-    pub network: Option<NetworkRef>,
+    pub network: Option<Spanned<NetworkRef>>,
     /// Other data than the run's.
-    pub data: Option<Data>,
+    pub data: Option<Spanned<Data>>,
 }

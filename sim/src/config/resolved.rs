@@ -3,18 +3,21 @@
 
 use super::model::Model;
 use super::raw::{Data, Experiment, NetworkRef, Pretrain, Raw, Strategy as RawStrategy};
+use super::sizes::{Demand, Table};
 use crate::failure::Failure;
+use crate::updates;
 use experiments::data::{DataSet, Fallback, Normalisation};
 use experiments::scratch::FromScratch;
 use experiments::stream::ConceptDrift;
 use runtime_shared::kernels::Shape;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sim_compiler::{Graph, LossSpec, Online, Scheme, Store, Training};
+use sim_compiler::{Graph, LossSpec, Online, ScheduleSpec, Scheme, Store, Training};
 use sim_mcu::parse::Document;
 use sim_mcu::{Board, suggest};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use toml::Spanned;
 
 /// Networks that are built in, by name.
 const NETWORKS: &[(&str, &str)] = &[
@@ -168,7 +171,7 @@ pub fn digest<T: Serialize>(value: &T) -> String {
 /// # Errors
 /// [`Failure`] with file, line and column, what was meant, what is allowed.
 pub fn load(path: &Path) -> Result<Config, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|source| Failure::ReadConfig {
+    let text = sim_mcu::parse::read(path).map_err(|source| Failure::ReadConfig {
         path: path.to_owned(),
         source,
     })?;
@@ -204,44 +207,30 @@ impl Resolver<'_> {
             |&n| (1..=10_000).contains(&n),
             |n| format!("`seeds` is {n}; it must be between 1 and 10000."),
         )?;
-        let mut boards = Vec::new();
-        for board in &raw.boards {
-            match self.board(board.get_ref()) {
-                Ok(board) => boards.push(board),
-                Err(error @ sim_mcu::Error::Invalid { .. }) => return Err(error.into()),
-                Err(error) => return self.fail(board.span(), error.to_string()),
-            }
-        }
-        if boards.is_empty() {
-            return self.fail(
-                0..0,
-                "`boards` is empty. Name at least one; `sim boards` lists them.",
-            );
-        }
-        let network = self.network(raw.network.get_ref(), raw.network.span())?;
-        let data_span = raw.data.span();
+        let boards = self.boards(&raw.boards)?;
+        let spans = Spans {
+            network: raw.network.span(),
+            data: raw.data.span(),
+            pretrain: raw.pretrain.as_ref().map_or(0..0, Spanned::span),
+            experiment: raw.experiment.span(),
+        };
+        let network = self.network(raw.network.get_ref(), spans.network.clone())?;
         let data = data_plan(raw.data.into_inner());
-        let pretrain_span = raw.pretrain.as_ref().map(|p| p.span());
-        let pretrain = raw.pretrain.map(|p| p.into_inner());
-        if let (Some(plan), Some(span)) = (&pretrain, &pretrain_span) {
-            self.check_pretrain(plan, span.clone())?;
+        let pretrain = raw.pretrain.map(Spanned::into_inner);
+        if let Some(plan) = &pretrain {
+            self.check_pretrain(plan, spans.pretrain.clone())?;
         }
-        let span = raw.experiment.span();
+        let pretrain = pretrain.map(|p| PretrainPlan {
+            epochs: p.epochs,
+            limit: p.limit,
+            training: p.training,
+            shared: p.shared,
+        });
         let experiment = match raw.experiment.into_inner() {
             Experiment::ConceptDrift(drift) => {
-                let classes = data.set.entry().classes;
-                if let Err((key, why)) = drift.check(classes) {
-                    return self.fail(span, format!("`experiment.concept_drift.{key}` {why}."));
-                }
-                if data.validation == 0 {
-                    return self.fail(
-                        data_span,
-                        "A stream needs images that pre-training does not see: set `validation`, for example to 5000.",
-                    );
-                }
                 if pretrain.is_none() {
                     return self.fail(
-                        span,
+                        spans.experiment,
                         "A concept drift needs a network that knows the old concept: add [pretrain].",
                     );
                 }
@@ -249,20 +238,32 @@ impl Resolver<'_> {
             }
             Experiment::FromScratch(protocol) => {
                 if let Err((key, why)) = protocol.check() {
-                    return self.fail(span, format!("`experiment.from_scratch.{key}` {why}."));
+                    return self.fail(
+                        spans.experiment,
+                        format!("`experiment.from_scratch.{key}` {why}."),
+                    );
                 }
                 Protocol::FromScratch(protocol)
             }
         };
+        self.check_data(&experiment, pretrain.as_ref(), &data, &spans)?;
         if raw.strategies.is_empty() {
             return self.fail(0..0, "There are no [[strategies]]. Give at least one.");
         }
         let mut strategies: Vec<Strategy> = Vec::new();
         for strategy in raw.strategies {
             let span = strategy.span();
+            let raw_strategy = strategy.into_inner();
+            let spans = Spans {
+                network: spans_of(&raw_strategy.network, &spans.network),
+                data: spans_of(&raw_strategy.data, &spans.data),
+                ..spans.clone()
+            };
             let defaults = (&network, &data, raw.loss);
             let strategy =
-                self.strategy(strategy.into_inner(), span.clone(), defaults, &experiment)?;
+                self.strategy(raw_strategy, span.clone(), &spans, defaults, &experiment)?;
+            self.check_data(&experiment, pretrain.as_ref(), &strategy.data, &spans)?;
+            self.check_learning(&strategy, span.clone(), &experiment, pretrain.as_ref())?;
             if strategies.iter().any(|s| s.name == strategy.name) {
                 let name = strategy.name;
                 return self.fail(
@@ -279,15 +280,91 @@ impl Resolver<'_> {
                 .collect(),
             board_names: boards.iter().map(|b: &Board| b.name.clone()).collect(),
             boards,
-            pretrain: pretrain.map(|p| PretrainPlan {
-                epochs: p.epochs,
-                limit: p.limit,
-                training: p.training,
-                shared: p.shared,
-            }),
+            pretrain,
             experiment,
             strategies,
         })
+    }
+
+    /// The boards, each once.
+    fn boards(&self, names: &[Spanned<String>]) -> Result<Vec<Board>, Failure> {
+        let mut boards: Vec<Board> = Vec::new();
+        for name in names {
+            let board = match self.board(name.get_ref()) {
+                Ok(board) => board,
+                Err(error @ sim_mcu::Error::Invalid { .. }) => return Err(error.into()),
+                Err(error) => return self.fail(name.span(), error.to_string()),
+            };
+            if boards.iter().any(|b| b.name == board.name) {
+                let message = format!("The board {} is there twice. Name each once.", board.name);
+                return self.fail(name.span(), message);
+            }
+            boards.push(board);
+        }
+        if boards.is_empty() {
+            return self.fail(
+                0..0,
+                "`boards` is empty. Name at least one; `sim boards` lists them.",
+            );
+        }
+        Ok(boards)
+    }
+
+    /// Whether a data set has what is asked of it.
+    fn check_data(
+        &self,
+        protocol: &Protocol,
+        pretrain: Option<&PretrainPlan>,
+        plan: &DataPlan,
+        spans: &Spans,
+    ) -> Result<(), Failure> {
+        if let Protocol::ConceptDrift(drift) = protocol
+            && let Err((key, why)) = drift.check(plan.set.entry().classes)
+        {
+            let message = format!("`experiment.concept_drift.{key}` {why}.");
+            return self.fail(spans.experiment.clone(), message);
+        }
+        let demand = Demand {
+            protocol,
+            pretrain,
+            plan,
+        };
+        let checked = demand.check(plan.set, plan.set.sizes());
+        checked.or_else(|(table, message)| {
+            let span = match table {
+                Table::Data => &spans.data,
+                Table::Pretrain => &spans.pretrain,
+                Table::Experiment => &spans.experiment,
+            };
+            self.fail(span.clone(), message)
+        })
+    }
+
+    /// Whether a training is long enough for its batch, and known well enough for its schedule.
+    fn check_learning(
+        &self,
+        strategy: &Strategy,
+        span: Range<usize>,
+        protocol: &Protocol,
+        pretrain: Option<&PretrainPlan>,
+    ) -> Result<(), Failure> {
+        let name = &strategy.name;
+        let images = strategy.data.set.sizes().0 - strategy.data.validation;
+        if let Some(plan) = pretrain {
+            let (batch, samples) = (u64::from(plan.training.batch), plan.steps(images));
+            if batch > samples {
+                return self.fail(span, format!("[pretrain]: `batch` is {batch}, but there are {samples} samples in all: no update would be made."));
+            }
+        }
+        if strategy.train == Scheme::None {
+            return Ok(());
+        }
+        let batch = u64::from(strategy.training.batch);
+        match updates::learnt(protocol, strategy, images) {
+            Some(samples) if batch > samples => self.fail(span, format!("Strategy `{name}`: `batch` is {batch}, but {samples} samples are learnt from in all: no update would be made.")),
+            None if matches!(strategy.training.schedule, ScheduleSpec::Cosine { period: 0, .. }) => self.fail(span, format!("Strategy `{name}`: how many updates there are depends on predictions, so a cosine cannot end with them by itself: give its `period` in updates.")),
+            _ => Ok(()),
+        }
     }
 
     /// A board by name or path; a path counts from the config's folder.
@@ -318,7 +395,7 @@ impl Resolver<'_> {
                 format!("There is no network `{name}`.{hint} Built in are: {known}. A network of your own is a TOML file with `layers`: give its path."),
             );
         }
-        let text = std::fs::read_to_string(&path).map_err(|source| Failure::ReadConfig {
+        let text = sim_mcu::parse::read(&path).map_err(|source| Failure::ReadConfig {
             path: path.clone(),
             source,
         })?;
@@ -349,6 +426,7 @@ impl Resolver<'_> {
         &self,
         raw: RawStrategy,
         span: Range<usize>,
+        spans: &Spans,
         (network, data, loss): (&Model, &DataPlan, LossSpec),
         experiment: &Protocol,
     ) -> Result<Strategy, Failure> {
@@ -374,12 +452,14 @@ impl Resolver<'_> {
         }
         let strategy = Strategy {
             model: match &raw.network {
-                Some(reference) => self.network(reference, span.clone())?,
+                Some(reference) => self.network(reference.get_ref(), reference.span())?,
                 None => network.clone(),
             },
             loss: raw.loss.unwrap_or(loss),
             pretrain_loss: loss,
-            data: raw.data.map_or_else(|| data.clone(), data_plan),
+            data: raw
+                .data
+                .map_or_else(|| data.clone(), |own| data_plan(own.into_inner())),
             train: raw.train,
             training,
             online: match experiment {
@@ -392,30 +472,49 @@ impl Resolver<'_> {
             },
             name,
         };
-        self.check_strategy(&strategy, span)?;
+        self.check_strategy(&strategy, span, spans.network.clone())?;
         Ok(strategy)
     }
 
     /// Plans the strategy once, to find what does not fit together.
-    fn check_strategy(&self, strategy: &Strategy, span: Range<usize>) -> Result<(), Failure> {
+    fn check_strategy(
+        &self,
+        strategy: &Strategy,
+        span: Range<usize>,
+        network: Range<usize>,
+    ) -> Result<(), Failure> {
         let name = &strategy.name;
-        let checked = strategy.graph(0).and_then(|graph| {
-            sim_compiler::account(&graph, &super::options(strategy, &[(1.0, 0.0)], 1, 0))
-                .map(|_| graph)
-        });
-        let graph = match checked {
+        let graph = match strategy.graph(0) {
             Ok(graph) => graph,
-            Err(error) => return self.fail(span, format!("Strategy `{name}`: {error}")),
+            Err(error) => return self.fail(network, format!("The network of `{name}`: {error}")),
         };
+        let options = super::options(strategy, &super::any_normalisation(strategy), 1, 0);
+        if let Err(error) = sim_compiler::account(&graph, &options) {
+            return self.fail(span, format!("Strategy `{name}`: {error}"));
+        }
         let outputs = graph.nodes()[graph.output()].shape.len();
         let classes = strategy.data.set.entry().classes;
         let binary = classes == 2 && outputs == 1;
         if outputs != classes && !binary {
             let set = strategy.data.set;
-            return self.fail(span, format!("Strategy `{name}`: the network has {outputs} outputs, but {set} has {classes} classes."));
+            return self.fail(network, format!("Strategy `{name}`: the network has {outputs} outputs, but {set} has {classes} classes."));
         }
         Ok(())
     }
+}
+
+/// Where the tables of a config are.
+#[derive(Clone)]
+struct Spans {
+    network: Range<usize>,
+    data: Range<usize>,
+    pretrain: Range<usize>,
+    experiment: Range<usize>,
+}
+
+/// Where the strategy's own table is, or else the run's.
+fn spans_of<T>(own: &Option<Spanned<T>>, run: &Range<usize>) -> Range<usize> {
+    own.as_ref().map_or_else(|| run.clone(), Spanned::span)
 }
 
 fn is_name(name: &str) -> bool {

@@ -90,14 +90,16 @@ fn rich(core: &str) -> Machine {
             }),
             unified: false,
             ram_wait_states: vec![("ccm".to_owned(), 1)],
-            control: Some(FlashControl {
+            controls: vec![FlashControl {
                 register: CONTROL,
                 reset: 5,
                 wait_states: 0xf,
+                cycles: 2,
                 prefetch: 1 << 8,
                 instruction_cache: 1 << 9,
                 data_cache: 1 << 10,
-            }),
+            }],
+            ..MemoryTiming::default()
         },
         ..Machine::generic(core)
     }

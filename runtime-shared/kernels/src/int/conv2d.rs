@@ -2,10 +2,19 @@
 
 use super::delta::{Delta, Rows};
 use super::fixed::{GRADIENT, rnd, sat};
+use super::operands::{
+    BIAS, DELTA, DX, MASK, SUMS, TILE, TRAINED, W, X, Y_OUT, demand_class, of_class,
+};
+use super::record::{RECORD, RECORD_OUT, Record, count, recorded};
 use super::update::Sink;
+use super::update::{Sum, Update, step};
 use super::{Activation, Weight, bias};
 use crate::block::{chunk, in_blocks, part};
+use crate::call::{Call, RuleKind};
 use crate::conv2d::Conv2d;
+use crate::operand::{ARGMAX, ARGMAX_OUT, demand, product, volume, windowed};
+use crate::operand::{BadDimensions, Lengths, Operand};
+use crate::routine::{Context, Operands, Routine};
 use crate::window::{Columns, Field};
 
 /// `y` = the activation of `pool(b[co] + Σ x · w)`.
@@ -223,4 +232,121 @@ fn winner(
     }
     let (wy, wx) = columns.place(argmax.get(at).copied().unwrap_or(0));
     Some((d, g.field(py * g.pool.0 + wy, px * g.pool.1 + wx)))
+}
+
+fn lengths(call: &Call, tile: fn(&Conv2d) -> usize) -> Result<Lengths, BadDimensions> {
+    demand_class(call)?;
+    let g = call.conv2d();
+    let (lengths, taps) = windowed(&g)?;
+    let pool = product(g.pool.0, g.pool.1)?;
+    demand(pool <= 256)?;
+    Ok(recorded(Lengths {
+        y: volume(g.pooled())?,
+        w: product(product(taps, g.input.c)?, g.output.c)?,
+        tile: product(tile(&g), 1)?,
+        pooled: pool > 1,
+        ..lengths
+    }))
+}
+
+/// x · w · b (or absent) → y · argmax (or absent) · record. The convolution's geometry; the class of the weights; a scalar that is not 0 counts what is clipped.
+pub struct Forward;
+
+impl Routine for Forward {
+    const NAME: &'static str = "int_conv2d";
+    const OPERANDS: &'static [Operand] = &[X, W, BIAS, Y_OUT, ARGMAX_OUT, RECORD_OUT];
+    const OUTPUT: Option<usize> = Some(3);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call, tile_len)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let (y, argmax, words) = (o.write_as(3), o.write_bytes(4), o.write_as(5));
+        let record = Record::read(words);
+        let activation = record.activation(call);
+        let bias = (o.read_as(2), bias::FRACTION - record.input);
+        let clipped = of_class!(call, o, read_as, 1, |w| {
+            forward(&call.conv2d(), o.read_as(0), w, bias, y, argmax, activation)
+        });
+        count(call, words, clipped);
+    }
+}
+
+/// delta · argmax (if pooled) · w · mask (or absent) → dx · sums · record. As above; a scalar that is not 0 adds to dx.
+pub struct BackwardInput;
+
+impl Routine for BackwardInput {
+    const NAME: &'static str = "int_conv2d_backward_input";
+    const OPERANDS: &'static [Operand] = &[DELTA, ARGMAX, W, MASK, DX, TILE, RECORD];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call, sums_len)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let (g, sums) = (o.write_as(4), o.write_as(5));
+        let record = Record::read(o.read_as(6));
+        let mut to = Delta {
+            g,
+            mask: o.read_as(3),
+            shift: record.back,
+            add: call.scalar != 0.0,
+        };
+        of_class!(call, o, read_as, 2, |w| {
+            let (delta, argmax) = (o.read_as(0), o.bytes(1));
+            backward_input(
+                &call.conv2d(),
+                delta,
+                argmax,
+                w,
+                record.products,
+                sums,
+                &mut to,
+            );
+        });
+    }
+}
+
+/// x · delta · argmax (if pooled) · w (absent when accumulating) · sums (present then) · tile · record. As above; the scalar is a factor of the learning rate.
+pub struct BackwardWeights;
+
+impl Routine for BackwardWeights {
+    const NAME: &'static str = "int_conv2d_backward_weights";
+    const OPERANDS: &'static [Operand] = &[X, DELTA, ARGMAX, TRAINED, SUMS, TILE, RECORD];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call, tile_len)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, context: &mut Context) {
+        let tile = o.write_as(5);
+        let record = Record::read(o.read_as(6));
+        let step = step(&record, context, call);
+        if call.rule == RuleKind::Accumulate {
+            let mut sink = Sum {
+                sums: o.write_as(4),
+            };
+            backward_weights(
+                &call.conv2d(),
+                o.read_as(0),
+                o.read_as(1),
+                o.bytes(2),
+                tile,
+                &mut sink,
+            );
+        } else {
+            of_class!(call, o, write_as, 3, |w| {
+                let mut sink = Update { w, step };
+                backward_weights(
+                    &call.conv2d(),
+                    o.read_as(0),
+                    o.read_as(1),
+                    o.bytes(2),
+                    tile,
+                    &mut sink,
+                );
+            });
+        }
+    }
 }

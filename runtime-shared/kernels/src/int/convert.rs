@@ -1,10 +1,24 @@
 //! From pixels and floats to what integer layers read.
 
-/// `x` = a byte in 0 … 255 that stands for 0 … 1, with 7 fraction bits.
+use super::operands::Y_OUT;
+use crate::call::Call;
+use crate::element::Element;
+use crate::operand::{BadDimensions, Extent, Lengths, Operand, by_channel, demand, flat, read};
+use crate::routine::{Context, Operands, Routine};
+
+/// `x` = what `table` has for each byte: 256 entries for each channel, channels innermost in `bytes`.
 #[inline(never)]
-pub fn from_bytes(bytes: &[u8], x: &mut [i8]) {
+pub fn look_up(bytes: &[u8], table: &[i8], x: &mut [i8]) {
+    let mut of_channel = 0;
     for (x, byte) in x.iter_mut().zip(bytes) {
-        *x = (byte >> 1) as i8;
+        *x = table
+            .get(of_channel + usize::from(*byte))
+            .copied()
+            .unwrap_or(0);
+        of_channel += 256;
+        if of_channel >= table.len() {
+            of_channel = 0;
+        }
     }
 }
 
@@ -23,6 +37,51 @@ fn nearest(v: f32) -> i32 {
     let whole = v as i32;
     let rest = v - whole as f32;
     whole + i32::from(rest >= 0.5) - i32::from(rest < -0.5)
+}
+
+/// sample · table → x. Length; channels in dimension 2.
+pub struct LookUp;
+
+impl Routine for LookUp {
+    const NAME: &'static str = "int_look_up";
+    const OPERANDS: &'static [Operand] = &[
+        read(Element::U8, Extent::X).unaligned(),
+        read(Element::I8, Extent::Constants),
+        Y_OUT,
+    ];
+    const OUTPUT: Option<usize> = Some(2);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        let lengths = by_channel(call)?;
+        Ok(Lengths {
+            constants: lengths.channels * 256,
+            ..lengths
+        })
+    }
+
+    fn run(_: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let x = o.write_as(2);
+        look_up(o.bytes(0), o.read_as(1), x);
+    }
+}
+
+/// v → x. Length; fraction bits in dimension 2.
+pub struct FromFloats;
+
+impl Routine for FromFloats {
+    const NAME: &'static str = "int_from_floats";
+    const OPERANDS: &'static [Operand] = &[crate::operand::X, Y_OUT];
+    const OUTPUT: Option<usize> = Some(1);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        demand(call.dim(2) <= 7)?;
+        flat(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let x = o.write_as(1);
+        from_floats(o.read(0), call.dim(2) as u8, x);
+    }
 }
 
 #[cfg(test)]
@@ -57,9 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_lose_their_last_bit() {
+    fn every_channel_has_its_table() {
+        let table: Vec<i8> = (0..512)
+            .map(|i| if i < 256 { (i / 2) as i8 } else { -1 })
+            .collect();
         let mut x = [0; 4];
-        from_bytes(&[0, 1, 128, 255], &mut x);
-        assert_eq!(x, [0, 0, 64, 127]);
+        look_up(&[0, 9, 255, 9], &table, &mut x);
+        assert_eq!(x, [0, -1, 127, -1]);
+        look_up(&[4, 5, 6, 7], &table[..256], &mut x);
+        assert_eq!(x, [2, 2, 3, 3]);
     }
 }

@@ -4,9 +4,17 @@
 
 use super::delta::Delta;
 use super::fixed::rnd;
+use super::operands::{BIAS, DELTA, DX, MASK, SUMS, TRAINED, W, X, Y_OUT, demand_class, of_class};
+use super::record::{RECORD, RECORD_OUT, Record, count, recorded};
 use super::update::Sink;
+use super::update::{Sum, Update, step};
 use super::{Activation, Weight, bias};
 use crate::block::{chunk, chunk_mut, in_blocks, part};
+use crate::call::{Call, RuleKind};
+use crate::element::Element;
+use crate::operand::{BadDimensions, Lengths, Operand};
+use crate::operand::{Extent, product, write};
+use crate::routine::{Context, Operands, Routine};
 
 /// `y[o]` = the activation of `b[o] + Σ x[i] · w[i][o]`. `w` is `x.len() · y.len()` long, `b` as long as `y` or empty. The bias is shifted by
 /// `bias_shift`. Returns how many outputs were clipped.
@@ -95,5 +103,122 @@ pub fn backward_weights(x: &[i8], g: &[i16], sink: &mut impl Sink) {
             sink.outer(i, at, i32::from(x), g);
         }
         at += g.len();
+    }
+}
+
+fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+    demand_class(call)?;
+    let (x, y) = (call.dim(0), call.dim(1));
+    Ok(recorded(Lengths {
+        x,
+        y,
+        w: product(x, y)?,
+        channels: y,
+        ..Lengths::default()
+    }))
+}
+
+/// x · w · b (or absent) → y · record. Inputs, outputs; the class of the weights; a scalar that is not 0 counts what is clipped.
+pub struct Forward;
+
+impl Routine for Forward {
+    const NAME: &'static str = "int_dense";
+    const OPERANDS: &'static [Operand] = &[X, W, BIAS, Y_OUT, RECORD_OUT];
+    const OUTPUT: Option<usize> = Some(3);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let (y, words) = (o.write_as(3), o.write_as(4));
+        let record = Record::read(words);
+        let activation = record.activation(call);
+        let bias = (o.read_as(2), bias::FRACTION - record.input);
+        let clipped = of_class!(call, o, read_as, 1, |w| forward(
+            o.read_as(0),
+            w,
+            bias,
+            y,
+            activation
+        ));
+        count(call, words, clipped);
+    }
+}
+
+/// x · w · b (or absent) → z · record. As above, but accumulators.
+pub struct Logits;
+
+impl Routine for Logits {
+    const NAME: &'static str = "int_logits";
+    const OPERANDS: &'static [Operand] = &[X, W, BIAS, write(Element::I32, Extent::Y), RECORD];
+    const OUTPUT: Option<usize> = Some(3);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let z = o.write_as(3);
+        let record = Record::read(o.read_as(4));
+        let bias = (o.read_as(2), bias::FRACTION - record.input);
+        of_class!(call, o, read_as, 1, |w| logits(o.read_as(0), w, bias, z));
+    }
+}
+
+/// delta · w · mask (or absent) → dx · record. As above; a scalar that is not 0 adds to dx.
+pub struct BackwardInput;
+
+impl Routine for BackwardInput {
+    const NAME: &'static str = "int_dense_backward_input";
+    const OPERANDS: &'static [Operand] = &[DELTA, W, MASK, DX, RECORD];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let g = o.write_as(3);
+        let record = Record::read(o.read_as(4));
+        let mut to = Delta {
+            g,
+            mask: o.read_as(2),
+            shift: record.back,
+            add: call.scalar != 0.0,
+        };
+        of_class!(call, o, read_as, 1, |w| backward_input(
+            o.read_as(0),
+            w,
+            record.products,
+            &mut to
+        ));
+    }
+}
+
+/// x · delta · w (absent when accumulating) · sums (present then) · record. As above; the scalar is a factor of the learning rate.
+pub struct BackwardWeights;
+
+impl Routine for BackwardWeights {
+    const NAME: &'static str = "int_dense_backward_weights";
+    const OPERANDS: &'static [Operand] = &[X, DELTA, TRAINED, SUMS, RECORD];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, context: &mut Context) {
+        let record = Record::read(o.read_as(4));
+        let step = step(&record, context, call);
+        if call.rule == RuleKind::Accumulate {
+            let mut sink = Sum {
+                sums: o.write_as(3),
+            };
+            backward_weights(o.read_as(0), o.read_as(1), &mut sink);
+        } else {
+            of_class!(call, o, write_as, 2, |w| {
+                let mut sink = Update { w, step };
+                backward_weights(o.read_as(0), o.read_as(1), &mut sink);
+            });
+        }
     }
 }

@@ -3,10 +3,19 @@
 use super::conv2d::sums_len;
 use super::delta::{Delta, Rows};
 use super::fixed::{GRADIENT, rnd, sat};
+use super::operands::{
+    BIAS, DELTA, DX, MASK, SUMS, TILE, TRAINED, W, X, Y_OUT, demand_class, of_class,
+};
+use super::record::{RECORD, RECORD_OUT, Record, count, recorded};
 use super::update::Sink;
+use super::update::{Sum, Update, step};
 use super::{Activation, Weight, bias};
 use crate::block::{chunk, chunk_mut, in_blocks, part};
+use crate::call::{Call, RuleKind};
 use crate::conv2d::Conv2d;
+use crate::operand::{BadDimensions, Lengths, Operand};
+use crate::operand::{demand, product, windowed};
+use crate::routine::{Context, Operands, Routine};
 
 /// `y[c]` = the activation of `b[c] + Σ x[c] · w[c]`. `x` is `g.input`, `w` holds kernel height × kernel width × channels, `b` channels or
 /// nothing, shifted by `bias_shift`, `y` is `g.output`. Returns how many outputs were clipped.
@@ -139,4 +148,101 @@ fn tap_gradient<const N: usize>(
         sum = sum.map(|sum| sat(sum, GRADIENT));
     }
     sum
+}
+
+fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+    demand_class(call)?;
+    let g = call.conv2d();
+    let (lengths, taps) = windowed(&g)?;
+    demand(g.input.c == g.output.c && g.pool == (1, 1))?;
+    Ok(recorded(Lengths {
+        w: product(taps, g.input.c)?,
+        tile: product(sums_len(&g), 1)?,
+        ..lengths
+    }))
+}
+
+/// x · w · b (or absent) → y · record. The convolution's geometry; the class of the weights; a scalar that is not 0 counts what is clipped.
+pub struct Forward;
+
+impl Routine for Forward {
+    const NAME: &'static str = "int_depthwise";
+    const OPERANDS: &'static [Operand] = &[X, W, BIAS, Y_OUT, RECORD_OUT];
+    const OUTPUT: Option<usize> = Some(3);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let (y, words) = (o.write_as(3), o.write_as(4));
+        let record = Record::read(words);
+        let activation = record.activation(call);
+        let bias = (o.read_as(2), bias::FRACTION - record.input);
+        let clipped = of_class!(call, o, read_as, 1, |w| {
+            forward(&call.conv2d(), o.read_as(0), w, bias, y, activation)
+        });
+        count(call, words, clipped);
+    }
+}
+
+/// delta · w · mask (or absent) → dx · sums · record. As above; a scalar that is not 0 adds to dx.
+pub struct BackwardInput;
+
+impl Routine for BackwardInput {
+    const NAME: &'static str = "int_depthwise_backward_input";
+    const OPERANDS: &'static [Operand] = &[DELTA, W, MASK, DX, TILE, RECORD];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let (g, sums) = (o.write_as(3), o.write_as(4));
+        let record = Record::read(o.read_as(5));
+        let mut to = Delta {
+            g,
+            mask: o.read_as(2),
+            shift: record.back,
+            add: call.scalar != 0.0,
+        };
+        of_class!(call, o, read_as, 1, |w| {
+            backward_input(
+                &call.conv2d(),
+                o.read_as(0),
+                w,
+                record.products,
+                sums,
+                &mut to,
+            );
+        });
+    }
+}
+
+/// x · delta · w (absent when accumulating) · sums (present then) · record. As above; the scalar is a factor of the learning rate.
+pub struct BackwardWeights;
+
+impl Routine for BackwardWeights {
+    const NAME: &'static str = "int_depthwise_backward_weights";
+    const OPERANDS: &'static [Operand] = &[X, DELTA, TRAINED, SUMS, RECORD];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        lengths(call)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, context: &mut Context) {
+        let record = Record::read(o.read_as(4));
+        let step = step(&record, context, call);
+        if call.rule == RuleKind::Accumulate {
+            let mut sink = Sum {
+                sums: o.write_as(3),
+            };
+            backward_weights(&call.conv2d(), o.read_as(0), o.read_as(1), &mut sink);
+        } else {
+            of_class!(call, o, write_as, 2, |w| {
+                let mut sink = Update { w, step };
+                backward_weights(&call.conv2d(), o.read_as(0), o.read_as(1), &mut sink);
+            });
+        }
+    }
 }

@@ -1,6 +1,12 @@
 //! Losses in integers: from logits to their delta, with the learning rate inside.
 
 use super::fixed::{rnd, sat};
+use super::record::{RECORD, Record, recorded};
+use crate::call::Call;
+use crate::element::Element;
+use crate::operand::{BadDimensions, Lengths, Operand};
+use crate::operand::{Extent, demand, flat, read, write};
+use crate::routine::{Context, Operands, Routine};
 
 /// A learning rate: `multiplier · 2^-(15 + shift)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +19,7 @@ pub struct Rate {
 
 impl Rate {
     /// The nearest rate to `rate`; nothing if it is 1/2 or more, below zero or not a number.
-    pub fn new(rate: f64) -> Option<Self> {
+    pub fn new(rate: f32) -> Option<Self> {
         if !(0.0..0.5).contains(&rate) {
             return None;
         }
@@ -106,12 +112,17 @@ pub fn cross_entropy(
     if g.get(label).is_some_and(|p| *p as u16 > confident) {
         return false;
     }
+    deltas(label, rate, g);
+    true
+}
+
+/// Makes deltas of probabilities.
+fn deltas(label: usize, rate: Rate, g: &mut [i16]) {
     for (i, g) in g.iter_mut().enumerate() {
         let p = i32::from(*g as u16);
         let error = if i == label { p - (1 << 15) } else { p };
         *g = rnd(error * i32::from(rate.multiplier), 15) as i16;
     }
-    true
 }
 
 /// The delta of the squared error against the one-hot `label`; with a single output the target is the label, 0 or 1. `rate` is the learning
@@ -141,4 +152,105 @@ pub fn predict(z: &[i32], threshold: i32) -> usize {
         }
     }
     best.0
+}
+
+impl Rate {
+    /// The rate of an update, by a factor that the loss brings with it. What cannot be encoded is zero.
+    pub(super) fn of(context: &Context, factor: f32) -> Self {
+        let none = Self {
+            multiplier: 0,
+            shift: 16,
+        };
+        Self::new(context.hyper.learning_rate * context.loss_scale * factor).unwrap_or(none)
+    }
+}
+
+/// About −ln of a probability of 15 fraction bits, for reports: to 0.01, and at most 11.1.
+fn surprisal(p: u16) -> f32 {
+    let p = u32::from(p.clamp(1, 1 << 15));
+    let octave = 31 - p.leading_zeros();
+    // log2(1 + f) is about f + 0.344 · f · (1 − f).
+    let f = ((p << (31 - octave)) - (1 << 31)) >> 16;
+    let bow = (((f * (32_768 - f)) >> 15) * 11_272) >> 15;
+    let log2 = (octave << 15) + f + bow;
+    ((15 << 15) - log2 as i32) as f32 * (core::f32::consts::LN_2 / 32_768.0)
+}
+
+/// z → delta · record. Length; in dimension 2 the loss: 0 cross-entropy, 1 mean squared error; the scalar is a factor of the learning rate. Tells prediction and loss.
+pub struct Evaluate;
+
+impl Routine for Evaluate {
+    const NAME: &'static str = "int_loss";
+    const OPERANDS: &'static [Operand] = &[
+        read(Element::I32, Extent::X),
+        write(Element::I16, Extent::Y),
+        RECORD,
+    ];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        demand(call.dim(2) < 2)?;
+        Ok(recorded(flat(call)?))
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, context: &mut Context) {
+        let g = o.write_as::<i16>(1);
+        let record = Record::read(o.read_as(2));
+        let z = o.read_as::<i32>(0);
+        let fraction = record.weights + record.input;
+        let rate = Rate::of(context, call.scalar);
+        let label = context.label;
+        if call.dim(2) == 1 {
+            context.prediction = predict(z, 1 << (fraction - 1).max(0));
+            context.loss = squared(z, fraction, label);
+            mse(z, fraction, label, rate, g);
+        } else {
+            context.prediction = predict(z, 0);
+            softmax(z, fraction, g);
+            context.loss = surprisal(g.get(label).map_or(0, |p| *p as u16));
+            deltas(label, rate, g);
+        }
+    }
+}
+
+/// The mean squared error, for reports.
+fn squared(z: &[i32], fraction: i32, label: usize) -> f32 {
+    let (scale, single) = (power(-fraction), z.len() == 1);
+    let mut sum = 0.0;
+    for (i, z) in z.iter().enumerate() {
+        let hit = if single { label == 1 } else { i == label };
+        let error = *z as f32 * scale - if hit { 1.0 } else { 0.0 };
+        sum += error * error;
+    }
+    sum / z.len().max(1) as f32
+}
+
+/// 2^n as a float, for n from -126 to 127.
+fn power(n: i32) -> f32 {
+    f32::from_bits(((n.clamp(-126, 127) + 127) as u32) << 23)
+}
+
+/// z → outputs as floats · record. Length.
+pub struct Outputs;
+
+impl Routine for Outputs {
+    const NAME: &'static str = "int_outputs";
+    const OPERANDS: &'static [Operand] = &[
+        read(Element::I32, Extent::X),
+        write(Element::F32, Extent::Y),
+        RECORD,
+    ];
+    const OUTPUT: Option<usize> = Some(1);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        Ok(recorded(flat(call)?))
+    }
+
+    fn run(_: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let y = o.write(1);
+        let record = Record::read(o.read_as(2));
+        let scale = power(-(record.weights + record.input));
+        for (y, z) in y.iter_mut().zip(o.read_as::<i32>(0)) {
+            *y = *z as f32 * scale;
+        }
+    }
 }

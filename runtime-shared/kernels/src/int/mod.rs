@@ -20,7 +20,9 @@ pub mod dense;
 pub mod depthwise;
 pub mod fixed;
 pub mod loss;
+mod operands;
 pub mod pool;
+pub mod record;
 pub mod update;
 
 /// A weight as it is stored.
@@ -60,6 +62,16 @@ pub struct Activation {
     pub shift: i32,
     /// Whether negative values become zero.
     pub relu: bool,
+}
+
+impl record::Record {
+    /// How the accumulators of a layer with weights become activations; `call` says whether there is a ReLU.
+    fn activation(&self, call: &crate::call::Call) -> Activation {
+        Activation {
+            shift: self.weights + self.input - self.output,
+            relu: call.activation == crate::activation::Activation::Relu,
+        }
+    }
 }
 
 impl Activation {

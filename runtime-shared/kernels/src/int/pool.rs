@@ -3,23 +3,15 @@
 
 use super::Activation;
 use super::delta::Delta;
+use super::operands::{DELTA, DX, MASK, X, Y_OUT};
+use super::record::{RECORD_OUT, Record, count, recorded};
 use crate::block::part;
+use crate::call::Call;
+use crate::operand::{ARGMAX, ARGMAX_OUT};
+use crate::operand::{BadDimensions, Lengths, Operand};
 use crate::pool::Pool2d;
-use crate::window::{Axis, Columns, Field};
-
-/// The part of the window of output (`oy`, `ox`) that falls on the input, in pixels.
-#[inline(never)]
-fn window(g: &Pool2d, (oy, ox): (usize, usize)) -> Field {
-    let axis = |input, kernel, stride, pad| Axis {
-        input,
-        kernel,
-        stride,
-        pad,
-    };
-    let rows = axis(g.input.h, g.kernel.0, g.stride.0, g.pad.0);
-    let columns = axis(g.input.w, g.kernel.1, g.stride.1, g.pad.1);
-    Field::new(rows, columns, 1, (oy, ox))
-}
+use crate::routine::{Context, Operands, Routine};
+use crate::window::Columns;
 
 /// Output rows and columns, ascending.
 fn positions(g: &Pool2d) -> impl Iterator<Item = (usize, usize)> + use<> {
@@ -36,7 +28,7 @@ pub fn max_forward(g: &Pool2d, x: &[i8], y: &mut [i8], argmax: &mut [u8]) {
     let mut winners = argmax.chunks_exact_mut(c);
     for (place, y) in positions(g).zip(y.chunks_exact_mut(c)) {
         let winners = winners.next().unwrap_or_default();
-        for (pixel, tap, len) in window(g, place).segments() {
+        for (pixel, tap, len) in g.window(place.0, place.1).segments() {
             for i in 0..len {
                 for (j, (y, x)) in y.iter_mut().zip(part(x, (pixel + i) * c, c)).enumerate() {
                     if *x > *y {
@@ -81,7 +73,7 @@ fn reciprocal(n: usize) -> i32 {
 pub fn average_forward(g: &Pool2d, x: &[i8], y: &mut [i8], activation: Activation) -> u32 {
     let (c, mut clipped) = (g.input.c.max(1), 0);
     for (place, y) in positions(g).zip(y.chunks_exact_mut(c)) {
-        let window = window(g, place);
+        let window = g.window(place.0, place.1);
         let m = reciprocal(window.taps());
         for (j, y) in y.iter_mut().enumerate() {
             let mut sum = 0;
@@ -104,7 +96,7 @@ pub fn average_backward(g: &Pool2d, delta: &[i16], to: &mut Delta<'_>) {
     to.begin();
     let c = g.input.c.max(1);
     for (place, delta) in positions(g).zip(delta.chunks_exact(c)) {
-        let window = window(g, place);
+        let window = g.window(place.0, place.1);
         let m = reciprocal(window.taps());
         for (pixel, _, len) in window.segments() {
             for i in 0..len {
@@ -114,4 +106,95 @@ pub fn average_backward(g: &Pool2d, delta: &[i16], to: &mut Delta<'_>) {
             }
         }
     }
+}
+
+/// x → y · argmax (or absent). The pooling geometry.
+pub struct MaxForward;
+
+impl Routine for MaxForward {
+    const NAME: &'static str = "int_max_pool";
+    const OPERANDS: &'static [Operand] = &[X, Y_OUT, ARGMAX_OUT];
+    const OUTPUT: Option<usize> = Some(1);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        crate::pool::lengths(call, 256)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let (y, argmax) = (o.write_as(1), o.write_bytes(2));
+        max_forward(&call.pool2d(), o.read_as(0), y, argmax);
+    }
+}
+
+/// delta · argmax · mask (or absent) → dx. The pooling geometry; the shift of dx in dimension 12; a scalar that is not 0 adds to dx.
+pub struct MaxBackward;
+
+impl Routine for MaxBackward {
+    const NAME: &'static str = "int_max_pool_backward";
+    const OPERANDS: &'static [Operand] = &[DELTA, ARGMAX, MASK, DX];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        crate::pool::lengths(call, 256)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let mut to = Delta {
+            g: o.write_as(3),
+            mask: o.read_as(2),
+            shift: shift(call),
+            add: call.scalar != 0.0,
+        };
+        max_backward(&call.pool2d(), o.read_as(0), o.bytes(1), &mut to);
+    }
+}
+
+/// x → y · record. The pooling geometry; a scalar that is not 0 counts what is clipped.
+pub struct AverageForward;
+
+impl Routine for AverageForward {
+    const NAME: &'static str = "int_average_pool";
+    const OPERANDS: &'static [Operand] = &[X, Y_OUT, RECORD_OUT];
+    const OUTPUT: Option<usize> = Some(1);
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        Ok(recorded(crate::pool::lengths(call, 1024)?))
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let (y, words) = (o.write_as(1), o.write_as(2));
+        let record = Record::read(words);
+        let activation = Activation {
+            shift: 16 + record.input - record.output,
+            relu: call.activation == crate::activation::Activation::Relu,
+        };
+        let clipped = average_forward(&call.pool2d(), o.read_as(0), y, activation);
+        count(call, words, clipped);
+    }
+}
+
+/// delta · mask (or absent) → dx. The pooling geometry; the shift of dx, with the 16 bits of the share, in dimension 12; a scalar that is not 0 adds to dx.
+pub struct AverageBackward;
+
+impl Routine for AverageBackward {
+    const NAME: &'static str = "int_average_pool_backward";
+    const OPERANDS: &'static [Operand] = &[DELTA, MASK, DX];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        crate::pool::lengths(call, 1024)
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
+        let mut to = Delta {
+            g: o.write_as(2),
+            mask: o.read_as(1),
+            shift: shift(call),
+            add: call.scalar != 0.0,
+        };
+        average_backward(&call.pool2d(), o.read_as(0), &mut to);
+    }
+}
+
+/// The shift of a delta, which dimension 12 carries.
+fn shift(call: &Call) -> i32 {
+    i32::from(call.dims[12] as i16).clamp(-31, 31)
 }

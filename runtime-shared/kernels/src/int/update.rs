@@ -2,6 +2,14 @@
 
 use super::Weight;
 use super::fixed::{Dither, GRADIENT, rnd, sat};
+use super::loss::Rate;
+use super::operands::{demand_class, of_class};
+use super::record::{RECORD, Record, recorded};
+use crate::call::Call;
+use crate::element::Element;
+use crate::operand::{BadDimensions, Lengths, Operand};
+use crate::operand::{Extent, demand, flat, write};
+use crate::routine::{Context, Operands, Routine};
 
 /// The constants of one layer's update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,5 +164,43 @@ pub fn apply<W: Weight>(sums: &mut [i32], w: &mut [W], outputs: usize, step: Ste
             *w = step.moved(*w, rnd(*sum, step.before), dither);
             *sum = 0;
         }
+    }
+}
+
+/// The constants of the update of the layer of `record`; `call` carries a factor of the learning rate.
+pub(super) fn step(record: &Record, context: &Context, call: &Call) -> Step {
+    let rate = Rate::of(context, call.scalar);
+    let fraction = 15 + i32::from(rate.shift) + record.extra + record.input;
+    let number = context.updates.wrapping_add(1);
+    Step::new(
+        number,
+        record.number as u32,
+        fraction - record.weights,
+        record.limit,
+    )
+}
+
+/// sums · w · record. Length; outputs of the layer in dimension 2; the class of the weights; the scalar is a factor of the learning rate. The deferred step of a batch.
+pub struct Apply;
+
+impl Routine for Apply {
+    const NAME: &'static str = "int_apply";
+    const OPERANDS: &'static [Operand] = &[
+        write(Element::I32, Extent::W),
+        write(Element::I8, Extent::W).any(),
+        RECORD,
+    ];
+
+    fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
+        demand_class(call)?;
+        demand(call.dim(2) > 0)?;
+        Ok(recorded(flat(call)?))
+    }
+
+    fn run(call: &Call, o: &mut Operands<'_>, context: &mut Context) {
+        let sums = o.write_as(0);
+        let record = Record::read(o.read_as(2));
+        let step = step(&record, context, call);
+        of_class!(call, o, write_as, 1, |w| apply(sums, w, call.dim(2), step));
     }
 }

@@ -22,6 +22,12 @@ impl Operator for Activation {
                 value: *slope,
                 allowed: "between 0 and 1",
             }),
+            Activation::Elu(alpha) if !(alpha.is_finite() && *alpha > 0.0) => Err(Error::Value {
+                layer: layer.to_owned(),
+                what: "alpha",
+                value: *alpha,
+                allowed: "a positive number",
+            }),
             _ => Ok(inputs[0]),
         }
     }
@@ -43,7 +49,10 @@ impl Operator for Activation {
 
     fn rectifies(&self) -> Rectifies {
         match self {
-            Activation::Relu | Activation::Relu6 | Activation::LeakyRelu(_) => Rectifies::Yes,
+            Activation::Relu
+            | Activation::Relu6
+            | Activation::LeakyRelu(_)
+            | Activation::Elu(_) => Rectifies::Yes,
             _ => Rectifies::No,
         }
     }
@@ -101,6 +110,10 @@ pub enum ActivationSpec {
     Sigmoid,
     /// The hyperbolic tangent.
     Tanh,
+    /// x where positive, α · (exp(x) − 1) elsewhere: `{ elu = 1.0 }`.
+    Elu(f32),
+    /// The self-normalising one of Klambauer et al. (2017).
+    Selu,
 }
 
 impl ActivationSpec {
@@ -113,6 +126,8 @@ impl ActivationSpec {
             Self::LeakyRelu(slope) => Activation::LeakyRelu(slope),
             Self::Sigmoid => Activation::Sigmoid,
             Self::Tanh => Activation::Tanh,
+            Self::Elu(alpha) => Activation::Elu(alpha),
+            Self::Selu => Activation::Selu,
         }
     }
 }

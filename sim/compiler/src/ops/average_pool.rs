@@ -42,7 +42,7 @@ impl Operator for AveragePool {
 
 impl AveragePool {
     fn call(&self, kernel: Kernel, stage: &Stage) -> Call {
-        windowed(kernel, &self.window, stage.input, stage.input.c, (1, 1))
+        windowed(kernel, &self.window, stage.input(), stage.input().c, (1, 1))
     }
 }
 

@@ -4,18 +4,16 @@
 //! moves ([`statistics`](crate::statistics)). Either way they are constants on the device: a batch of one sample has
 //! no statistics of its own. Behind weights that are not trained they disappear into these.
 
-use super::{Layer, Operator, Rectifies, Site};
+use super::{Layer, Operator, Rectifies, Site, affine};
 use crate::backward::Backward;
 use crate::error::Error;
 use crate::forward::Forward;
 use crate::graph::{NodeId, dimension};
-use crate::listing::{Symbol, flat};
+use crate::listing::Symbol;
 use crate::stage::{Stage, StageId};
 use crate::tensor::Tensor;
 use runtime_shared::kernels::Shape;
-use runtime_shared::program::{Call, Kernel};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// `gamma · (x − mean) / sqrt(variance + epsilon) + beta`, for each channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,49 +132,18 @@ impl Operator for BatchNorm {
         Rectifies::AsNext
     }
 
-    /// Weights that are not trained take the normalisation in; trained ones keep it apart, because training
-    /// folded weights is another training.
     fn absorb(&self, into: &mut Stage, _: Shape) -> bool {
-        let plain = into.activation == runtime_shared::kernels::activation::Activation::None
-            && into.pool == (1, 1);
-        // The channel is the innermost axis of every layout.
-        let channels = self.gamma.len();
-        if into.trained.any() || !plain || into.shape.c != channels {
-            return false;
-        }
-        let Some(parameters) = &mut into.parameters else {
-            return false;
-        };
-        let [scale, shift]: [Arc<[f32]>; 2] = self.scale_and_shift().map(Into::into);
-        parameters.weights = parameters.weights.folded(&scale, None);
-        let bias = parameters.bias.take();
-        let bias = bias.unwrap_or_else(|| Tensor::zeros(channels));
-        parameters.bias = Some(bias.folded(&scale, Some(&shift)));
-        true
+        let [scale, shift] = self.scale_and_shift();
+        // Fewer channels than the stage has are those of another shape of its output.
+        scale.len() == into.shape.c && affine::fold(into, &scale, &shift)
     }
 
     fn forward(&self, pass: &mut Forward<'_>, id: StageId) -> Symbol {
-        let y = pass.output(id);
-        let call = self.call(Kernel::ChannelAffine, pass.stage(id).shape);
-        let constants = [Symbol::Constant(id, 0), Symbol::Constant(id, 1)];
-        let operands = [pass.input(id), constants[0], constants[1], y];
-        pass.emit(id, call, &operands);
-        y
+        affine::forward(pass, id, self.gamma.len())
     }
 
     fn backward(&self, pass: &mut Backward<'_>, id: StageId) {
-        let call = self.call(Kernel::ChannelAffineBackward, pass.stage(id).shape);
-        let operands = [Symbol::Constant(id, 0), pass.delta(id)];
-        pass.emit(id, call, &operands);
-        pass.hand_on(id, 0, false);
-    }
-}
-
-impl BatchNorm {
-    fn call(&self, kernel: Kernel, shape: Shape) -> Call {
-        let mut call = flat(kernel, shape.len());
-        call.dims[2] = self.gamma.len() as u16;
-        call
+        affine::backward(pass, id, self.gamma.len());
     }
 }
 

@@ -81,7 +81,13 @@ impl Operator for Conv2d {
 
 impl Conv2d {
     fn call(&self, kernel: Kernel, stage: &Stage) -> Call {
-        windowed(kernel, &self.window, stage.input, self.filters, stage.pool)
+        windowed(
+            kernel,
+            &self.window,
+            stage.input(),
+            self.filters,
+            stage.pool,
+        )
     }
 }
 

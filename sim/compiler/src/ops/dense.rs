@@ -50,7 +50,7 @@ impl Operator for Dense {
 
     fn forward(&self, pass: &mut Forward<'_>, id: StageId) -> Symbol {
         let y = pass.output(id);
-        let mut call = self.call(Kernel::Dense, pass.stage(id).input);
+        let mut call = self.call(Kernel::Dense, pass.stage(id).input());
         call.activation = pass.lowering.activation(id);
         call.flags = skips_zeros(pass.lowering.input_has_zeros(id));
         let operands = [pass.input(id), pass.weights(id), pass.bias(id), y];
@@ -59,7 +59,7 @@ impl Operator for Dense {
     }
 
     fn backward(&self, pass: &mut Backward<'_>, id: StageId) {
-        let (input, delta) = (pass.stage(id).input, pass.delta(id));
+        let (input, delta) = (pass.stage(id).input(), pass.delta(id));
         let call = self.call(Kernel::DenseBackwardInput, input);
         pass.pass_back(id, call, &[delta, pass.weights(id)]);
         if pass.stage(id).trained.weights {

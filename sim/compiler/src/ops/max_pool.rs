@@ -4,11 +4,11 @@ use super::{Layer, Op, Operator, Rectifies, Site, Zeros};
 use crate::backward::Backward;
 use crate::error::Error;
 use crate::forward::Forward;
-use crate::graph::NodeId;
+use crate::graph::{Graph, NodeId};
 use crate::listing::{Symbol, windowed};
 use crate::network::{PaddingSpec, Size};
 use crate::stage::{Stage, StageId};
-use crate::window::Window;
+use crate::window::{Padding, Window};
 use runtime_shared::kernels::Shape;
 use runtime_shared::program::{Call, Kernel};
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,7 @@ impl Operator for MaxPool {
 
 impl MaxPool {
     fn call(&self, kernel: Kernel, stage: &Stage) -> Call {
-        windowed(kernel, &self.window, stage.input, stage.input.c, (1, 1))
+        windowed(kernel, &self.window, stage.input(), stage.input().c, (1, 1))
     }
 }
 
@@ -113,5 +113,50 @@ impl Layer for MaxPoolSpec {
         let stride = self.stride.unwrap_or(self.size);
         let window = self.padding.window(site, self.size, stride)?;
         site.push(MaxPool { window })
+    }
+}
+
+/// The largest of each channel: pools along rows, then along columns, because an index of at most [`MOST`] is kept.
+///
+/// # Errors
+/// The graph's.
+pub fn push_global(graph: &mut Graph, name: &str, input: NodeId) -> Result<NodeId, Error> {
+    let mut last = input;
+    loop {
+        let shape = graph
+            .nodes()
+            .get(last)
+            .map_or(Shape { h: 1, w: 1, c: 1 }, |n| n.shape);
+        let all = shape.h.saturating_mul(shape.w);
+        let kernel = match (shape.h, shape.w) {
+            (h, w) if all <= MOST => (h, w),
+            (_, w) if w > 1 => (1, w.min(MOST)),
+            (h, _) => (h.min(MOST), 1),
+        };
+        let window = Window::new(name, shape, kernel, kernel, Padding::Same)?;
+        if all <= MOST {
+            return graph.push(name, MaxPool { window }, &[last]);
+        }
+        let step = format!("{name}.{}x{}", window.output.0, window.output.1);
+        last = graph.push(&step, MaxPool { window }, &[last])?;
+    }
+}
+
+/// `global_max_pool`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GlobalMaxPoolSpec {
+    /// A name of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Layer for GlobalMaxPoolSpec {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn append(&self, site: &mut Site<'_>) -> Result<NodeId, Error> {
+        push_global(site.graph, site.name, site.last)
     }
 }

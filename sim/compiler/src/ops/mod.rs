@@ -7,16 +7,25 @@
 
 pub mod activation;
 pub mod add;
+pub mod affine;
 pub mod average_pool;
 pub mod batch_norm;
+pub mod concat;
 pub mod conv2d;
 pub mod dense;
 pub mod depthwise;
 pub mod dropout;
 pub mod flatten;
 pub mod input;
+pub mod log_softmax;
 pub mod max_pool;
+pub mod multiply;
+pub mod pad;
+pub mod reshape;
+pub mod series;
+pub mod slice;
 pub mod softmax;
+pub mod transpose;
 
 use crate::backward::Backward;
 use crate::error::Error;
@@ -185,10 +194,26 @@ operators! {
     Activation(Activation),
     /// Over all outputs.
     Softmax(softmax::Softmax),
+    /// The logarithm of softmax.
+    LogSoftmax(log_softmax::LogSoftmax),
     /// The sum of two inputs.
     Add(add::Add),
+    /// The product of two inputs.
+    Multiply(multiply::Multiply),
+    /// Inputs joined along an axis.
+    Concat(concat::Concat),
+    /// An image with a border.
+    Pad(pad::Pad),
+    /// A part of an image.
+    Slice(slice::Slice),
+    /// An image with its axes in another order.
+    Transpose(transpose::Transpose),
     /// An image as a vector: nothing moves.
     Flatten(flatten::Flatten),
+    /// The same values under another shape: nothing moves.
+    Reshape(reshape::Reshape),
+    /// Constants that are multiplied by and added.
+    Affine(affine::Affine),
     /// Batch normalisation with frozen statistics.
     BatchNorm(batch_norm::BatchNorm),
     /// Zeroes a share of its inputs while training, scales the rest up.
@@ -221,6 +246,22 @@ impl Site<'_> {
     /// The shape that the layer is given.
     pub fn input(&self) -> Shape {
         self.graph.nodes()[self.last].shape
+    }
+
+    /// Whether what it is given is a vector, which was flattened or came out of a dense layer, and not an image of
+    /// one pixel.
+    pub fn is_vector(&self) -> bool {
+        let nodes = self.graph.nodes();
+        let mut id = self.last;
+        loop {
+            match (&nodes[id].op, nodes[id].inputs.first()) {
+                (Op::Flatten(_) | Op::Dense(_), _) => return nodes[id].shape.c > 1,
+                (Op::Activation(_) | Op::Dropout(_) | Op::BatchNorm(_), Some(&before)) => {
+                    id = before
+                }
+                _ => return false,
+            }
+        }
     }
 
     /// Appends `op` behind the layer before it.
@@ -294,6 +335,8 @@ layers! {
     DepthwiseConv2d = "depthwise_conv2d", depthwise::DepthwiseSpec;
     /// Largest of each window.
     MaxPool = "max_pool", max_pool::MaxPoolSpec;
+    /// Largest of each channel.
+    GlobalMaxPool = "global_max_pool", max_pool::GlobalMaxPoolSpec;
     /// Mean of each window.
     AveragePool = "average_pool", average_pool::AveragePoolSpec;
     /// Mean of each channel.
@@ -302,10 +345,34 @@ layers! {
     Activation = "activation", activation::ActivationLayerSpec;
     /// Softmax over the outputs.
     Softmax = "softmax", softmax::SoftmaxSpec;
+    /// The logarithm of softmax.
+    LogSoftmax = "log_softmax", log_softmax::LogSoftmaxSpec;
     /// Adds the output of an earlier layer.
     Add = "add", add::AddSpec;
+    /// Multiplies by the output of an earlier layer.
+    Multiply = "multiply", multiply::MultiplySpec;
+    /// Joins the outputs of earlier layers.
+    Concat = "concat", concat::ConcatSpec;
+    /// A border around an image.
+    Pad = "pad", pad::PadSpec;
+    /// A part of an image.
+    Slice = "slice", slice::SliceSpec;
+    /// Other order of axes.
+    Transpose = "transpose", transpose::TransposeSpec;
     /// Image to vector.
     Flatten = "flatten", flatten::FlattenSpec;
+    /// Another shape for the same values.
+    Reshape = "reshape", reshape::ReshapeSpec;
+    /// Multiplication by and addition of a constant.
+    Affine = "affine", affine::AffineSpec;
+    /// Convolution of a series.
+    Conv1d = "conv1d", series::Conv1dSpec;
+    /// Depthwise convolution of a series.
+    DepthwiseConv1d = "depthwise_conv1d", series::DepthwiseConv1dSpec;
+    /// Largest of each window of a series.
+    MaxPool1d = "max_pool1d", series::MaxPool1dSpec;
+    /// Mean of each window of a series.
+    AveragePool1d = "average_pool1d", series::AveragePool1dSpec;
     /// Batch normalisation, frozen.
     BatchNorm = "batch_norm", batch_norm::BatchNormSpec;
     /// Dropout while training.

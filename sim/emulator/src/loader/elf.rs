@@ -57,6 +57,7 @@ impl Image {
             segments,
             entry,
             stack_pointer: None,
+            vectors: None,
             symbols,
             built_for: file
                 .section_by_name(".ARM.attributes")

@@ -63,6 +63,8 @@ pub struct Image {
     pub symbols: Symbols,
     /// The stack pointer to start with, instead of what the vector table says.
     pub stack_pointer: Option<u32>,
+    /// Where its vector table lies, instead of what the file and its symbols say.
+    pub vectors: Option<u32>,
     /// Where the program keeps variables, as far as the file says.
     pub(crate) variables: Vec<Range<u32>>,
     /// What it was built for, where the file says so.
@@ -138,6 +140,7 @@ impl Image {
             segments,
             entry: None,
             stack_pointer: None,
+            vectors: None,
             symbols: Symbols::default(),
             variables: Vec::new(),
             built_for: None,

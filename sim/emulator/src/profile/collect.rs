@@ -211,7 +211,7 @@ impl Observer for Profiler<'_> {
         self.timing.exception(exception)
     }
 
-    fn flash_access(&mut self, value: Option<u32>) {
-        self.timing.flash_access(value);
+    fn flash_access(&mut self, values: &[Option<u32>]) {
+        self.timing.set_flash_access(values);
     }
 }

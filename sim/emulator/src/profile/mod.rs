@@ -8,4 +8,4 @@ pub use crate::timing::Counts;
 pub use collect::Profile;
 pub(crate) use collect::Profiler;
 pub use flame::flame_graph;
-pub use report::{Row, by_function, by_line, folded};
+pub use report::{Row, by_address, by_function, by_line, folded};

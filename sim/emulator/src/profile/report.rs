@@ -94,6 +94,15 @@ pub fn by_line(emulator: &Emulator) -> Vec<Row> {
     })
 }
 
+/// Counts by address with its instruction, the costliest first. Empty where cycles were not counted.
+#[must_use]
+pub fn by_address(emulator: &Emulator) -> Vec<Row> {
+    gather(emulator, |address| {
+        let instruction = emulator.instruction_at(address).unwrap_or_default();
+        format!("0x{address:08x}  {instruction}")
+    })
+}
+
 /// Call stacks with their own cycles: `main;learn;dense 1234` a line, which flame-graph tools read. Empty without a profile.
 #[must_use]
 pub fn folded(emulator: &Emulator) -> String {

@@ -86,6 +86,15 @@ impl Lines {
         }
     }
 
+    /// Whether the piece of an address is present, which nobody uses by asking.
+    pub fn has(&self, address: u32) -> bool {
+        let tag = address >> self.line_bits;
+        let first = (tag % self.sets) as usize * self.ways;
+        let piece = 1 << (address >> self.piece_bits & self.last_piece & 63);
+        let mut set = self.lines[first..first + self.ways].iter();
+        set.any(|l| l.tag == tag && l.pieces & piece != 0)
+    }
+
     /// Fills the piece of an address, whose line takes the place of another where it has none.
     pub fn fill(&mut self, address: u32) {
         self.clock += 1;

@@ -8,6 +8,7 @@ use super::pipeline::Pipeline;
 use super::table::CoreTable;
 use super::traits::{ACCESSES, LOADS, Traits, UNALIGNED_WIDE};
 use crate::machine::Machine;
+use crate::memory_timing::FlashAccess;
 use crate::observer::{Exception, Retired};
 use crate::op::Op;
 
@@ -238,7 +239,8 @@ impl Timing {
             let now = before + self.stalls;
             stall = self.memory.fetch(r.pc, r.op.size, now);
             if t.flags & ACCESSES != 0 {
-                stall += self.memory.data(r.accessed, t.words, t.flags & LOADS != 0);
+                let (loads, begins) = (t.flags & LOADS != 0, now + stall);
+                stall += self.memory.data(r.accessed, t.words, loads, begins);
             }
             slot.stall += stall;
             self.stalls += stall;
@@ -249,9 +251,21 @@ impl Timing {
         rules + stall
     }
 
-    /// The register that says how flash is read holds this, or was not written yet.
-    pub(crate) fn flash_access(&mut self, value: Option<u32>) {
-        self.memory.control(value);
+    /// The registers that say how flash is read hold these, or were not written yet.
+    pub(crate) fn set_flash_access(&mut self, values: &[Option<u32>]) {
+        self.memory.control(values);
+    }
+
+    /// How flash is read now, and who says so.
+    #[must_use]
+    pub fn flash_access(&self) -> FlashAccess {
+        self.memory.access()
+    }
+
+    /// Cycles so far with rules and memory, without counting up the other columns.
+    #[must_use]
+    pub fn clock(&self) -> u64 {
+        self.pipeline.now + self.stalls
     }
 
     /// Accounts for taking an exception or returning from one.

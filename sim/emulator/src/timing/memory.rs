@@ -1,8 +1,9 @@
 //! Wait states, line buffers and caches of a board.
 
 use super::cache::Lines;
+use super::port::Port;
 use crate::machine::Machine;
-use crate::memory_timing::{Cache, MemoryTiming};
+use crate::memory_timing::{Cache, FlashAccess, MemoryTiming};
 
 /// The memory system's state.
 #[derive(Debug, Clone)]
@@ -13,12 +14,16 @@ pub(super) struct Memory {
     board: MemoryTiming,
     /// That, or what the program made of it.
     current: MemoryTiming,
+    /// What the program wrote to its registers.
+    written: Vec<Option<u32>>,
     /// Thousandths of a cycle that an access to the array stalls: for instructions, and for data.
     wait: u64,
     data_wait: u64,
     data_mask: u32,
     line_mask: u32,
     prefetch: bool,
+    /// The array's one port, where there is but one.
+    port: Option<Port>,
     instructions: Option<Lines>,
     data: Option<Lines>,
     unified: bool,
@@ -59,12 +64,14 @@ impl Memory {
             flash,
             ram: ram.collect(),
             board: timing.clone(),
-            current: timing.clone(),
+            current: timing.controlled(&[]),
+            written: Vec::new(),
             wait: 0,
             data_wait: 0,
             data_mask: 0,
             line_mask: !(line - 1),
             prefetch: false,
+            port: timing.shared_port.then(Port::default),
             instructions: None,
             data: None,
             unified: timing.unified,
@@ -73,17 +80,21 @@ impl Memory {
             owed: 0,
             idle: false,
         };
-        memory.apply(timing);
+        let current = memory.current.clone();
+        memory.apply(&current);
         memory
     }
 
-    /// The register that says how flash is read holds `value`; unwritten, the board's profile holds. Where nothing changes,
+    /// How flash is read.
+    pub fn access(&self) -> FlashAccess {
+        self.board.access(&self.written)
+    }
+
+    /// The registers that say how flash is read hold these; what is unwritten is as in the board's profile. Where nothing changes,
     /// caches keep what they have.
-    pub fn control(&mut self, value: Option<u32>) {
-        let timing = match value {
-            Some(value) => self.board.controlled(value),
-            None => self.board.clone(),
-        };
+    pub fn control(&mut self, values: &[Option<u32>]) {
+        self.written = values.to_vec();
+        let timing = self.board.controlled(values);
         if timing != self.current {
             self.apply(&timing);
             self.current = timing;
@@ -161,7 +172,20 @@ impl Memory {
                 .as_mut()
                 .is_some_and(|lines| lines.holds(address));
             let array = self.instructions.as_ref().map_or(self.wait, |l| l.stall);
-            let thousandths = if held {
+            let thousandths = if let Some(port) = &mut self.port {
+                let at = now * 1000;
+                let ready = match port.ahead(line, array) {
+                    _ if held => at,
+                    Some(ready) => ready.max(at),
+                    None => port.read(at, array),
+                };
+                let next = line.wrapping_add(!self.line_mask).wrapping_add(1);
+                let here = self.instructions.as_ref().is_some_and(|l| l.has(next));
+                if self.prefetch && !here {
+                    port.prefetch(next, ready);
+                }
+                ready - at
+            } else if held {
                 0
             } else if self.prefetch && sequential {
                 // The line is on its way since the one before arrived, and an access takes its wait states and a cycle.
@@ -182,9 +206,9 @@ impl Memory {
         stall
     }
 
-    /// Stall of a data access.
+    /// Stall of a data access of an instruction that begins at `now`.
     #[inline]
-    pub fn data(&mut self, address: u32, words: u8, load: bool) -> u64 {
+    pub fn data(&mut self, address: u32, words: u8, load: bool, now: u64) -> u64 {
         let words = words.max(1);
         if !self.in_flash(address) {
             let wait = self.ram_wait(address);
@@ -196,13 +220,23 @@ impl Memory {
             &mut self.data
         };
         let mut stall = 0;
+        // When its first word is on the bus.
+        let start = (now + 1) * 1000;
         let mut line = u32::MAX;
         for i in 0..u32::from(words) {
             let at = address.wrapping_add(4 * i);
             match lines {
                 Some(lines) => stall += lines.read(at),
                 // Without a cache, words of one line come with one access to the array.
-                None if at & self.data_mask != line => stall += self.data_wait,
+                None if at & self.data_mask != line => {
+                    stall += match &mut self.port {
+                        Some(port) => {
+                            let from = start + 1000 * u64::from(i) + stall;
+                            port.read(from, self.data_wait) - from
+                        }
+                        None => self.data_wait,
+                    }
+                }
                 None => {}
             }
             line = at & self.data_mask;
@@ -265,8 +299,8 @@ mod tests {
             ..MemoryTiming::default()
         };
         let mut memory = Memory::new(&machine(timing));
-        assert_eq!(memory.data(0x100, 4, true), 6);
-        assert_eq!(memory.data(0x2000_0000, 4, true), 0);
+        assert_eq!(memory.data(0x100, 4, true, 0), 6);
+        assert_eq!(memory.data(0x2000_0000, 4, true, 0), 0);
     }
 
     #[test]
@@ -281,7 +315,7 @@ mod tests {
             ..MemoryTiming::default()
         };
         let mut memory = Memory::new(&machine(timing));
-        let stalls: Vec<u64> = (0..10).map(|i| memory.data(8 * i, 1, true)).collect();
+        let stalls: Vec<u64> = (0..10).map(|i| memory.data(8 * i, 1, true, 0)).collect();
         assert_eq!(stalls.iter().sum::<u64>(), 39);
         assert!(stalls.iter().all(|s| (3..=4).contains(s)));
     }

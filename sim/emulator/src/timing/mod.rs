@@ -10,6 +10,7 @@ mod fidelity;
 mod memory;
 mod pairing;
 mod pipeline;
+mod port;
 mod predictor;
 mod table;
 mod traits;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Board, raw};
 use crate::error::Error;
-use crate::parse::Document;
+use crate::parse::{self, Document};
 use crate::suggest;
 
 /// Lists the profiles of `configs/boards` by name, each embedded at compile time.
@@ -74,7 +74,7 @@ pub fn find(name_or_path: &str) -> Result<Board, Error> {
 /// # Errors
 /// [`Error::Read`], or [`Error::Invalid`] with line and column.
 pub fn load(path: &Path) -> Result<Board, Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
+    let text = parse::read(path).map_err(|source| Error::Read {
         path: path.to_owned(),
         source,
     })?;

@@ -53,6 +53,9 @@ pub struct FlashTiming {
     /// Whether the next line of instructions is fetched while one executes, as the vendor's start-up code has it.
     #[serde(default)]
     pub prefetch: bool,
+    /// Whether instructions, data and prefetch share one port, so that each waits while it is busy.
+    #[serde(default)]
+    pub shared_port: bool,
     /// Where these are from.
     pub source: Source,
 }
@@ -65,18 +68,27 @@ pub struct FlashControl {
     pub register: u32,
     /// What it holds after reset, for firmware that changes a part of it.
     pub reset: u32,
-    /// The bits that hold the number of wait states, the lowest among them.
+    /// The bits that hold the number of wait states, the lowest among them; 0 where another register has them.
+    #[serde(default)]
     pub wait_states: u32,
-    /// The bit that enables prefetch.
+    /// Cycles of the core that a wait state takes, where the flash's bus is slower.
+    #[serde(default = "one")]
+    pub cycles: u32,
+    /// The bit that enables prefetch; 0 where this register has none.
+    #[serde(default)]
     pub prefetch: u32,
-    /// The bit that enables the cache of instructions; 0 where there is none.
+    /// The bit that enables the cache of instructions, or of both; 0 where this register has none.
     #[serde(default)]
     pub instruction_cache: u32,
-    /// The bit that enables the cache of data; 0 where there is none.
+    /// The bit that enables the cache of data; 0 where this register has none.
     #[serde(default)]
     pub data_cache: u32,
     /// Where these are from.
     pub source: Source,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// The UF2 files that a board's boot loader takes.
@@ -154,7 +166,7 @@ pub struct Flash {
     /// Measured stall of data in flash, where somebody measured it.
     pub stall: Option<Stall>,
     /// Where firmware sets some of these itself.
-    pub control: Option<FlashControl>,
+    pub control: Vec<FlashControl>,
     /// Which UF2 files are for it, where known.
     pub uf2: Option<Uf2>,
 }
@@ -188,7 +200,7 @@ impl Flash {
                 flash
                     .timing
                     .as_ref()
-                    .map(|t| (t.wait_states, t.line_bytes, t.prefetch)),
+                    .map(|t| (t.wait_states, t.line_bytes, t.prefetch, t.shared_port)),
                 cache(&flash.instruction_cache),
                 cache(&flash.data_cache),
                 flash.stall.as_ref().map(|s| (s.cycles, s.line_bytes)),

@@ -33,8 +33,8 @@ pub struct Board {
     pub core: Sourced<Core>,
     /// The core's clock in hertz.
     pub clock_hz: Sourced<u64>,
-    /// Lowest and highest supply in volts.
-    pub supply_volts: Sourced<(f64, f64)>,
+    /// Lowest and highest supply in volts, where the profile gives it.
+    pub supply_volts: Option<Sourced<(f64, f64)>>,
     /// The chip's name in probe-rs, if it knows the chip.
     pub probe_chip: Option<Sourced<String>>,
     /// RAM, by ascending address, without overlaps; never empty.
@@ -94,10 +94,14 @@ impl Board {
         let mut sources = vec![
             ("core".to_owned(), &self.core.source),
             ("clock_hz".to_owned(), &self.clock_hz.source),
-            ("supply_volts".to_owned(), &self.supply_volts.source),
             ("flash".to_owned(), &self.flash.source),
             ("runtime".to_owned(), &self.runtime.source),
         ];
+        sources.extend(
+            self.supply_volts
+                .iter()
+                .map(|volts| ("supply_volts".to_owned(), &volts.source)),
+        );
         sources.extend(
             self.probe_chip
                 .iter()

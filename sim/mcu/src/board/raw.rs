@@ -1,24 +1,90 @@
 //! A profile as its file says it, and the checks that make a [`Board`] of it.
 
-use serde::Deserialize;
+use serde::de::{self, IntoDeserializer};
+use serde::{Deserialize, Deserializer};
+use std::marker::PhantomData;
+use std::ops::Range;
 use toml::Spanned;
 
 use super::core::Core;
-use super::memory::{Bank, BankKind};
+use super::memory::{Bank, BankKind, Flash};
 use super::power::{Load, Power};
 use super::raw_flash::RawFlash;
 use super::{Board, Runtime, runtime};
 use crate::error::Error;
 use crate::parse::Document;
-use crate::source::{Source, Sourced};
+use crate::source::{Source, Sourced, Tag};
 use crate::suggest;
 
-/// A value and its source, as `{ value = …, source = "[S] …" }`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A value and its source, as `{ value = …, source = "[S] …" }`; or the value alone, on a board whose figures nobody else
+/// needs to check.
 struct RawFigure<T> {
     value: Spanned<T>,
     source: Source,
+}
+
+/// What stands for the source of a value that is given alone.
+fn unsourced() -> Source {
+    Source {
+        tag: Tag::Unverified,
+        text: "given in the board file without a source".to_owned(),
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for RawFigure<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = Spanned::<Written<T>>::deserialize(deserializer)?;
+        let span = written.span();
+        Ok(match written.into_inner() {
+            Written::Table(WithSource { value, source }) => Self { value, source },
+            Written::Alone(value) => Self {
+                value: Spanned::new(span, value),
+                source: unsourced(),
+            },
+        })
+    }
+}
+
+/// A figure as it is written.
+enum Written<T> {
+    Table(WithSource<T>),
+    Alone(T),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WithSource<T> {
+    value: Spanned<T>,
+    source: Source,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Written<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = Written<T>;
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a figure, or a table with `value` and `source`")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+                T::deserialize(value.into_deserializer()).map(Written::Alone)
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
+                T::deserialize(value.into_deserializer()).map(Written::Alone)
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
+                T::deserialize(value.into_deserializer()).map(Written::Alone)
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(de::value::SeqAccessDeserializer::new(list)).map(Written::Alone)
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, table: A) -> Result<Self::Value, A::Error> {
+                WithSource::deserialize(de::value::MapAccessDeserializer::new(table))
+                    .map(Written::Table)
+            }
+        }
+        deserializer.deserialize_any(Visitor(PhantomData))
+    }
 }
 
 /// The whole file.
@@ -29,10 +95,10 @@ struct RawBoard {
     title: String,
     core: RawFigure<String>,
     clock_hz: RawFigure<u64>,
-    supply_volts: RawFigure<(f64, f64)>,
+    supply_volts: Option<RawFigure<(f64, f64)>>,
     probe_chip: Option<RawFigure<String>>,
     ram: Spanned<Vec<RawBank>>,
-    flash: RawFlash,
+    flash: Spanned<RawFlash>,
     #[serde(default)]
     runtime: Option<Runtime>,
     #[serde(default)]
@@ -110,6 +176,10 @@ fn resolve(document: Document<'_>, raw: RawBoard) -> Result<Board, Error> {
         power.push(row);
     }
     let core = resolve_core(document, raw.core)?;
+    let ram = resolve_ram(document, raw.ram)?;
+    let flash_span = raw.flash.span();
+    let flash = raw.flash.into_inner().resolve(document)?;
+    apart(document, &flash, flash_span, &ram)?;
     let runs_on = core.value;
     Ok(Board {
         name: document.check(
@@ -125,22 +195,16 @@ fn resolve(document: Document<'_>, raw: RawBoard) -> Result<Board, Error> {
             value: clock_hz,
             source: raw.clock_hz.source,
         },
-        supply_volts: Sourced {
-            value: document.check(
-                raw.supply_volts.value,
-                |&(low, high)| low > 0.0 && low <= high && high.is_finite(),
-                |(low, high)| {
-                    format!("supply_volts is [lowest, highest], both above 0, not [{low}, {high}]")
-                },
-            )?,
-            source: raw.supply_volts.source,
-        },
+        supply_volts: raw
+            .supply_volts
+            .map(|figure| resolve_volts(document, figure))
+            .transpose()?,
         probe_chip: raw.probe_chip.map(|chip| Sourced {
             value: chip.value.into_inner(),
             source: chip.source,
         }),
-        ram: resolve_ram(document, raw.ram)?,
-        flash: raw.flash.resolve(document)?,
+        ram,
+        flash,
         runtime: match raw.runtime {
             Some(runtime) => runtime,
             None => runtime::of(runs_on)?,
@@ -148,6 +212,45 @@ fn resolve(document: Document<'_>, raw: RawBoard) -> Result<Board, Error> {
         power,
         notes: raw.notes,
     })
+}
+
+fn resolve_volts(
+    document: Document<'_>,
+    raw: RawFigure<(f64, f64)>,
+) -> Result<Sourced<(f64, f64)>, Error> {
+    let value = document.check(
+        raw.value,
+        |&(low, high)| low > 0.0 && low <= high && high.is_finite(),
+        |(low, high)| {
+            format!("supply_volts is [lowest, highest], both above 0, not [{low}, {high}]")
+        },
+    )?;
+    let source = raw.source;
+    Ok(Sourced { value, source })
+}
+
+/// Refuses flash that lies where RAM does.
+fn apart(
+    document: Document<'_>,
+    flash: &Flash,
+    span: Range<usize>,
+    ram: &[Bank],
+) -> Result<(), Error> {
+    let end = |base: u32, bytes: u32| u64::from(base) + u64::from(bytes);
+    let overlaps = |bank: &&Bank| {
+        u64::from(bank.base) < end(flash.base, flash.bytes)
+            && u64::from(flash.base) < end(bank.base, bank.bytes)
+    };
+    match ram.iter().find(overlaps) {
+        None => Ok(()),
+        Some(bank) => {
+            let message = format!(
+                "flash ({:#x}, {} bytes) lies over the RAM bank {} ({:#x}, {} bytes)",
+                flash.base, flash.bytes, bank.name, bank.base, bank.bytes
+            );
+            Err(document.at(span, message))
+        }
+    }
 }
 
 fn is_name(name: &str) -> bool {

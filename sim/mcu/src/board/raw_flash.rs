@@ -19,7 +19,8 @@ pub(super) struct RawFlash {
     instruction_cache: Option<Spanned<Cache>>,
     data_cache: Option<Spanned<Cache>>,
     stall: Option<Spanned<Stall>>,
-    control: Option<Spanned<FlashControl>>,
+    #[serde(default)]
+    control: Vec<Spanned<FlashControl>>,
     uf2: Option<Spanned<Uf2>>,
 }
 
@@ -76,17 +77,9 @@ impl RawFlash {
                 .transpose()?,
             control: raw
                 .control
-                .map(|control| {
-                    document.check(
-                    control,
-                    |control| control.register % 4 == 0 && control.wait_states & 1 == 1,
-                    |_| {
-                        "register is a word's address, and the lowest bit of wait_states is bit 0"
-                            .to_owned()
-                    },
-                )
-                })
-                .transpose()?,
+                .into_iter()
+                .map(|control| resolve_control(document, control))
+                .collect::<Result<_, _>>()?,
             uf2: raw
                 .uf2
                 .map(|uf2| {
@@ -99,6 +92,26 @@ impl RawFlash {
                 .transpose()?,
         })
     }
+}
+
+fn resolve_control(
+    document: Document<'_>,
+    control: Spanned<FlashControl>,
+) -> Result<FlashControl, Error> {
+    let bits = |c: &FlashControl| c.wait_states | c.prefetch | c.instruction_cache | c.data_cache;
+    document.check(
+        control,
+        |c| {
+            c.register % 4 == 0
+                && (c.wait_states == 0 || c.wait_states & 1 == 1)
+                && c.cycles > 0
+                && bits(c) != 0
+        },
+        |_| {
+            "register is a word's address, the lowest bit of wait_states is bit 0, cycles is above 0, and some bits are given"
+                .to_owned()
+        },
+    )
 }
 
 fn resolve_cache(document: Document<'_>, cache: Spanned<Cache>) -> Result<Cache, Error> {

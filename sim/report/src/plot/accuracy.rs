@@ -25,7 +25,8 @@ pub(crate) struct Accuracy {
     y_name: &'static str,
     curves: Vec<Curve>,
     drift_at: Option<u64>,
-    samples_per_epoch: Option<u64>,
+    /// Whether the x axis counts epochs: every curve has its own.
+    epochs: bool,
 }
 
 impl Accuracy {
@@ -39,10 +40,10 @@ impl Accuracy {
             Measure::Test => "accuracy on held-out samples",
             Measure::Prequential => "prequential accuracy, windowed",
         };
-        let epochs = run.samples_per_epoch.filter(|epoch| *epoch > 0);
+        let epochs = curves.iter().all(|curve| curve.epoch.is_some());
         let title = if run.drift_at.is_some() {
             "Accuracy over the stream"
-        } else if epochs.is_some() {
+        } else if epochs {
             "Learning curve"
         } else {
             "Accuracy over the samples"
@@ -63,7 +64,7 @@ impl Accuracy {
                 y_name,
                 curves,
                 drift_at: run.drift_at,
-                samples_per_epoch: epochs,
+                epochs,
             },
         ))
     }
@@ -97,11 +98,18 @@ impl Accuracy {
         })
     }
 
+    /// Samples in a unit of the x axis.
+    fn unit(&self, curve: &Curve) -> f64 {
+        curve.epoch.filter(|_| self.epochs).unwrap_or(1) as f64
+    }
+
     fn axes(&self, top: f64) -> (Axis, Axis) {
         let points = || self.curves.iter().flat_map(|curve| &curve.points);
-        let unit = self.samples_per_epoch.unwrap_or(1) as f64;
-        let last = points().map(|(x, _)| *x).max().unwrap_or(0);
-        let high_x = (last + 1) as f64 / unit;
+        let ends = self.curves.iter().filter_map(|curve| {
+            let (last, _) = curve.points.last()?;
+            Some((last + 1) as f64 / self.unit(curve))
+        });
+        let high_x = ends.fold(0.0, f64::max);
         let x = Axis {
             low: 0.0,
             high: high_x.max(1.0),
@@ -151,18 +159,13 @@ impl Accuracy {
         let top = legend_places(&keys).1 + ABOVE;
         let (x, y) = self.axes(top);
         self.draw_grid(sheet, &x, &y)?;
-        let unit = self.samples_per_epoch.unwrap_or(1) as f64;
-        let offset = if self.samples_per_epoch.is_some() {
-            1.0
-        } else {
-            0.0
-        };
-        let place = |sample: u64| x.at((sample as f64 + offset) / unit);
+        let offset = if self.epochs { 1.0 } else { 0.0 };
+        let place = |curve: &Curve, sample: u64| x.at((sample as f64 + offset) / self.unit(curve));
         for (index, curve) in self.curves.iter().enumerate() {
             let edge = |sign: f64| {
                 curve.points.iter().map(move |(sample, e)| {
                     let value = (e.mean + sign * e.ci95.unwrap_or(0.0)).clamp(y.low, y.high);
-                    (place(*sample), y.at(value))
+                    (place(curve, *sample), y.at(value))
                 })
             };
             let band: Vec<_> = edge(1.0).chain(edge(-1.0).rev()).collect();
@@ -174,7 +177,7 @@ impl Accuracy {
             let line: Vec<_> = curve
                 .points
                 .iter()
-                .map(|(sample, e)| (place(*sample), y.at(e.mean)))
+                .map(|(sample, e)| (place(curve, *sample), y.at(e.mean)))
                 .collect();
             sheet.line(&line, 2.0, self.ink(index))?;
             // Few points are shown as such; they say where accuracy was looked at.
@@ -196,7 +199,7 @@ impl Accuracy {
         }
         sheet.line(&[(x.from, y.from), (x.to, y.from)], 1.0, Ink::Axis)?;
         for value in x.ticks(8) {
-            if self.samples_per_epoch.is_some() && value.fract() > 1e-9 {
+            if self.epochs && value.fract() > 1e-9 {
                 continue;
             }
             sheet.line(
@@ -215,11 +218,7 @@ impl Accuracy {
                 Type::LABEL.anchor(Anchor::Middle),
             )?;
         }
-        let x_name = if self.samples_per_epoch.is_some() {
-            "epochs"
-        } else {
-            "samples"
-        };
+        let x_name = if self.epochs { "epochs" } else { "samples" };
         sheet.text(
             (f64::midpoint(x.from, x.to), y.from + 38.0),
             x_name,

@@ -1,7 +1,7 @@
 //! What the strategies reach, and at what cost: the tables that a reader looks at first.
 
 use super::{Cell, Column, Table, Tone};
-use crate::curve::{Measure, curves};
+use crate::curve::{Curve, Measure, curves};
 use crate::{Estimate, Run, StrategySummary, Unit, format};
 
 /// The first table of a report: every strategy's accuracy, recovery and costs, a row each.
@@ -73,7 +73,12 @@ pub(crate) fn headline_figures(runs: &[(&str, &Run)]) -> Table {
             if drifts {
                 row.extend([accuracy.before_drift, accuracy.lowest].map(percent));
             }
-            row.push(percent(accuracy.last));
+            row.push(match &entry.stopped {
+                Some(stop) => Cell::new("diverged")
+                    .tone(Tone::Bad)
+                    .sub(format!("{} of {} seeds", stop.seeds, run.summary.seeds)),
+                None => percent(accuracy.last),
+            });
             if drifts {
                 row.push(recovery(entry, run));
             }
@@ -106,6 +111,9 @@ fn notes(runs: &[(&str, &Run)]) -> Vec<String> {
     } else {
         notes.push("From a single seed no confidence interval can be given. A step is one learning step with all its passes over the buffer.".to_owned());
     }
+    if entries().any(|e| e.recovered_seeds.is_some()) {
+        notes.push("Recovery: samples from the drift until accuracy is back at 95 % of what it was. The mean where every seed recovered; else the median, for which seeds that did not recover count as taking longer than they were looked at.".to_owned());
+    }
     notes.extend(cycle_notes(entries().collect()));
     for entry in entries() {
         let place = format!("{} on {}", entry.name, entry.board);
@@ -114,10 +122,11 @@ fn notes(runs: &[(&str, &Run)]) -> Vec<String> {
         }
         if let Some(stop) = &entry.stopped {
             notes.push(format!(
-                "{place} stopped at step {} in layer {} (seed {}): {}. What it had by then is kept.",
+                "{place} diverged in {} of its seeds, seed {} at sample {} in layer {}: {}. What happened by then is kept; no figure of the end is given.",
+                stop.seeds,
+                stop.seed,
                 stop.step,
                 stop.layer,
-                stop.seed,
                 stop.reason.trim_end_matches('.')
             ));
         }
@@ -161,7 +170,7 @@ fn fits(entry: &StrategySummary) -> Cell {
         (false, _) => Cell::new("no").tone(Tone::Bad),
         (true, Some(stop)) => Cell::new("yes")
             .tone(Tone::Good)
-            .sub(format!("stopped at {}", format::grouped(stop.step))),
+            .sub(format!("diverged at {}", format::grouped(stop.step))),
         (true, None) => Cell::new("yes").tone(Tone::Good),
     }
 }
@@ -174,19 +183,25 @@ fn percent(value: Option<Estimate>) -> Cell {
     }
 }
 
+/// The mean where every seed recovered, else the median over all of them; beyond what was looked at where fewer than half did.
 fn recovery(entry: &StrategySummary, run: &Run) -> Cell {
-    if entry.accuracy.is_none() || run.drift_at.is_none() {
+    let Some(recovered) = entry.recovered_seeds.filter(|_| run.drift_at.is_some()) else {
         return Cell::none();
-    }
-    let Some(value) = entry.recovery_samples else {
-        return Cell::new("never").tone(Tone::Bad);
     };
-    match entry.recovered_seeds {
-        Some(seeds) if seeds < run.summary.seeds => {
-            Cell::new(format::count(value)).sub(format!("{seeds} of {} seeds", run.summary.seeds))
-        }
-        _ => Cell::new(format::count(value)),
+    let seeds = run.summary.seeds;
+    if entry.guessing_seeds == Some(seeds) {
+        return Cell::none().sub("guessed before");
     }
+    let cell = match (entry.recovery_samples, entry.recovery_median_samples) {
+        (Some(mean), _) if recovered == seeds => return Cell::new(format::count(mean)),
+        (_, Some(median)) => Cell::new(format!("median {}", format::significant(median))),
+        (_, None) => match entry.recovery_watched_samples {
+            Some(watched) => Cell::new(format!("> {}", format::grouped(watched))),
+            None => Cell::none(),
+        }
+        .tone(Tone::Bad),
+    };
+    cell.sub(format!("{recovered} of {seeds} seeds"))
 }
 
 fn memory(bytes: u64, budget: u64) -> Cell {
@@ -290,30 +305,33 @@ pub(crate) fn milestones(run: &Run) -> Option<Table> {
     })
 }
 
-/// Accuracy at the end of every epoch; `None` where the run has none.
+/// Accuracy at the end of every epoch of each strategy's own data set; `None` where there are no epochs.
 pub(crate) fn epochs(run: &Run) -> Option<Table> {
-    let epoch = run.samples_per_epoch.filter(|epoch| *epoch > 0)?;
-    let (measure, curves) = curves(run);
-    let last = curves
-        .iter()
-        .filter_map(|curve| curve.points.last())
-        .map(|(x, _)| *x)
-        .max()?;
+    let (measure, mut curves) = curves(run);
+    curves.retain(|curve| curve.epoch.is_some());
+    let length = |curve: &Curve| curve.epoch.unwrap_or(1);
+    let count = |curve: &Curve| {
+        let last = curve.points.last();
+        last.map_or(0, |(last, _)| (last + 1).div_ceil(length(curve)))
+    };
+    let most = curves.iter().map(count).max()?;
     let mut columns = vec![Column::left("epoch")];
     columns.extend(curves.iter().map(|curve| Column::right(&curve.label)));
-    let rows = (1..=(last + 1).div_ceil(epoch))
+    let rows = (1..=most)
         .map(|number| {
-            let ends = number * epoch - 1;
-            let cells = curves.iter().map(|curve| match curve.at(ends) {
-                Some((sample, value)) if sample + 1 > (number - 1) * epoch => {
-                    let cell = percent(Some(value));
-                    if sample == ends {
-                        cell
-                    } else {
-                        cell.sub(format!("after {} samples", format::grouped(sample + 1)))
+            let cells = curves.iter().map(|curve| {
+                let ends = number * length(curve) - 1;
+                match curve.at(ends) {
+                    Some((sample, value)) if sample + 1 > (number - 1) * length(curve) => {
+                        let cell = percent(Some(value));
+                        if sample == ends {
+                            cell
+                        } else {
+                            cell.sub(format!("after {} samples", format::grouped(sample + 1)))
+                        }
                     }
+                    _ => Cell::none(),
                 }
-                _ => Cell::none(),
             });
             std::iter::once(Cell::new(number.to_string()))
                 .chain(cells)

@@ -111,7 +111,6 @@ pub fn run() -> Run {
             cycles: 6_400.1,
         }],
         drift_at: Some(4),
-        samples_per_epoch: None,
         notes: vec!["Energy is a band.".into()],
         about: json!({"config": {"lr": 0.001}, "host": "x86_64"}),
     }

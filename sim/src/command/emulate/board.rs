@@ -44,15 +44,21 @@ fn memory_timing(flash: &Flash) -> MemoryTiming {
         instruction_cache: flash.instruction_cache.as_ref().map(|c| cache(c, unified)),
         data_cache: flash.data_cache.as_ref().map(|c| cache(c, true)),
         prefetch: flash.timing.as_ref().is_some_and(|t| t.prefetch),
+        shared_port: flash.timing.as_ref().is_some_and(|t| t.shared_port),
         unified,
-        control: flash.control.as_ref().map(|c| FlashControl {
-            register: c.register,
-            reset: c.reset,
-            wait_states: c.wait_states,
-            prefetch: c.prefetch,
-            instruction_cache: c.instruction_cache,
-            data_cache: c.data_cache,
-        }),
+        controls: flash
+            .control
+            .iter()
+            .map(|c| FlashControl {
+                register: c.register,
+                reset: c.reset,
+                wait_states: c.wait_states,
+                cycles: c.cycles,
+                prefetch: c.prefetch,
+                instruction_cache: c.instruction_cache,
+                data_cache: c.data_cache,
+            })
+            .collect(),
         ..MemoryTiming::default()
     }
 }
@@ -155,14 +161,15 @@ mod tests {
 
     #[test]
     fn code_of_the_stm32g0_comes_ahead_of_the_core() {
-        // Of 64 NOPs only the line of the first is missed; loads of constants stall for 2 cycles each.
+        // Of 64 NOPs only the line of the first is missed; loads of constants stall for 2 cycles each. The first of the four in a line
+        // goes before the prefetch of the next line; the second finds that under way and waits for it.
         let nops = cycles("nucleo_g0b1re", &[0xbf00; 64]);
         assert_eq!((nops.rules, nops.memory), (64, 66));
         let loads = cycles("nucleo_g0b1re", &[0x6808; 64]);
-        assert_eq!(loads.memory - loads.rules, 2 + 64 * 2);
-        // ldmia r1!, {r0, r2, r3, r4}: each of its words is a read.
+        assert_eq!(loads.memory - loads.rules, 2 + 64 * 2 + 16 * 2);
+        // ldmia r1!, {r0, r2, r3, r4}: each of its words is a read, and the second of a line waits for the prefetch.
         let multiple = cycles("nucleo_g0b1re", &[0xc91d; 8]);
-        assert_eq!(multiple.memory - multiple.rules, 2 + 8 * 4 * 2);
+        assert_eq!(multiple.memory - multiple.rules, 2 + 8 * 4 * 2 + 2 * 2);
         // movs r2, #100; loop: 16 NOPs; subs r2, #1; bne loop: its first line is missed once.
         let mut round = vec![0x2264];
         round.extend([0xbf00; 16]);
@@ -202,6 +209,98 @@ mod tests {
         let columns = cycles("nucleo_l4r5zi", &code);
         let stall = columns.memory - columns.rules;
         assert!(stall < 100, "the loop is missed once: {stall}");
+    }
+
+    #[test]
+    fn firmware_of_every_board_with_such_registers_says_how_flash_is_read() {
+        // Board, writes of its registers, and what holds then.
+        type Case = (&'static str, &'static [(u32, u32)], &'static str);
+        let cases: [Case; 10] = [
+            (
+                "nucleo_u575zi_q",
+                &[(0x4002_2000, 0x104)],
+                "4 wait states, prefetch on, cache on",
+            ),
+            (
+                "nucleo_u575zi_q",
+                &[(0x4003_0400, 4)],
+                "4 wait states, prefetch off, cache off",
+            ),
+            (
+                "nucleo_g0b1re",
+                &[(0x4002_2000, 1)],
+                "1 wait state, prefetch off, instruction cache off",
+            ),
+            (
+                "stm32h7a3",
+                &[(0x5200_2000, 0x34)],
+                "4 wait states, prefetch off, caches on",
+            ),
+            (
+                "stm32h7a3",
+                &[(0xe000_ed14, 0x2_0200)],
+                "6 wait states, prefetch off, instruction cache on, data cache off",
+            ),
+            (
+                "stm32h743zi",
+                &[(0x5200_2000, 0x22)],
+                "4 wait states, prefetch off, caches on",
+            ),
+            (
+                "stm32f746g_disco",
+                &[(0x4002_3c00, 0x307), (0xe000_ed14, 0x200)],
+                "7 wait states, prefetch off, caches off",
+            ),
+            (
+                "psoc62",
+                &[(0x4024_0000, 2)],
+                "2 wait states, prefetch off, cache on",
+            ),
+            (
+                "psoc62",
+                &[(0x4024_0480, 0x4000_0000)],
+                "4 wait states, prefetch on, cache off",
+            ),
+            (
+                "nano33ble",
+                &[(0x4001_e540, 0)],
+                "2 wait states, prefetch off, instruction cache off",
+            ),
+        ];
+        for (board, writes, expected) in cases {
+            let machine = machine(&sim_mcu::find(board).unwrap());
+            let flash = machine.flash[0].base;
+            let stack = machine.ram[0].base + 0x1000;
+            // str r2, [r3], and again.
+            let mut image = [stack, flash + 9, 0x601a_601a]
+                .map(u32::to_le_bytes)
+                .concat();
+            image.extend(0xbe00u16.to_le_bytes());
+            let mut emulator = Emulator::new(machine).unwrap();
+            emulator.load(Image::raw(&image, flash).unwrap()).unwrap();
+            emulator.set_mode(Mode::Time);
+            let access =
+                |emulator: &Emulator| emulator.timing().unwrap().flash_access().to_string();
+            assert!(
+                access(&emulator).ends_with("as the board's profile says"),
+                "{board}"
+            );
+            for (register, value) in writes {
+                (emulator.core_mut().r[2], emulator.core_mut().r[3]) = (*value, *register);
+                emulator.run(1);
+            }
+            emulator.run(10);
+            assert_eq!(
+                access(&emulator),
+                format!("{expected}, set by the program"),
+                "{board}"
+            );
+            emulator.reset().unwrap();
+            assert!(
+                access(&emulator).ends_with("as the board's profile says"),
+                "{board}"
+            );
+        }
     }
 
     #[test]

@@ -9,6 +9,14 @@ use std::sync::{Arc, Mutex};
 pub struct Output(Arc<Mutex<Vec<u8>>>);
 
 impl Output {
+    /// Keeps more; whether that worked.
+    pub fn keep(&self, bytes: &[u8]) -> bool {
+        self.0
+            .lock()
+            .map(|mut kept| kept.extend_from_slice(bytes))
+            .is_ok()
+    }
+
     /// As text.
     pub fn text(&self) -> String {
         match self.0.lock() {
@@ -29,13 +37,7 @@ pub struct Console {
 impl Host for Console {
     fn write(&mut self, handle: u32, bytes: &[u8]) -> usize {
         let done = match (handle, &self.output) {
-            (0 | 1, Some(output)) => match output.0.lock() {
-                Ok(mut kept) => {
-                    kept.extend_from_slice(bytes);
-                    true
-                }
-                Err(_) => false,
-            },
+            (0 | 1, Some(output)) => output.keep(bytes),
             (0 | 1, None) => pass_on(&mut std::io::stdout().lock(), bytes),
             (2, _) => pass_on(&mut std::io::stderr().lock(), bytes),
             _ => false,
@@ -52,7 +54,8 @@ impl Host for Console {
     }
 }
 
-fn pass_on(stream: &mut impl Write, bytes: &[u8]) -> bool {
+/// Writes bytes through at once; whether that worked.
+pub fn pass_on(stream: &mut impl Write, bytes: &[u8]) -> bool {
     stream
         .write_all(bytes)
         .and_then(|()| stream.flush())

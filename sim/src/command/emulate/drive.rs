@@ -12,8 +12,8 @@ const SLICE: u64 = 1 << 24;
 /// The places that the options name, as addresses.
 pub struct Places {
     pub entry: Option<u32>,
-    /// The function, and its arguments.
-    call: Option<(u32, Vec<u32>)>,
+    /// The functions to call, and their arguments.
+    calls: Vec<(u32, Vec<u32>)>,
     from: Option<u32>,
     until: Option<u32>,
 }
@@ -27,19 +27,16 @@ impl Places {
         let code = |place: &Option<crate::place::Place>| {
             place.as_ref().map(|p| p.code(emulator)).transpose()
         };
-        let call = match options.call.as_deref().and_then(<[_]>::split_first) {
-            Some((function, arguments)) => Some((
-                function.code(emulator)?,
-                arguments
-                    .iter()
-                    .map(|a| a.argument(emulator))
-                    .collect::<Result<_, _>>()?,
-            )),
-            None => None,
-        };
+        let calls = options.call.iter().map(|call| {
+            let arguments = call.arguments.iter().map(|a| a.argument(emulator));
+            Ok((
+                call.function.code(emulator)?,
+                arguments.collect::<Result<_, _>>()?,
+            ))
+        });
         Ok(Self {
             entry: code(&options.entry)?,
-            call,
+            calls: calls.collect::<Result<_, Failure>>()?,
             from: code(&options.from)?,
             until: code(&options.until)?,
         })
@@ -64,9 +61,10 @@ pub fn drive(
     places: &Places,
 ) -> Result<Ended, Failure> {
     let limit = options.max_instructions;
-    let before = match &places.call {
-        Some(_) => places.until,
-        None => places.from,
+    let before = if places.calls.is_empty() {
+        places.from
+    } else {
+        places.until
     };
     if let Some(place) = before {
         if emulator.core().pc != place {
@@ -78,16 +76,21 @@ pub fn drive(
         }
         emulator.clear_figures();
     }
-    let until = match &places.call {
-        Some((function, arguments)) => {
-            // Set up, and not yet begun.
-            emulator
-                .call(*function, arguments, 0)
-                .map_err(|e| Failure::Usage(format!("The call cannot be made: {e}.")))?;
-            None
+    let mut until = places.until;
+    for (i, (function, arguments)) in places.calls.iter().enumerate() {
+        if i > 0 {
+            let stop = run(emulator, limit, None);
+            if stop != Some(Stop::Returned) {
+                return Ok(Ended { stop, missed: None });
+            }
+            emulator.clear_figures();
         }
-        None => places.until,
-    };
+        // Set up, and not yet begun.
+        emulator
+            .call(*function, arguments, 0)
+            .map_err(|e| Failure::Usage(format!("The call cannot be made: {e}.")))?;
+        until = None;
+    }
     if until.is_some_and(|place| before.is_none() && emulator.core().pc == place) {
         let stop = until.map(Stop::Address);
         return Ok(Ended { stop, missed: None });
@@ -125,7 +128,7 @@ fn run(emulator: &mut Emulator, limit: u64, until: Option<u32>) -> Option<Stop> 
     }
 }
 
-/// Runs one instruction at a time and shows each on standard error; nothing after Ctrl-C.
+/// Runs one instruction at a time and shows each on standard error, behind the cycles before it; nothing after Ctrl-C.
 fn trace(emulator: &mut Emulator, limit: u64, until: Option<u32>) -> Result<Option<Stop>, Failure> {
     for step in 0..limit {
         let pc = emulator.core().pc;
@@ -134,7 +137,8 @@ fn trace(emulator: &mut Emulator, limit: u64, until: Option<u32>) -> Result<Opti
         }
         if let Some(instruction) = emulator.instruction_at(pc) {
             let function = emulator.function_at(pc).unwrap_or_default();
-            let line = format!("{pc:08x}  {instruction:40} {function}\n");
+            let cycles = emulator.timing().map_or(0, |timing| timing.clock());
+            let line = format!("{cycles:>10}  {pc:08x}  {instruction:40} {function}\n");
             std::io::stderr()
                 .write_all(line.as_bytes())
                 .map_err(Failure::Output)?;

@@ -5,6 +5,7 @@ mod console;
 mod drive;
 mod rp2040;
 mod shown;
+mod uart;
 
 pub use board::{generic, machine};
 
@@ -17,7 +18,7 @@ use shown::Shown;
 use sim_emulator::profile::{flame_graph, folded};
 use sim_emulator::timing::CORE_NAMES;
 use sim_emulator::{
-    Behaviour, Cause, Emulator, Image, Machine, Mode, Peripheral, Rom, Stop, Unmapped,
+    Behaviour, Cause, Emulator, FlashSetting, Image, Machine, Mode, Peripheral, Rom, Stop, Unmapped,
 };
 use std::io::Write;
 use std::path::Path;
@@ -48,8 +49,18 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         rp2040::attach(&mut emulator, board.clock_hz.value);
     }
     let output = Output::default();
+    let kept = common.json.then(|| output.clone());
+    for (address, file) in &options.uart {
+        let input = file.as_deref().map(read).transpose()?;
+        uart::attach(
+            &mut emulator,
+            *address,
+            input.unwrap_or_default(),
+            kept.clone(),
+        );
+    }
     emulator.set_host(Box::new(Console {
-        output: common.json.then(|| output.clone()),
+        output: kept,
         arguments: options.image.display().to_string(),
     }));
     emulator.set_mode(if options.profile {
@@ -58,14 +69,22 @@ pub fn emulate(options: &Emulate, common: &Common) -> Result<(), Failure> {
         Mode::Time
     });
     emulator.load(image).map_err(refused)?;
+    let mut registers = Vec::new();
     for (place, value) in &options.poke {
         let address = place.address(&emulator)?;
+        if emulator.flash_register(address).is_some() {
+            registers.push((address, *value));
+            continue;
+        }
         emulator
             .write(address, &value.to_le_bytes())
             .map_err(|e| Failure::Usage(format!("--poke {address:#010x}: {e}.")))?;
     }
     // What was written may have been where it starts.
     emulator.reset().map_err(refused)?;
+    for (address, value) in registers {
+        emulator.set_flash_register(address, value);
+    }
     if let Some(limit) = options.stack_limit {
         emulator.set_stack_limit(limit);
     }
@@ -127,23 +146,59 @@ fn with_options(mut machine: Machine, options: &Emulate) -> Result<Machine, Fail
         MmioDefault::Register => Unmapped::Register,
         MmioDefault::Ready => Unmapped::Ready,
     };
+    if let Some(setting) = options.flash {
+        check_flash(&machine, &setting)?;
+        machine.timing.fixed = setting;
+    }
     machine.peripheral_spaces = options.mmio_space.clone();
     machine.programs_flash = options.flash_writes;
     Ok(machine)
 }
 
-/// Refuses registers that would never be asked: memory comes before them, and of two the first.
-fn check_registers(emulator: &Emulator, options: &Emulate) -> Result<(), Failure> {
-    for (i, (address, _)) in options.mmio.iter().enumerate() {
-        if emulator.read(*address, &mut [0]).is_ok() {
+/// Refuses to switch on a cache that the board does not have.
+fn check_flash(machine: &Machine, setting: &FlashSetting) -> Result<(), Failure> {
+    let timing = &machine.timing;
+    let none = timing.instruction_cache.is_none() && timing.data_cache.is_none();
+    // Of `caches=on`, what there is.
+    let both = setting.instruction_cache == setting.data_cache && !none;
+    for (asked, cache, name) in [
+        (
+            setting.instruction_cache,
+            &timing.instruction_cache,
+            "cache of instructions",
+        ),
+        (
+            setting.data_cache,
+            &timing.data_cache,
+            "cache of data of its own",
+        ),
+    ] {
+        if asked == Some(true) && cache.is_none() && !both {
             return Err(Failure::Usage(format!(
-                "--mmio {address:#010x} is memory of the board: --poke writes there."
+                "--flash switches on a {name}, which the board's profile does not list."
             )));
         }
-        if options.mmio[..i].iter().any(|(other, _)| other == address) {
-            return Err(Failure::Usage(format!(
-                "--mmio {address:#010x} is given twice: a register reads one value."
-            )));
+    }
+    Ok(())
+}
+
+/// Refuses registers that would never be asked: memory comes before them, and of two the first.
+fn check_registers(emulator: &Emulator, options: &Emulate) -> Result<(), Failure> {
+    let mmio = options.mmio.iter().map(|(address, _)| ("--mmio", *address));
+    let uart = options.uart.iter().map(|(address, _)| ("--uart", *address));
+    let registers: Vec<(&str, u32)> = mmio.chain(uart).collect();
+    for (i, (option, address)) in registers.iter().enumerate() {
+        let refused = |why: &str| Failure::Usage(format!("{option} {address:#010x} {why}"));
+        if emulator.read(*address, &mut [0]).is_ok() {
+            return Err(refused("is memory of the board: --poke writes there."));
+        }
+        if emulator.flash_register(*address).is_some() {
+            return Err(refused(
+                "is the register that says how flash is read: --poke writes it, --flash sets what holds whatever it says.",
+            ));
+        }
+        if registers[..i].iter().any(|(_, other)| other == address) {
+            return Err(refused("is given twice: a register reads one value."));
         }
     }
     Ok(())
@@ -166,6 +221,7 @@ fn image(options: &Emulate, machine: &Machine) -> Result<Image, Failure> {
         message: e.to_string(),
     })?;
     image.stack_pointer = options.sp;
+    image.vectors = options.vectors;
     Ok(if options.any_core {
         image.for_any_core()
     } else {

@@ -3,7 +3,7 @@
 use crate::cli::Emulate;
 use crate::failure::Failure;
 use crate::outcome::columns;
-use sim_emulator::profile::{Row, by_function, by_line};
+use sim_emulator::profile::{Row, by_address, by_function, by_line};
 use sim_emulator::timing::Columns;
 use sim_emulator::{Emulator, Stop};
 use sim_mcu::Board;
@@ -61,6 +61,7 @@ impl Shown<'_> {
         if let Some(timing) = emulator.timing() {
             let fidelity = timing.table().fidelity();
             text.push_str(&format!("the estimate against hardware: {fidelity}\n"));
+            text.push_str(&format!("flash: {}\n", timing.flash_access()));
         }
         text.push_str(&format!(
             "stack high-water mark {} bytes\n",
@@ -72,7 +73,13 @@ impl Shown<'_> {
         text.push_str(&self.classes());
         if self.options.profile {
             text.push_str(&rows("function", &by_function(emulator)));
-            text.push_str(&rows("line", &by_line(emulator)));
+            let lines = by_line(emulator);
+            // Without line tables, addresses are as near as it gets.
+            text.push_str(&if lines.is_empty() {
+                rows("address", &by_address(emulator))
+            } else {
+                rows("line", &lines)
+            });
         }
         for range in &self.options.dump {
             let (address, bytes) = range.read(emulator)?;
@@ -179,6 +186,7 @@ impl Shown<'_> {
             "output": output,
             "instructions": emulator.instructions(),
             "cycles": emulator.cycles(),
+            "flash": emulator.timing().map(|t| t.flash_access()),
             "fidelity": emulator.timing().map(|t| t.table().fidelity()),
             "stack_high_water_bytes": emulator.stack_high_water(),
             "registers": registers_with_pc(emulator),
@@ -190,6 +198,7 @@ impl Shown<'_> {
             "peripherals": registers.collect::<Vec<_>>(),
             "functions": profile(by_function),
             "lines": profile(by_line),
+            "addresses": profile(by_address),
             "dumps": dumps.collect::<Result<Vec<_>, Failure>>()?,
         });
         Ok(format!(

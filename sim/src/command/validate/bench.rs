@@ -223,16 +223,33 @@ impl Bench {
         )?)
     }
 
-    /// Starts the firmware `elf` on it, and reaches it.
+    /// Whether the Program lies in its flash from the start, as on a board that runs by itself; elsewhere it comes over the link.
+    pub fn has_program(&self) -> bool {
+        matches!(self.kind, Kind::Emulated(_))
+    }
+
+    /// Starts the firmware `elf` on it, and reaches it. An emulator also gets `program` into its flash.
     ///
     /// # Errors
     /// [`Failure::Device`].
-    pub fn connect(&self, elf: &Path, progress: &Progress) -> Result<Box<dyn Transport>, Failure> {
+    pub fn connect(
+        &self,
+        elf: &Path,
+        program: &[u8],
+        progress: &Progress,
+    ) -> Result<Box<dyn Transport>, Failure> {
         let (chip, way, flash) = match &self.kind {
             Kind::Qemu(machine) => return Ok(Box::new(Qemu::start(machine, elf)?)),
             Kind::Emulated(machine) => {
                 let machine = machine.as_ref().clone();
-                return Ok(Box::new(Emulated::start(machine, &read(elf)?, Mode::Time)?));
+                let flashed = Some((self.memory.program_origin, program));
+                let elf = read(elf)?;
+                return Ok(Box::new(Emulated::start_with(
+                    machine,
+                    &elf,
+                    flashed,
+                    Mode::Time,
+                )?));
             }
             Kind::Board { chip, way, flash } => (chip, way, *flash),
         };

@@ -102,6 +102,15 @@ pub struct Case<'a> {
 /// Of so many steps one is looked at call by call. To look takes time itself, so that the step's own cycles are not counted then.
 const LOOKED_AT: usize = 8;
 
+/// The steps that are compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps {
+    /// How many.
+    pub count: usize,
+    /// Whether none is looked at call by call.
+    pub whole: bool,
+}
+
 /// A learner on a device, with what is done to it at every step.
 struct Side<T> {
     remote: RemoteLearner<T>,
@@ -109,9 +118,13 @@ struct Side<T> {
 }
 
 impl<T: Transport> Side<T> {
-    fn start(transport: T, image: &[u8], counts: bool) -> Result<Self, Failure> {
+    fn start(transport: T, image: &[u8], counts: bool, flashed: bool) -> Result<Self, Failure> {
         let mut remote = RemoteLearner::connect(transport, Patience::default())?;
-        remote.load(image)?;
+        if flashed {
+            remote.start_flashed(image)?;
+        } else {
+            remote.load(image)?;
+        }
         Ok(Self { remote, counts })
     }
 
@@ -147,7 +160,7 @@ impl<T: Transport> Side<T> {
 }
 
 impl Case<'_> {
-    /// Learns from `steps` samples on both sides; ends at the first step after which they differ. The emulator does the same steps
+    /// Makes `steps` on both sides; ends at the first step after which they differ. The emulator does the same steps
     /// beside the device, where `emulated` is one.
     ///
     /// # Errors
@@ -156,7 +169,7 @@ impl Case<'_> {
         &self,
         transport: T,
         emulated: Option<Emulated>,
-        steps: usize,
+        steps: Steps,
         progress: &Progress,
     ) -> Result<Comparison, Failure> {
         let program = self.compiled.program();
@@ -165,10 +178,15 @@ impl Case<'_> {
         let mut native =
             Learner::new(program, bytemuck::cast_slice_mut(&mut arena)).map_err(refused)?;
         let image = self.compiled.image.bytes();
-        let mut device = Side::start(transport, image, self.bench.counts_cycles())?;
+        let mut device = Side::start(
+            transport,
+            image,
+            self.bench.counts_cycles(),
+            self.bench.has_program(),
+        )?;
         self.bench.recognise(device.remote.greeting())?;
         let mut emulated = emulated
-            .map(|transport| Side::start(transport, image, true))
+            .map(|transport| Side::start(transport, image, true, false))
             .transpose()?;
 
         let images = &self.data.loaded.data.train;
@@ -180,10 +198,10 @@ impl Case<'_> {
         let streams = matches!(self.protocol, Protocol::ConceptDrift(_));
         let mut kernels = Kernels::default();
         let mut per_step = Vec::new();
-        let task = progress.task(&self.strategy.name, order.len().min(steps) as u64);
-        for (step, &image) in order.iter().take(steps).enumerate() {
+        let task = progress.task(&self.strategy.name, order.len().min(steps.count) as u64);
+        for (step, &image) in order.iter().take(steps.count).enumerate() {
             let (sample, label) = (images.image(image), usize::from(images.label(image)));
-            let look = step.is_multiple_of(LOOKED_AT);
+            let look = !steps.whole && step.is_multiple_of(LOOKED_AT);
             if streams {
                 native.learn(sample, label, &mut ()).map_err(refused)?;
             } else {
@@ -271,16 +289,16 @@ impl Kernels {
 }
 
 /// Compares the weights that came back with the host's.
-fn weights(native: &Learner<'_>, theirs: &[Vec<f32>]) -> Weights {
+fn weights(native: &Learner<'_>, theirs: &[Vec<u8>]) -> Weights {
     let mut weights = Weights::default();
     for (index, theirs) in theirs.iter().enumerate() {
-        let ours = native.parameter(index).unwrap_or(&[]);
-        let same = ours
-            .iter()
-            .zip(theirs)
-            .filter(|(a, b)| a.to_bits() == b.to_bits());
-        weights.differ += theirs.len() - same.count();
-        weights.read += theirs.len();
+        let ours = native.parameter_bytes(index).unwrap_or(&[]);
+        let element = native.program().parameter(index).map(|p| p.element);
+        let size = element.map_or(4, |element| element.bytes(1));
+        let pairs = ours.chunks(size).zip(theirs.chunks(size));
+        let same = pairs.filter(|(a, b)| a == b).count();
+        weights.differ += theirs.len() / size - same;
+        weights.read += theirs.len() / size;
     }
     weights
 }

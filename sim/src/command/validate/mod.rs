@@ -17,7 +17,7 @@ use crate::job;
 use crate::pretrain::pretrain;
 use crate::progress::Progress;
 use bench::Bench;
-use compare::{Case, Comparison};
+use compare::{Case, Comparison, Steps};
 use std::io::Write;
 use std::ops::ControlFlow;
 
@@ -57,9 +57,14 @@ pub fn validate(options: &Validate, common: &Common) -> Result<(), Failure> {
             seed,
             bench: &bench,
         };
-        let transport = bench.connect(&image, &progress)?;
+        let program = case.compiled.image.bytes();
+        let transport = bench.connect(&image, program, &progress)?;
         let emulated = bench.emulated(&progress)?;
-        comparisons.push(case.compare(transport, emulated, options.steps.get(), &progress)?);
+        let steps = Steps {
+            count: options.steps.get(),
+            whole: options.whole_steps,
+        };
+        comparisons.push(case.compare(transport, emulated, steps, &progress)?);
     }
     let text = if common.json {
         table::json(&comparisons)
