@@ -31,17 +31,17 @@ pub trait Device {
     /// As [`Device::learn`].
     fn infer(&mut self, sample: &[u8]) -> Result<usize, Stop>;
 
-    /// What the frozen extractor makes of a raw sample; empty where there is none.
+    /// What the frozen extractor makes of a raw sample, as the learner stores it; empty where there is none.
     ///
     /// # Errors
     /// As [`Device::learn`].
-    fn extract(&mut self, sample: &[u8]) -> Result<Vec<f32>, Stop>;
+    fn extract(&mut self, sample: &[u8]) -> Result<Vec<u8>, Stop>;
 
     /// The class that features belong to.
     ///
     /// # Errors
     /// As [`Device::learn`].
-    fn classify(&mut self, features: &[f32]) -> Result<usize, Stop>;
+    fn classify(&mut self, features: &[u8]) -> Result<usize, Stop>;
 
     /// Whether parameters ever change. Where not, one evaluation holds for ever.
     fn learns(&self) -> bool;

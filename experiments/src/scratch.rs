@@ -187,11 +187,11 @@ mod tests {
             Ok(usize::from(sample[0]))
         }
 
-        fn extract(&mut self, _: &[u8]) -> Result<Vec<f32>, Stop> {
+        fn extract(&mut self, _: &[u8]) -> Result<Vec<u8>, Stop> {
             Ok(Vec::new())
         }
 
-        fn classify(&mut self, _: &[f32]) -> Result<usize, Stop> {
+        fn classify(&mut self, _: &[u8]) -> Result<usize, Stop> {
             unreachable!("there is no extractor")
         }
 

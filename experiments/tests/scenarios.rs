@@ -393,11 +393,11 @@ impl Device for Memory {
         Ok(self.predict(sample))
     }
 
-    fn extract(&mut self, _: &[u8]) -> Result<Vec<f32>, Stop> {
+    fn extract(&mut self, _: &[u8]) -> Result<Vec<u8>, Stop> {
         Ok(Vec::new())
     }
 
-    fn classify(&mut self, _: &[f32]) -> Result<usize, Stop> {
+    fn classify(&mut self, _: &[u8]) -> Result<usize, Stop> {
         unreachable!("there is no extractor")
     }
 

@@ -117,12 +117,12 @@ impl Device for Native<'_> {
             .map_err(|e| self.explain(e))
     }
 
-    fn extract(&mut self, sample: &[u8]) -> Result<Vec<f32>, Stop> {
-        let result = self.learner.extract(sample).map(<[f32]>::to_vec);
+    fn extract(&mut self, sample: &[u8]) -> Result<Vec<u8>, Stop> {
+        let result = self.learner.extract(sample).map(<[u8]>::to_vec);
         result.map_err(|e| self.explain(e))
     }
 
-    fn classify(&mut self, features: &[f32]) -> Result<usize, Stop> {
+    fn classify(&mut self, features: &[u8]) -> Result<usize, Stop> {
         self.learner.classify(features).map_err(|e| self.explain(e))
     }
 

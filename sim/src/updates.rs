@@ -143,10 +143,7 @@ mod tests {
 
     #[test]
     fn what_predictions_decide_is_not_known_before() {
-        let detector = |purge_keep| DetectorSpec {
-            purge_keep,
-            ..toml::from_str("").expect("all of it has defaults")
-        };
+        let detector = |purge_keep| DetectorSpec::default().keeping(purge_keep);
         let fifo = Online::fifo(4);
         let confident = Online {
             trigger: Trigger::ConfidenceBelow(0.5),

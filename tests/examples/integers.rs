@@ -151,7 +151,10 @@ fn floats(
     let initial = graph
         .weighted()
         .filter_map(|id| graph.nodes()[id].op.parameters())
-        .map(|(w, b)| (w.to_vec(), b.expect("a bias").to_vec()))
+        .map(|p| {
+            let bias = p.bias.as_ref().expect("a bias");
+            (p.weights.values().into_owned(), bias.values().into_owned())
+        })
         .collect();
     let options = Options {
         scheme: Scheme::Full,
@@ -212,7 +215,7 @@ fn integers(
     };
     let halved = |image: &[u8]| image.iter().map(|b| (b >> 1) as i8).collect::<Vec<i8>>();
     for (step, &i) in order.iter().enumerate() {
-        network.set_rate(RATE * schedule.factor(step as u32));
+        network.set_rate(RATE * schedule.factor(step as u32, 1.0));
         network.learn(&halved(train.image(i)), train.labels[i].into());
     }
     let right = (0..test.labels.len())

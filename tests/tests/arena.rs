@@ -6,7 +6,7 @@ use runtime_shared::learner::Learner;
 use runtime_shared::machine;
 use runtime_shared::program::{Field, Program};
 use runtime_shared::rng::Rng;
-use sim_compiler::options::DetectorSpec;
+use sim_compiler::options::{DetectorSpec, Quantisation};
 use sim_compiler::{Online, Options, PolicySpec, Scheme, Store, Trigger, compile};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -79,12 +79,22 @@ fn programs() -> impl Iterator<Item = (Options, Vec<u8>, Vec<u8>, usize)> {
             } else {
                 rng.below(3)
             },
-            detector: Some(DetectorSpec {
-                minimum: 3,
-                delta: 0.0,
-                threshold: 0.5,
-                alpha: 1.0,
-                purge_keep,
+            detector: Some(
+                DetectorSpec::new(
+                    "page_hinkley",
+                    &[
+                        ("minimum", 3.0),
+                        ("delta", 0.0),
+                        ("threshold", 0.5),
+                        ("alpha", 1.0),
+                    ],
+                )
+                .expect("they are allowed")
+                .keeping(purge_keep),
+            ),
+            quantisation: (rng.below(2) == 0).then_some(Quantisation {
+                low: 0.0,
+                high: 4.0,
             }),
         };
         case.options.training.batch = 1 + rng.below(3);
@@ -133,10 +143,10 @@ fn nothing_is_allocated_and_nothing_else_is_written() {
                 .size(Field::ArenaBytes),
         );
         let features = vec![
-            0.5f32;
+            0;
             Program::load(bytes)
                 .expect("it loads")
-                .size(Field::FeatureCount)
+                .size(Field::FeatureBytes)
         ];
         let room = arena.bytes_mut();
 
@@ -145,7 +155,7 @@ fn nothing_is_allocated_and_nothing_else_is_written() {
         let mut learner = Learner::new(program, room).expect("the arena fits");
         let heard = stream(&mut learner, &sample, label, 0..12);
         let inferred = learner.infer(&sample, &mut ()).is_ok();
-        let extracted = learner.extract(&sample).map(<[f32]>::len).ok();
+        let extracted = learner.extract(&sample).map(<[u8]>::len).ok();
         let classified = learner.classify(&features).is_ok();
         learner.reset();
         let resumed = Learner::resume(program, room).is_ok();
@@ -211,7 +221,7 @@ fn stored_features_and_raw_samples_are_both_among_the_programs() {
         let words = aligned(&image);
         let stored = Program::load(machine::bytes(&words))
             .expect("it loads")
-            .size(Field::FeatureCount);
+            .size(Field::FeatureBytes);
         assert!(
             stored == 0
                 || (options.online.store == Store::Features && options.scheme != Scheme::None)

@@ -70,7 +70,7 @@ fn compiled(network: &str, optimiser: Optimiser, online: Online) -> Compiled {
 /// What a training leaves behind.
 struct Trained {
     arena: Vec<u8>,
-    parameters: Vec<Vec<u32>>,
+    parameters: Vec<Vec<u8>>,
     correct: u32,
     loss_bits: u32,
 }
@@ -103,8 +103,8 @@ fn natively(compiled: &Compiled, job: Job, seed: u64) -> Trained {
         loss_bits = loss.to_bits();
     }
     let parameters = (0..)
-        .map_while(|i| learner.parameter(i))
-        .map(bits)
+        .map_while(|i| learner.parameter_bytes(i))
+        .map(<[u8]>::to_vec)
         .collect();
     Trained {
         parameters,
@@ -112,10 +112,6 @@ fn natively(compiled: &Compiled, job: Job, seed: u64) -> Trained {
         loss_bits,
         arena: learner.arena().to_vec(),
     }
-}
-
-fn bits(floats: &[f32]) -> Vec<u32> {
-    floats.iter().map(|f| f.to_bits()).collect()
 }
 
 fn workspace() -> PathBuf {
@@ -145,8 +141,8 @@ fn check(compiled: &Compiled, job: Job, cores: &[&str]) {
     let untouched = untouched.expect("the arena fits");
     for (i, trained) in expected.parameters.iter().enumerate() {
         assert_ne!(
-            untouched.parameter(i).map(bits).as_ref(),
-            Some(trained),
+            untouched.parameter_bytes(i),
+            Some(trained.as_slice()),
             "tensor {i} learnt nothing"
         );
     }
@@ -168,10 +164,7 @@ fn check(compiled: &Compiled, job: Job, cores: &[&str]) {
         let parameters = device.parameters().unwrap_or_else(|e| fail(e));
         assert_eq!(parameters.len(), expected.parameters.len());
         for (i, (theirs, ours)) in parameters.iter().zip(&expected.parameters).enumerate() {
-            assert!(
-                bits(theirs) == *ours,
-                "{core}: parameter tensor {i} differs"
-            );
+            assert!(theirs == ours, "{core}: parameter tensor {i} differs");
         }
         let theirs = (summary.correct, summary.loss_bits);
         assert_eq!(theirs, (expected.correct, expected.loss_bits), "{core}");
@@ -231,13 +224,19 @@ matrix! {
 /// Buffer, detector, trigger and every random draw, on top of what training does.
 #[test]
 fn learning_online() {
-    let detector = Some(DetectorSpec {
-        minimum: 10,
-        delta: 0.005,
-        threshold: 1.0,
-        alpha: 0.9999,
-        purge_keep: Some(4),
-    });
+    let detector = Some(
+        DetectorSpec::new(
+            "page_hinkley",
+            &[
+                ("minimum", 10.0),
+                ("delta", 0.005),
+                ("threshold", 1.0),
+                ("alpha", 0.9999),
+            ],
+        )
+        .expect("they are allowed")
+        .keeping(4),
+    );
     for policy in [
         PolicySpec::Fifo,
         PolicySpec::Reservoir,

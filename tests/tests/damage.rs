@@ -5,10 +5,10 @@ use runtime_shared::kernels::Shape;
 use runtime_shared::learner::{Error, Learner};
 use runtime_shared::machine;
 use runtime_shared::program::header::HEADER_WORDS;
-use runtime_shared::program::{Field, Program, Refusal, checksum};
+use runtime_shared::program::{Element, Field, Program, Refusal, checksum};
 use runtime_shared::rng::Rng;
 use runtime_shared::state::STATE_BYTES;
-use sim_compiler::options::DetectorSpec;
+use sim_compiler::options::{DetectorSpec, Quantisation};
 use sim_compiler::{
     LossSpec, NetworkSpec, Online, Optimiser, Options, PolicySpec, Scheme, Store, Training,
     Trigger, compile,
@@ -35,13 +35,17 @@ fn images() -> Vec<Vec<u8>> {
         beta2: 0.999,
         epsilon: 1e-8,
     };
-    let detector = DetectorSpec {
-        minimum: 3,
-        delta: 0.0,
-        threshold: 0.5,
-        alpha: 1.0,
-        purge_keep: Some(2),
-    };
+    let detector = DetectorSpec::new(
+        "page_hinkley",
+        &[
+            ("minimum", 3.0),
+            ("delta", 0.0),
+            ("threshold", 0.5),
+            ("alpha", 1.0),
+        ],
+    )
+    .expect("they are allowed")
+    .keeping(2);
     let online = |policy, trigger, store| Online {
         policy,
         slots: 3,
@@ -50,7 +54,9 @@ fn images() -> Vec<Vec<u8>> {
         passes: 2,
         draw: u32::from(policy != PolicySpec::Fifo),
         detector: Some(detector),
+        quantisation: None,
     };
+    let other = |kind| DetectorSpec::new(kind, &[]).expect("its defaults are allowed");
     let sgd = Training::sgd(0.1);
     let kinds = [
         (
@@ -97,7 +103,13 @@ fn images() -> Vec<Vec<u8>> {
                 clip_value: Some(0.1),
                 ..sgd.clone()
             },
-            online(PolicySpec::Fifo, Trigger::AfterDrift(4), Store::Features),
+            Online {
+                quantisation: Some(Quantisation {
+                    low: 0.0,
+                    high: 6.0,
+                }),
+                ..online(PolicySpec::Fifo, Trigger::AfterDrift(4), Store::Features)
+            },
         ),
         (
             2,
@@ -108,18 +120,32 @@ fn images() -> Vec<Vec<u8>> {
                 weight_decay: 0.1,
                 ..sgd.clone()
             },
-            online(PolicySpec::ClassBalanced, Trigger::EverySample, Store::Raw),
+            Online {
+                detector: Some(other("adwin")),
+                ..online(PolicySpec::ClassBalanced, Trigger::EverySample, Store::Raw)
+            },
         ),
         (3, Scheme::Full, LossSpec::Mse, sgd, Online::default()),
     ];
+    let types = [
+        Element::U8,
+        Element::I16,
+        Element::F32,
+        Element::I8,
+        Element::I32,
+    ];
     kinds
         .into_iter()
-        .map(|(layers, scheme, loss, training, online)| {
+        .zip(types)
+        .map(|((layers, scheme, loss, training, online), element)| {
             let spec: NetworkSpec =
                 serde_json::from_str(LAYERS[layers]).expect("the network parses");
-            let graph = spec
+            let mut graph = spec
                 .build(Shape { h: 6, w: 5, c: 1 }, 1)
                 .expect("the network builds");
+            graph
+                .set_input_element(element)
+                .expect("samples may be of it");
             let normalisation = vec![(1.0 / 255.0, 0.0)];
             let options = Options {
                 scheme,
@@ -321,7 +347,7 @@ fn exercise(program: Program<'_>, rng: &mut Rng) {
         .map(|_| rng.next_u32() as u8)
         .collect();
     let mut arena = Arena::new(program.size(Field::ArenaBytes));
-    let features = vec![0.5; program.size(Field::FeatureCount)];
+    let features = vec![0x3f; program.size(Field::FeatureBytes)];
     let act = |learner: &mut Learner<'_>, rng: &mut Rng| {
         let _ = learner.infer(&sample, &mut ());
         let _ = learner.extract(&sample);
@@ -332,13 +358,14 @@ fn exercise(program: Program<'_>, rng: &mut Rng) {
             let _ = learner.learn(&sample, label, &mut ());
         }
         for i in 0..program.size(Field::ParameterCount).min(100) {
-            let values = learner
-                .parameter(i)
-                .expect("the table was checked")
-                .to_vec();
+            let values = learner.parameter_bytes(i).expect("the table was checked");
+            let values = values.to_vec();
             learner
-                .set_parameter(i, &values)
+                .set_parameter_bytes(i, &values)
                 .expect("the length is right");
+            if let Some(values) = learner.parameter(i).map(<[f32]>::to_vec) {
+                learner.set_parameter(i, &values).expect("they are floats");
+            }
         }
         let _ = learner.infer(&sample, &mut ());
     };

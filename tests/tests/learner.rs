@@ -378,13 +378,16 @@ fn idle() -> Training {
 
 #[test]
 fn a_drift_triggers_for_as_long_as_it_says() {
-    let detector = DetectorSpec {
-        minimum: 5,
-        delta: 0.005,
-        threshold: 3.0,
-        alpha: 1.0,
-        purge_keep: None,
-    };
+    let detector = DetectorSpec::new(
+        "page_hinkley",
+        &[
+            ("minimum", 5.0),
+            ("delta", 0.005),
+            ("threshold", 3.0),
+            ("alpha", 1.0),
+        ],
+    )
+    .expect("they are allowed");
     let online = Online {
         trigger: Trigger::AfterDrift(4),
         detector: Some(detector),
@@ -422,13 +425,17 @@ fn a_drift_purges_what_is_stale() {
         (PolicySpec::Reservoir, 2, 0),
         (PolicySpec::ClassBalanced, 2, 0),
     ] {
-        let detector = DetectorSpec {
-            minimum: 5,
-            delta: 0.005,
-            threshold: 3.0,
-            alpha: 1.0,
-            purge_keep: Some(keep),
-        };
+        let detector = DetectorSpec::new(
+            "page_hinkley",
+            &[
+                ("minimum", 5.0),
+                ("delta", 0.005),
+                ("threshold", 3.0),
+                ("alpha", 1.0),
+            ],
+        )
+        .expect("they are allowed")
+        .keeping(keep);
         let online = Online {
             policy,
             slots: 8,
@@ -483,13 +490,16 @@ struct RiverStream {
 fn page_hinkley_fires_where_river_does() {
     let json = std::fs::read(folder().join("page_hinkley.json")).expect("the fixture is there");
     let river: River = serde_json::from_slice(&json).expect("it is what it should be");
-    let detector = DetectorSpec {
-        minimum: 30,
-        delta: 0.005,
-        threshold: 5.0,
-        alpha: 0.9999,
-        purge_keep: None,
-    };
+    let detector = DetectorSpec::new(
+        "page_hinkley",
+        &[
+            ("minimum", 30.0),
+            ("delta", 0.005),
+            ("threshold", 5.0),
+            ("alpha", 0.9999),
+        ],
+    )
+    .expect("they are allowed");
     let online = Online {
         detector: Some(detector),
         ..Online::default()

@@ -167,7 +167,7 @@ impl<'a> Stage<'a> {
 struct Held<'a> {
     samples: Vec<Cow<'a, [u8]>>,
     /// Features of each sample where the device has a frozen extractor, empty otherwise.
-    features: Vec<Vec<f32>>,
+    features: Vec<Vec<u8>>,
     /// Number and labels of each set.
     sets: Vec<(usize, Vec<usize>)>,
     /// What was measured, where that holds for ever.

@@ -1,34 +1,23 @@
 //! The replay buffer: which sample takes which slot.
 //!
-//! A slot is the payload (raw bytes or float features, padded to words) and a word that holds the label.
+//! A slot is the payload (the raw sample or its features, padded to words) and a word that holds the label.
 //! Slots `0..stored` are in use; replay goes through them in that order.
 
 use crate::program::{Field, Program};
 use crate::state::State;
 
-/// Who is let in, and who has to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// Nothing is stored: each sample is learnt once, from where the caller holds it.
-    None,
-    /// A ring: the newest replaces the oldest.
-    Fifo,
-    /// Every sample seen so far is equally likely to be in the buffer (Vitter 1985, algorithm R).
-    Reservoir,
-    /// A newcomer replaces a random sample of the class that holds most slots; one of that class itself
-    /// competes within it, as in a reservoir (after Chrysakis & Moens, ICML 2020).
-    ClassBalanced,
-}
-
-impl Policy {
-    /// The policy with this number.
-    pub fn from_code(code: u32) -> Self {
-        match code {
-            1 => Policy::Fifo,
-            2 => Policy::Reservoir,
-            3 => Policy::ClassBalanced,
-            _ => Policy::None,
-        }
+crate::kernels::codes! {
+    /// Who is let in, and who has to go.
+    pub enum Policy {
+        /// Nothing is stored: each sample is learnt once, from where the caller holds it.
+        None = 0,
+        /// A ring: the newest replaces the oldest.
+        Fifo = 1,
+        /// Every sample seen so far is equally likely to be in the buffer (Vitter 1985, algorithm R).
+        Reservoir = 2,
+        /// A newcomer replaces a random sample of the class that holds most slots; one of that class itself
+        /// competes within it, as in a reservoir (after Chrysakis & Moens, ICML 2020).
+        ClassBalanced = 3,
     }
 }
 
@@ -46,7 +35,7 @@ pub(crate) struct Buffer<'m> {
 impl<'m> Buffer<'m> {
     /// The buffer of `program` in `tail`, the arena from byte `start` on.
     pub fn new(program: &Program<'_>, tail: &'m mut [u8], start: usize) -> Self {
-        let policy = Policy::from_code(program.get(Field::BufferPolicy));
+        let policy = program.policy();
         let slot_bytes = program.size(Field::SlotBytes).max(4);
         if policy == Policy::None {
             return Self {

@@ -4,15 +4,29 @@
 //! replay buffer, and, when the trigger fires, pass over the buffer.
 
 use crate::buffer::{Buffer, CLASS_COUNT_BYTES, Policy};
-use crate::detector::PageHinkleyTest;
+use crate::detector::Verdict;
 use crate::exec::{self, Fault, Probe};
 use crate::kernels::loss::predict_above;
 use crate::kernels::routine::Context;
 use crate::kernels::update::Hyper;
-use crate::program::{Field, List, Program};
-use crate::schedule::Schedule;
+use crate::program::{Element, Field, List, Program};
+use crate::schedule::{Schedule, ScheduleKind};
 use crate::state::State;
 use crate::{machine, math};
+
+crate::kernels::codes! {
+    /// What starts a pass over the buffer, by its number in images.
+    pub enum TriggerKind {
+        /// Every sample.
+        EverySample = 0,
+        /// Every so many samples.
+        Every = 1,
+        /// A prediction of lower probability.
+        ConfidenceBelow = 2,
+        /// So many samples from each detected drift on.
+        AfterDrift = 3,
+    }
+}
 
 /// Why a learner refuses what it was given, or stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +42,9 @@ pub enum Error {
     ArenaMisaligned,
     /// The arena holds the state of another Program, or none.
     ForeignArena,
-    /// A sample, a feature vector or a parameter tensor has the wrong length.
+    /// A sample, features or a parameter tensor have the wrong length.
     Length {
-        /// Elements (or bytes, of a sample) that were expected.
+        /// Bytes that were expected; floats where floats were given.
         expected: usize,
         /// What was given.
         given: usize,
@@ -112,7 +126,7 @@ impl<'a> Learner<'a> {
     pub fn check_arena(&mut self) -> Result<(), Error> {
         let program = self.program;
         let state = self.state();
-        let slots = match self.policy() {
+        let slots = match self.program.policy() {
             Policy::None => 0,
             _ => program.get(Field::BufferSlots),
         };
@@ -149,13 +163,18 @@ impl<'a> Learner<'a> {
         self.arena.fill(0);
         for i in 0..self.program.size(Field::ParameterCount) {
             if let Some(p) = self.program.parameter(i) {
-                let from = &self.program.image()[p.rom..p.rom + p.len * 4];
-                self.arena[p.ram..p.ram + p.len * 4].copy_from_slice(from);
+                let from = &self.program.image()[p.rom..p.rom + p.bytes];
+                self.arena[p.ram..p.ram + p.bytes].copy_from_slice(from);
             }
         }
         let low = u64::from(self.program.get(Field::SeedLow));
         let high = u64::from(self.program.get(Field::SeedHigh));
         State::new(self.program.get(Field::Checksum), high << 32 | low).store(self.arena);
+        if let Some(detector) = self.program.detector() {
+            let at = self.program.size(Field::DetectorAt);
+            let words = &mut self.arena[at..at + detector.words() * 4];
+            detector.reset(machine::words_mut(words));
+        }
     }
 
     /// The Program.
@@ -178,28 +197,47 @@ impl<'a> Learner<'a> {
         self.arena
     }
 
-    /// Parameter tensor `index` as it is now.
+    /// Parameter tensor `index` as it is now, where it consists of floats.
     pub fn parameter(&self, index: usize) -> Option<&[f32]> {
         let p = self.program.parameter(index)?;
-        Some(machine::floats(&self.arena[p.ram..p.ram + p.len * 4]))
+        (p.element == Element::F32).then(|| machine::floats(&self.arena[p.ram..p.ram + p.bytes]))
     }
 
-    /// Replaces parameter tensor `index`.
+    /// Parameter tensor `index` as it is now, of whatever type.
+    pub fn parameter_bytes(&self, index: usize) -> Option<&[u8]> {
+        let p = self.program.parameter(index)?;
+        Some(&self.arena[p.ram..p.ram + p.bytes])
+    }
+
+    /// Replaces parameter tensor `index`, which consists of floats.
     ///
     /// # Errors
     /// [`Error::Length`] where `values` has another length, or there is no such tensor.
     pub fn set_parameter(&mut self, index: usize, values: &[f32]) -> Result<(), Error> {
+        let expected = self.parameter(index).map_or(0, <[f32]>::len);
+        if expected != values.len() || self.parameter(index).is_none() {
+            return Err(Error::Length {
+                expected,
+                given: values.len(),
+            });
+        }
+        self.set_parameter_bytes(index, machine::bytes(values))
+    }
+
+    /// Replaces parameter tensor `index`, of whatever type.
+    ///
+    /// # Errors
+    /// [`Error::Length`] where `bytes` are not as many, or there is no such tensor.
+    pub fn set_parameter_bytes(&mut self, index: usize, bytes: &[u8]) -> Result<(), Error> {
         let p = self.program.parameter(index);
-        let expected = p.map_or(0, |p| p.len);
-        match p.filter(|p| p.len == values.len()) {
+        match p.filter(|p| p.bytes == bytes.len()) {
             Some(p) => {
-                let to = machine::floats_mut(&mut self.arena[p.ram..p.ram + p.len * 4]);
-                to.copy_from_slice(values);
+                self.arena[p.ram..p.ram + p.bytes].copy_from_slice(bytes);
                 Ok(())
             }
             None => Err(Error::Length {
-                expected,
-                given: values.len(),
+                expected: p.map_or(0, |p| p.bytes),
+                given: bytes.len(),
             }),
         }
     }
@@ -218,21 +256,24 @@ impl<'a> Learner<'a> {
         self.floats_at(Field::OutputsAt, self.program.size(Field::OutputCount))
     }
 
-    /// Runs the frozen extractor alone; gives its features (empty where there is none).
+    /// Runs the frozen extractor alone; gives its features, of the type that the Program says (none where there is no
+    /// extractor).
     ///
     /// # Errors
     /// [`Error::Length`], [`Error::Fault`].
-    pub fn extract(&mut self, sample: &[u8]) -> Result<&[f32], Error> {
+    pub fn extract(&mut self, sample: &[u8]) -> Result<&[u8], Error> {
         self.run_infer(sample, 0, self.program.size(Field::ExtractCount), &mut ())?;
-        Ok(self.floats_at(Field::FeaturesAt, self.program.size(Field::FeatureCount)))
+        let at = self.program.size(Field::FeaturesAt);
+        let features = at..at + self.program.size(Field::FeatureBytes);
+        Ok(self.arena.get(features).unwrap_or(&[]))
     }
 
-    /// Runs what follows the frozen extractor on `features`; gives the class.
+    /// Runs what follows the frozen extractor on `features`, as [`extract`](Self::extract) gave them; gives the class.
     ///
     /// # Errors
     /// [`Error::Length`], [`Error::Fault`].
-    pub fn classify(&mut self, features: &[f32]) -> Result<usize, Error> {
-        let expected = self.program.size(Field::FeatureCount);
+    pub fn classify(&mut self, features: &[u8]) -> Result<usize, Error> {
+        let expected = self.program.size(Field::FeatureBytes);
         // Without an extractor there is nothing to classify, and the place of the features is unchecked.
         if features.len() != expected || expected == 0 {
             return Err(Error::Length {
@@ -241,7 +282,7 @@ impl<'a> Learner<'a> {
             });
         }
         let at = self.program.size(Field::FeaturesAt);
-        machine::floats_mut(&mut self.arena[at..at + expected * 4]).copy_from_slice(features);
+        self.arena[at..at + expected].copy_from_slice(features);
         let from = self.program.size(Field::ExtractCount);
         self.run_calls(&[], from, self.program.count(List::Infer), &mut ())?;
         Ok(self.predict())
@@ -258,13 +299,16 @@ impl<'a> Learner<'a> {
         probe: &mut P,
     ) -> Result<Update, Error> {
         self.check(sample, label)?;
-        if self.program.count(List::Learn) == 0 || self.program.size(Field::FeatureCount) > 0 {
+        if self.program.count(List::Learn) == 0 || self.program.size(Field::FeatureBytes) > 0 {
             return Err(Error::NotTrainable);
         }
         let mut state = self.state();
         let (work, _) = self.arena.split_at_mut(work_end(&self.program));
         let result = update(&self.program, work, sample, label, &mut state, probe);
         state.store(self.arena);
+        if result.is_err() {
+            self.settle();
+        }
         Ok(result?)
     }
 
@@ -292,7 +336,7 @@ impl<'a> Learner<'a> {
         if drift {
             buffer.purge(&mut state, program.size(Field::PurgeKeep));
         }
-        let features = program.size(Field::FeatureCount) * 4;
+        let features = program.size(Field::FeatureBytes);
         if features > 0 {
             let at = program.size(Field::FeaturesAt);
             buffer.admit(&mut state, &work[at..at + features], label);
@@ -307,6 +351,9 @@ impl<'a> Learner<'a> {
         };
         let stored = state.stored;
         state.store(self.arena);
+        if replayed.is_err() {
+            self.settle();
+        }
         let (loss, replayed) = replayed?;
         Ok(Step {
             prediction,
@@ -317,13 +364,34 @@ impl<'a> Learner<'a> {
         })
     }
 
-    fn predict(&self) -> usize {
+    /// The class, from the outputs that were just computed.
+    fn predict(&mut self) -> usize {
+        if self.outputs().iter().any(|y| y.is_nan()) {
+            self.settle();
+        }
         let probabilities = self.program.get(Field::OutputsAreProbabilities) == 1;
         predict_above(self.outputs(), if probabilities { 0.5 } else { 0.0 })
     }
 
-    fn policy(&self) -> Policy {
-        Policy::from_code(self.program.get(Field::BufferPolicy))
+    /// Gives every float that is not a number the same bits on every machine. They are not numbers for good, since a
+    /// loss that is none stops a step before any weight moves; but whoever compares two arenas compares bits.
+    fn settle(&mut self) {
+        let program = self.program;
+        let integers = |at: usize| {
+            (0..program.size(Field::ParameterCount)).any(|i| {
+                let p = program.parameter(i);
+                p.is_some_and(|p| {
+                    p.element != Element::F32 && (p.ram..p.ram + p.bytes).contains(&at)
+                })
+            })
+        };
+        let start = program.size(Field::WorkAt);
+        let work = &mut self.arena[start..work_end(&program)];
+        for (i, x) in machine::floats_mut(work).iter_mut().enumerate() {
+            if x.is_nan() && !integers(start + i * 4) {
+                *x = f32::NAN;
+            }
+        }
     }
 
     fn check(&self, sample: &[u8], label: usize) -> Result<(), Error> {
@@ -371,7 +439,7 @@ impl<'a> Learner<'a> {
         let state = self.state();
         let mut context = context(&self.program, &state, 0);
         let (work, _) = self.arena.split_at_mut(work_end(&self.program));
-        exec::run(
+        let result = exec::run(
             &self.program,
             List::Infer,
             from..to,
@@ -379,8 +447,11 @@ impl<'a> Learner<'a> {
             sample,
             &mut context,
             probe,
-        )?;
-        Ok(())
+        );
+        if result.is_err() {
+            self.settle();
+        }
+        Ok(result?)
     }
 
     fn floats_at(&self, field: Field, len: usize) -> &[f32] {
@@ -388,25 +459,22 @@ impl<'a> Learner<'a> {
         machine::floats(self.arena.get(at..at + len * 4).unwrap_or(&[]))
     }
 
-    fn detect(&self, state: &mut State, wrong: bool) -> bool {
-        if self.program.get(Field::Detector) == 0 {
+    fn detect(&mut self, state: &mut State, wrong: bool) -> bool {
+        let Some(detector) = self.program.detector() else {
             return false;
-        }
-        let test = PageHinkleyTest {
-            minimum: self.program.get(Field::DetectorMinimum),
-            delta: self.program.float(Field::DetectorDelta),
-            threshold: self.program.float(Field::DetectorThreshold),
-            alpha: self.program.float(Field::DetectorAlpha),
         };
-        let drift = state.detector.update(if wrong { 1.0 } else { 0.0 }, &test);
+        let at = self.program.size(Field::DetectorAt);
+        let words = machine::words_mut(&mut self.arena[at..at + detector.words() * 4]);
+        let verdict = detector.update(words, if wrong { 1.0 } else { 0.0 });
+        let drift = verdict == Verdict::Drift;
         state.drifts = state.drifts.wrapping_add(u32::from(drift));
         drift
     }
 
     fn triggers(&self, state: &mut State, drift: bool) -> bool {
         let every = self.program.get(Field::TriggerEvery);
-        match self.program.get(Field::Trigger) {
-            1 => {
+        match TriggerKind::from_code(self.program.get(Field::Trigger)) {
+            Some(TriggerKind::Every) => {
                 state.waiting = state.waiting.saturating_add(1);
                 let fires = state.waiting >= every;
                 if fires {
@@ -414,8 +482,10 @@ impl<'a> Learner<'a> {
                 }
                 fires
             }
-            2 => self.confidence() < self.program.float(Field::TriggerConfidence),
-            3 => {
+            Some(TriggerKind::ConfidenceBelow) => {
+                self.confidence() < self.program.float(Field::TriggerConfidence)
+            }
+            Some(TriggerKind::AfterDrift) => {
                 if drift {
                     state.waiting = every;
                 }
@@ -423,7 +493,7 @@ impl<'a> Learner<'a> {
                 state.waiting = state.waiting.saturating_sub(1);
                 fires
             }
-            _ => true,
+            Some(TriggerKind::EverySample) | None => true,
         }
     }
 
@@ -467,7 +537,7 @@ fn replay<P: Probe>(
     let (mut sum, mut count) = (0.0, 0);
     for _ in 0..program.get(Field::Passes) {
         let stored = state.stored;
-        if Policy::from_code(program.get(Field::BufferPolicy)) == Policy::None {
+        if program.policy() == Policy::None {
             sum += update(program, work, direct.0, direct.1, state, probe)?.loss;
             count += 1;
             continue;
@@ -524,6 +594,7 @@ fn update<P: Probe>(
         )?;
         state.accumulated = 0;
         state.updates = state.updates.wrapping_add(1);
+        state.steps = schedule(program).advanced(state.updates, state.steps);
         state.beta1_power *= context.hyper.beta1;
         state.beta2_power *= context.hyper.beta2;
     }
@@ -533,22 +604,20 @@ fn update<P: Probe>(
     })
 }
 
+fn schedule(program: &Program<'_>) -> Schedule {
+    let kind = ScheduleKind::from_code(program.get(Field::Schedule));
+    let kind = kind.unwrap_or(ScheduleKind::Constant);
+    let period = program.get(Field::SchedulePeriod);
+    Schedule::new(kind, period, program.float(Field::ScheduleFactor))
+}
+
 /// What the update after those of `state` works with.
 fn context(program: &Program<'_>, state: &State, label: usize) -> Context {
-    let period = program.get(Field::SchedulePeriod);
-    let factor = program.float(Field::ScheduleFactor);
-    let schedule = match program.get(Field::Schedule) {
-        1 => Schedule::Step { period, factor },
-        2 => Schedule::Cosine {
-            period,
-            last: factor,
-        },
-        _ => Schedule::Constant,
-    };
+    let factor = schedule(program).factor(state.updates, state.steps);
     let (beta1, beta2) = (program.float(Field::Beta1), program.float(Field::Beta2));
     Context {
         hyper: Hyper {
-            learning_rate: program.float(Field::LearningRate) * schedule.factor(state.updates),
+            learning_rate: program.float(Field::LearningRate) * factor,
             weight_decay: program.float(Field::WeightDecay),
             clip_value: program.float(Field::ClipValue),
             scale: 1.0,

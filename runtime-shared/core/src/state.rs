@@ -3,12 +3,11 @@
 //! A learner itself holds no state: take its arena to another device, or keep it through a power loss,
 //! and it goes on where it was.
 
-use crate::detector::PageHinkley;
 use crate::machine;
 use crate::rng::Rng;
 
 /// Words of state.
-const WORDS: usize = 20;
+const WORDS: usize = 16;
 /// Bytes at the start of the arena that the learner keeps for itself.
 pub const STATE_BYTES: usize = WORDS * 4;
 
@@ -35,10 +34,10 @@ pub struct State {
     pub beta1_power: f32,
     /// Beta 2 to the power of the updates.
     pub beta2_power: f32,
+    /// What the steps of the schedule have multiplied the learning rate by.
+    pub steps: f32,
     /// The generator.
     pub rng: Rng,
-    /// The drift detector.
-    pub detector: PageHinkley,
     /// Drifts detected so far.
     pub drifts: u32,
 }
@@ -57,8 +56,8 @@ impl State {
             accumulated: 0,
             beta1_power: 1.0,
             beta2_power: 1.0,
+            steps: 1.0,
             rng: Rng::new(seed),
-            detector: PageHinkley::default(),
             drifts: 0,
         }
     }
@@ -81,21 +80,15 @@ impl State {
             accumulated: words[7],
             beta1_power: float(8),
             beta2_power: float(9),
-            rng: Rng::from_state([words[10], words[11], words[12], words[13]]),
-            detector: PageHinkley {
-                count: words[14],
-                mean: float(15),
-                sum: float(16),
-                minimum: float(17),
-            },
-            drifts: words[18],
+            steps: float(10),
+            rng: Rng::from_state([words[11], words[12], words[13], words[14]]),
+            drifts: words[15],
         }
     }
 
     /// Writes the state to the start of an arena.
     pub fn store(&self, arena: &mut [u8]) {
         let rng = self.rng.state();
-        let d = &self.detector;
         let words: [u32; WORDS] = [
             self.program,
             self.updates,
@@ -107,16 +100,12 @@ impl State {
             self.accumulated,
             self.beta1_power.to_bits(),
             self.beta2_power.to_bits(),
+            self.steps.to_bits(),
             rng[0],
             rng[1],
             rng[2],
             rng[3],
-            d.count,
-            d.mean.to_bits(),
-            d.sum.to_bits(),
-            d.minimum.to_bits(),
             self.drifts,
-            0,
         ];
         for (slot, word) in machine::floats_mut(arena).iter_mut().zip(words) {
             *slot = f32::from_bits(word);
@@ -133,7 +122,7 @@ mod tests {
         let mut state = State::new(7, 11);
         state.updates = 3;
         state.beta1_power = 0.5;
-        state.detector.sum = -1.25;
+        state.steps = 0.25;
         let mut words = [0.0f32; WORDS];
         let arena = machine::bytes_mut(&mut words);
         assert_eq!(arena.len(), STATE_BYTES);

@@ -72,15 +72,15 @@ impl Activation {
         }
     }
 
-    /// `x ← f(x)`.
+    /// `x ← f(x)`. What is not a number stays none.
     #[inline(never)]
     pub fn forward(self, x: &mut [f32]) {
         match self {
             Activation::None => {}
             Activation::Relu => x.iter_mut().for_each(|x| *x = relu(*x)),
             Activation::Relu6 => x.iter_mut().for_each(|x| {
-                let positive = if *x > 0.0 { *x } else { 0.0 };
-                *x = if positive < 6.0 { positive } else { 6.0 };
+                let positive = relu(*x);
+                *x = if positive > 6.0 { 6.0 } else { positive };
             }),
             Activation::LeakyRelu(slope) => {
                 x.iter_mut()
@@ -95,7 +95,7 @@ impl Activation {
 
     /// `delta ← delta · f′`, where `output` is what [`forward`](Self::forward) left, of equal length.
     /// At a kink the derivative from the left is taken for ReLU and LeakyReLU (0 and slope), and 0 at
-    /// ReLU6's 6.
+    /// ReLU6's 6. Where the output is not a number, ReLUs let the delta through.
     #[inline(never)]
     pub fn backward(self, output: &[f32], delta: &mut [f32]) {
         let pairs = output.iter().zip(delta.iter_mut());
@@ -103,7 +103,7 @@ impl Activation {
             Activation::None => {}
             Activation::Relu => pairs.for_each(|(&y, d)| *d = gate(y, *d)),
             Activation::Relu6 => {
-                pairs.for_each(|(&y, d)| *d = if (y > 0.0) & (y < 6.0) { *d } else { 0.0 });
+                pairs.for_each(|(&y, d)| *d = if (y <= 0.0) | (y >= 6.0) { 0.0 } else { *d });
             }
             Activation::LeakyRelu(slope) => {
                 pairs.for_each(|(&y, d)| *d = if y > 0.0 { *d } else { slope * *d });
@@ -138,14 +138,20 @@ fn exponential_backward(output: &[f32], delta: &mut [f32], scale: f32, bend: f32
     }
 }
 
-/// max(x, 0) by its sign bit, which needs no transfer of FPU flags on a Cortex-M; −0 becomes +0, and a
-/// NaN stays one unless its sign is set.
+/// The bits of minus infinity: those above are not numbers, with their sign set.
+const MINUS_INFINITY: u32 = 0xff80_0000;
+
+/// max(x, 0) by its sign bit, which needs no transfer of FPU flags on a Cortex-M; −0 becomes +0. Some processors set the
+/// sign of what is not a number.
 fn relu(x: f32) -> f32 {
     let bits = x.to_bits();
+    if bits > MINUS_INFINITY {
+        return f32::NAN;
+    }
     f32::from_bits(bits & !((bits as i32 >> 31) as u32))
 }
 
-/// `d` where `y`, a ReLU's output, is above zero, else 0.
+/// `d` where `y`, a ReLU's output, is above zero or not a number, else 0. A ReLU leaves no sign set.
 fn gate(y: f32, d: f32) -> f32 {
     f32::from_bits(if y.to_bits() as i32 > 0 {
         d.to_bits()
@@ -185,5 +191,44 @@ impl Routine for Backward {
     fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
         let delta = o.write(1);
         call.activation.backward(o.read(0), delta);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What processors make where nothing can be told, and what a file may hold: the sign set or not, any payload.
+    const NOT_NUMBERS: [u32; 4] = [0x7fc0_0000, 0xffc0_0000, 0x7f80_0001, 0xffff_ffff];
+
+    #[test]
+    fn what_is_not_a_number_stays_none() {
+        for activation in [
+            Activation::Relu,
+            Activation::Relu6,
+            Activation::LeakyRelu(0.1),
+            Activation::Sigmoid,
+            Activation::Tanh,
+        ] {
+            for bits in NOT_NUMBERS {
+                let mut x = [1.0, f32::from_bits(bits), -1.0];
+                activation.forward(&mut x);
+                assert!(x[1].is_nan(), "{activation:?} {bits:#x}");
+                assert!(x[0].is_finite() && x[2].is_finite());
+            }
+        }
+    }
+
+    #[test]
+    fn a_gate_does_not_hide_what_is_not_a_number() {
+        for activation in [Activation::Relu, Activation::Relu6] {
+            for bits in NOT_NUMBERS {
+                let mut output = [-1.0, f32::from_bits(bits), 1.0];
+                activation.forward(&mut output);
+                let mut delta = [2.0; 3];
+                activation.backward(&output, &mut delta);
+                assert_eq!(delta, [0.0, 2.0, 2.0], "{activation:?} {bits:#x}");
+            }
+        }
     }
 }

@@ -81,6 +81,31 @@ pub(super) fn is_zero(x: f32) -> bool {
     x.to_bits() == 0
 }
 
+/// Calls `row(x[i], at + i·stride)`, `i` ascending; with `skip` those `i` whose `x[i]` is zero are left out.
+///
+/// Zeros are passed over in a loop that does nothing else: most of a picture is background, and what the compiler would
+/// keep up to date for the next row would cost more than the look.
+#[inline(always)]
+pub(super) fn each_row(
+    x: &[f32],
+    at: usize,
+    stride: usize,
+    skip: bool,
+    mut row: impl FnMut(f32, usize),
+) {
+    let mut i = 0;
+    loop {
+        if skip {
+            while x.get(i).is_some_and(|&x| is_zero(x)) {
+                i += 1;
+            }
+        }
+        let Some(&x) = x.get(i) else { return };
+        row(x, at + i * stride);
+        i += 1;
+    }
+}
+
 /// `acc[j] += x[i] · w[at + i·stride + j]`, `i` ascending. With `skip` those `i` whose `x[i]` is zero
 /// are left out.
 #[inline(always)]
@@ -92,18 +117,12 @@ pub(super) fn accumulate<const N: usize>(
     stride: usize,
     skip: bool,
 ) {
-    let mut next = at;
-    for &x in x {
-        let at = next;
-        next += stride;
-        if skip && is_zero(x) {
-            continue;
-        }
+    each_row(x, at, stride, skip, |x, at| {
         let row: &[f32; N] = chunk(w, at);
         for j in 0..N {
             acc[j] += x * row[j];
         }
-    }
+    });
 }
 
 /// `y[i] += a · x[i]`; both have one length.

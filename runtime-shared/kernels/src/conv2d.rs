@@ -216,7 +216,12 @@ impl Layer<'_> {
                         };
                         let out = out + at;
                         let argmax = argmax.get_mut(out..out + N);
-                        raise(chunk_mut(y, out), argmax, &acc, &index);
+                        let y: &mut [f32; N] = chunk_mut(y, out);
+                        if first > 0 {
+                            raise_further(y, argmax, &acc, &index);
+                        } else {
+                            raise(y, argmax, &acc, &index);
+                        }
                     });
                     out += g.output.c;
                 }
@@ -264,8 +269,8 @@ impl Layer<'_> {
     }
 }
 
-/// Raises the maxima `y` to the outputs `acc` at the window's positions `index`.
-#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "a NaN must not be lost")]
+/// Raises the maxima `y`, which are numbers, to the outputs `acc` at the window's positions `index`. Where one of these
+/// is not a number the maximum is none.
 #[inline(never)]
 fn raise<const N: usize>(
     y: &mut [f32; N],
@@ -275,11 +280,16 @@ fn raise<const N: usize>(
 ) {
     const NONE: u32 = u32::MAX;
     let mut winner = [NONE; N];
-    for p in 0..QUAD {
+    // Written out, since the compiler does not unroll as much.
+    position(y, &mut winner, &acc[0], index[0]);
+    position(y, &mut winner, &acc[1], index[1]);
+    position(y, &mut winner, &acc[2], index[2]);
+    position(y, &mut winner, &acc[3], index[3]);
+    if may_lack_numbers(acc) {
         for j in 0..N {
-            let better = !(acc[p][j] <= y[j]);
-            y[j] = if better { acc[p][j] } else { y[j] };
-            winner[j] = if better { index[p] as u32 } else { winner[j] };
+            if acc.iter().any(|acc| acc[j].is_nan()) {
+                y[j] = f32::NAN;
+            }
         }
     }
     for (argmax, winner) in argmax.unwrap_or_default().iter_mut().zip(winner) {
@@ -287,6 +297,48 @@ fn raise<const N: usize>(
             *argmax = winner as u8;
         }
     }
+}
+
+/// As [`raise`], where `y` may hold what is not a number already, which stays.
+#[inline(never)]
+fn raise_further<const N: usize>(
+    y: &mut [f32; N],
+    argmax: Option<&mut [u8]>,
+    acc: &[[f32; N]; QUAD],
+    index: &[usize; QUAD],
+) {
+    let before = *y;
+    raise(y, argmax, acc, index);
+    for (y, before) in y.iter_mut().zip(before) {
+        *y = if before.is_nan() { before } else { *y };
+    }
+}
+
+/// Raises the maxima to the outputs at one position.
+#[expect(clippy::neg_cmp_op_on_partial_ord, reason = "takes one comparison")]
+#[inline(always)]
+fn position<const N: usize>(y: &mut [f32; N], winner: &mut [u32; N], acc: &[f32; N], index: usize) {
+    for j in 0..N {
+        let better = !(acc[j] <= y[j]);
+        y[j] = if better { acc[j] } else { y[j] };
+        winner[j] = if better { index as u32 } else { winner[j] };
+    }
+}
+
+/// False only if all are numbers, for less than what a second comparison of each would take: where additions are
+/// instructions a sum tells, where they are calls the bits do. Infinities of both signs have no sum.
+#[inline(always)]
+fn may_lack_numbers<const N: usize>(acc: &[[f32; N]; QUAD]) -> bool {
+    if cfg!(all(target_arch = "arm", target_abi = "eabi")) {
+        let magnitudes = acc.iter().flatten().map(|x| x.to_bits() << 1);
+        return magnitudes.fold(0, u32::max) > f32::INFINITY.to_bits() << 1;
+    }
+    let [a, b, c, d] = acc;
+    let mut sum = 0.0;
+    for j in 0..N {
+        sum += (a[j] + b[j]) + (c[j] + d[j]);
+    }
+    sum.is_nan()
 }
 
 /// The gradient of the input, overwriting `dx`, which is `g.input`.

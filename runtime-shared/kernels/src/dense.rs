@@ -10,7 +10,7 @@ use crate::operand::{
 };
 use crate::routine::{Context, Operands, Routine};
 
-use super::block::{accumulate, add_dots, bias, chunk, chunk_mut, in_blocks, is_zero};
+use super::block::{accumulate, add_dots, bias, chunk, chunk_mut, each_row, in_blocks};
 use super::update::Sink;
 
 /// `y[o] = b[o] + Σᵢ x[i] · w[i][o]`, starting from the bias, `i` ascending.
@@ -88,19 +88,13 @@ fn outer_block<const N: usize>(
 ) {
     let outputs = delta.len();
     let d: [f32; N] = *chunk(delta, at);
-    let mut next = at;
-    for &x in x {
-        let at = next;
-        next += outputs;
-        if skip && is_zero(x) {
-            continue;
-        }
+    each_row(x, at, outputs, skip, |x, at| {
         let row: &mut [f32; N] = chunk_mut(target, at);
         let a = factor * x;
         for j in 0..N {
             row[j] += a * d[j];
         }
-    }
+    });
 }
 
 /// Dimensions of all three: inputs, outputs.

@@ -18,7 +18,8 @@ pub fn forward(g: &Pool2d, x: &[f32], y: &mut [f32], argmax: &mut [u8]) {
         let mut first = true;
         each(&g.window(oy, ox), c, |index, input| {
             for (j, (y, x)) in y.iter_mut().zip(part(x, input, c)).enumerate() {
-                if first || *x > *y {
+                // What is not a number stays.
+                if first || *x > *y || x.is_nan() {
                     *y = *x;
                     if let Some(winner) = winners.get_mut(j) {
                         *winner = index as u8;

@@ -60,7 +60,10 @@ macro_rules! kernels {
                         Kernel::$Variant => <$($module)::+::$Routine as Routine>::lengths(call),
                     )*
                     #[allow(unreachable_patterns, reason = "with all features nothing is left")]
-                    _ => Err(BadDimensions),
+                    _ => {
+                        let _ = call;
+                        Err(BadDimensions)
+                    }
                 }
             }
 
@@ -72,7 +75,9 @@ macro_rules! kernels {
                         Kernel::$Variant => <$($module)::+::$Routine as Routine>::run(call, operands, context),
                     )*
                     #[allow(unreachable_patterns, reason = "with all features nothing is left")]
-                    _ => {}
+                    _ => {
+                        let _ = (call, operands, context);
+                    }
                 }
             }
         }

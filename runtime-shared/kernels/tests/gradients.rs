@@ -521,3 +521,43 @@ fn dropout_keeps_the_expected_share_and_mean() {
     dropout::backward(&mut delta, &mask, rate);
     assert_eq!(delta, x);
 }
+
+#[test]
+fn maxima_keep_what_is_not_a_number_wherever_it_stands() {
+    for side in [2, 3] {
+        let shape = |h, w| Shape { h, w, c: 1 };
+        let g = Conv2d {
+            input: shape(side, side),
+            output: shape(side, side),
+            kernel: (1, 1),
+            stride: (1, 1),
+            pad: (0, 0),
+            pool: (side, side),
+        };
+        let p = Pool2d {
+            input: shape(side, side),
+            output: shape(1, 1),
+            kernel: (side, side),
+            stride: (side, side),
+            pad: (0, 0),
+        };
+        for place in 0..side * side {
+            for bits in [0x7fc0_0000, 0xffc0_0000] {
+                let mut x: Vec<f32> = (1..=side * side).map(|x| x as f32).collect();
+                x[place] = f32::from_bits(bits);
+                let (mut fused, mut apart, mut argmax) = ([0.0], [0.0], [9]);
+                conv2d::forward(&g, &x, &[1.0], &[], &mut fused, &mut argmax);
+                assert!(fused[0].is_nan(), "fused, at {place} of {side}");
+                max_pool::forward(&p, &x, &mut apart, &mut argmax);
+                assert!(apart[0].is_nan(), "apart, at {place} of {side}");
+                assert_eq!(usize::from(argmax[0]), place);
+            }
+        }
+        let infinities = vec![f32::NEG_INFINITY, f32::INFINITY, 1.0, 2.0];
+        if side == 2 {
+            let mut y = [0.0];
+            conv2d::forward(&g, &infinities, &[1.0], &[], &mut y, &mut []);
+            assert_eq!(y, [f32::INFINITY]);
+        }
+    }
+}

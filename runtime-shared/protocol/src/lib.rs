@@ -30,6 +30,6 @@ pub use message::{Area, Clock, Hello, Job, Refused, Request, Response, Source, S
 pub use server::{Board, serve};
 
 /// The version of the protocol; a host refuses a device of another one.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Most bytes of data that one request or response carries.
 pub const DATA_BYTES: usize = 1024;

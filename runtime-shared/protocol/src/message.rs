@@ -84,7 +84,7 @@ pub enum Area {
     Sample,
     /// The learner's arena, from its state to its buffer.
     Arena,
-    /// A parameter tensor, f32 little-endian.
+    /// A parameter tensor, of the type that the Program says, little-endian.
     Parameter(u32),
     /// Outputs of the last inference, f32 little-endian.
     Outputs,
@@ -284,50 +284,27 @@ pub struct Flaw {
     pub place: u32,
 }
 
-/// What is wrong with an image, by [`Flaw::kind`].
-const FLAWS: [&str; 12] = [
-    "it is shorter than it says itself",
-    "it does not start at a multiple of four",
-    "it is not a Program",
-    "it is of another version of the format",
-    "its checksum does not hold",
-    "a header field makes no sense",
-    "a table reaches beyond it",
-    "it calls an unknown kernel",
-    "the dimensions of a call make no sense",
-    "an operand of a call is out of place",
-    "a parameter tensor is out of bounds",
-    "it calls a kernel that the firmware was built without",
-];
-
 impl Flaw {
     /// What is wrong, in words.
     pub fn sentence(&self) -> &'static str {
-        FLAWS
-            .get(usize::from(self.kind))
-            .unwrap_or(&"the device gives an unknown reason")
+        runtime_shared::program::refusal::sentence(self.kind)
     }
 }
 
 impl From<Refusal> for Flaw {
     fn from(refusal: Refusal) -> Self {
         let list = |l: List| l as u32;
-        let (kind, subject, place) = match refusal {
-            Refusal::Truncated => (0, 0, 0),
-            Refusal::Misaligned => (1, 0, 0),
-            Refusal::Magic => (2, 0, 0),
-            Refusal::Version(v) => (3, v, 0),
-            Refusal::Checksum => (4, 0, 0),
-            Refusal::Header(field) => (5, field as u32, 0),
-            Refusal::Table(field) => (6, field as u32, 0),
-            Refusal::Call(l, call) => (7, list(l), call << 8),
-            Refusal::Dimensions(l, call) => (8, list(l), call << 8),
-            Refusal::Operand(l, call, operand) => (9, list(l), call << 8 | operand),
-            Refusal::Parameter(index) => (10, index, 0),
-            Refusal::NotLinked(kernel) => (11, kernel as u32, 0),
+        let (subject, place) = match refusal {
+            Refusal::Version(version) => (version, 0),
+            Refusal::Header(field) | Refusal::Table(field) => (field as u32, 0),
+            Refusal::Call(l, call) | Refusal::Dimensions(l, call) => (list(l), call << 8),
+            Refusal::Operand(l, call, operand) => (list(l), call << 8 | operand),
+            Refusal::Parameter(index) => (index, 0),
+            Refusal::NotLinked(kernel) => (kernel as u32, 0),
+            Refusal::Truncated | Refusal::Misaligned | Refusal::Magic | Refusal::Checksum => (0, 0),
         };
         Self {
-            kind,
+            kind: refusal.code(),
             subject,
             place,
         }

@@ -365,9 +365,7 @@ impl<'a, B: Board> Session<'a, '_, B> {
     fn read(&self, area: Area, at: u32, bytes: u32) -> Result<Response<'_>, Refused> {
         let from = match area {
             Area::Arena => self.learner.arena(),
-            Area::Parameter(index) => {
-                machine::bytes(self.learner.parameter(index as usize).unwrap_or(&[]))
-            }
+            Area::Parameter(index) => self.learner.parameter_bytes(index as usize).unwrap_or(&[]),
             Area::Outputs => machine::bytes(self.learner.outputs()),
             Area::Profile => self.entries,
             Area::Image | Area::Sample => &[],

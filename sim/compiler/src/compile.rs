@@ -116,7 +116,8 @@ fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
     } else {
         optimiser
     };
-    let lowering = Lowering::new(&stages, options.loss, rule, &options.normalisation);
+    let mut lowering = Lowering::new(&stages, options.loss, rule, &options.normalisation);
+    lowering.quantisation = options.online.quantisation;
     let cut = if options.online.store == Store::Raw || !trains {
         0
     } else {
@@ -125,6 +126,13 @@ fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
     let parameters = trained_parameters(&stages);
     let learn = |list: &dyn Fn() -> Listing| if trains { list() } else { Listing::default() };
     let formats = Formats::of(&stages, options)?;
+    if let (Some(_), Some(q)) = (&formats, options.online.quantisation) {
+        return Err(Error::Option {
+            what: "quantisation",
+            value: format!("low = {}, high = {}", q.low, q.high),
+            allowed: "for networks of floats; features of integers are bytes already",
+        });
+    }
     let lists = match &formats {
         None => Lists {
             cut,

@@ -15,6 +15,7 @@ pub use crate::ops::{Op, Operator};
 use crate::tensor::{Parameters, Tensor};
 pub use crate::window::{Padding, Window};
 use runtime_shared::kernels::Shape;
+use runtime_shared::program::Element;
 use std::collections::HashMap;
 
 /// The largest dimension that the Program format can carry.
@@ -69,7 +70,14 @@ impl Graph {
             outputs: Vec::new(),
         };
         for &(name, shape) in inputs {
-            graph.push(name, Input { shape }, &[])?;
+            graph.push(
+                name,
+                Input {
+                    shape,
+                    element: Element::U8,
+                },
+                &[],
+            )?;
         }
         if inputs.is_empty() {
             return Err(Error::Empty);
@@ -109,6 +117,26 @@ impl Graph {
     pub fn inputs(&self) -> impl Iterator<Item = NodeId> + '_ {
         let inputs = self.nodes.iter().enumerate();
         inputs.filter_map(|(id, n)| matches!(n.op, Op::Input(_)).then_some(id))
+    }
+
+    /// Says what a sample is made of; bytes, where nothing is said. The same numbers are the same samples.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for what no sample is made of.
+    pub fn set_input_element(&mut self, element: Element) -> Result<(), Error> {
+        if element == Element::Bits {
+            return Err(Error::Option {
+                what: "the type of a sample",
+                value: element.name().to_owned(),
+                allowed: "u8, i8, i16, i32 or f32",
+            });
+        }
+        for node in &mut self.nodes {
+            if let Op::Input(input) = &mut node.op {
+                input.element = element;
+            }
+        }
+        Ok(())
     }
 
     /// What the network computes: the last node, unless [`set_outputs`](Self::set_outputs) chose others.

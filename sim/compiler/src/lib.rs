@@ -11,6 +11,7 @@
 pub mod account;
 pub mod backward;
 pub mod compile;
+pub mod detector;
 pub mod error;
 pub mod forward;
 pub mod graph;

@@ -8,6 +8,7 @@ use crate::image::Image;
 use crate::integer::{Formats, values};
 use crate::listing::{Listing, Part, Symbol, SymbolicCall, TemporaryKind};
 use crate::lower::Inference;
+use crate::ops::Op;
 use crate::options::PolicySpec;
 use crate::plan::Plan;
 use crate::settings;
@@ -94,6 +95,8 @@ pub struct Linker<'a> {
     /// First byte of each trained parameter, its state and its gradient in the arena.
     homes: HashMap<Symbol, usize>,
     cursor: usize,
+    /// First byte of the arena that calls may use.
+    work_start: usize,
     flash: Vec<Block>,
     /// First byte of each constant in the image.
     places: HashMap<Symbol, usize>,
@@ -120,12 +123,18 @@ impl<'a> Linker<'a> {
             arena: Vec::new(),
             homes: HashMap::new(),
             cursor: 0,
+            work_start: 0,
             flash: Vec::new(),
             places: HashMap::new(),
             constants: Vec::new(),
             end: 0,
         };
         linker.take(BlockKind::State, "learner state".to_owned(), STATE_BYTES);
+        if let Some(detector) = options.online.detector.and_then(|d| d.detector()) {
+            let what = "drift detector".to_owned();
+            linker.take(BlockKind::State, what, detector.words() * 4);
+        }
+        linker.work_start = linker.cursor;
         for (id, part, len) in linker.parameters.clone() {
             let what = linker.part_name(id, part);
             let bytes = linker.element(id, part).bytes(len);
@@ -211,6 +220,7 @@ impl<'a> Linker<'a> {
             learn,
             apply,
         } = lists;
+        let work_start = self.work_start;
         let base = self.cursor;
         let kept = [inference.features, inference.outputs];
         let infer_plan = Plan::of(&inference.listing, base, &kept);
@@ -227,35 +237,43 @@ impl<'a> Linker<'a> {
 
         let mut header = Image::new();
         self.grow(BlockKind::Schedule, "header".to_owned(), header.len());
-        let sample_bytes = self.stages[0].shape.len();
+        let sample_type = match self.stages[0].op {
+            Op::Input(input) => input.element,
+            _ => Element::U8,
+        };
+        let feature_type = match (&self.formats, self.options.online.quantisation) {
+            (Some(_), _) => Element::I8,
+            (None, Some(quantisation)) => quantisation.element(),
+            (None, None) => Element::F32,
+        };
+        let sample_bytes = sample_type.bytes(self.stages[0].shape.len());
         let features = match cut {
             0 => 0,
-            cut => match self.formats {
-                None => self.stages[*cut].shape.len(),
-                Some(_) => self.stages[*cut].shape.len().div_ceil(4),
-            },
+            cut => self.stages[*cut].shape.len(),
         };
-        let (slots, slot_bytes) = self.buffer(&mut header, sample_bytes, features);
+        let feature_bytes = feature_type.bytes(features);
+        let (slots, slot_bytes) = self.buffer(&mut header, sample_bytes, feature_bytes);
         within(
             "the memory that the network and its buffer ask for",
             self.cursor,
         )?;
 
-        self.constants();
+        self.constants(&mut header);
         within("the flash that the network asks for", self.end)?;
         let mut rest = Vec::new();
         header.set_size(Field::ParametersAt, self.end);
         let trained = self.parameters.iter().map(|&(id, part, len)| {
-            let bytes = self.element(id, part).bytes(len);
-            (Symbol::Parameter(id, part), bytes)
+            let element = self.element(id, part);
+            (Symbol::Parameter(id, part), element.bytes(len), element)
         });
         let records = self.formats.iter().map(|f| f.records.len() * RECORD_BYTES);
-        let records = records.map(|bytes| (Symbol::Records, bytes));
-        let table: Vec<(Symbol, usize)> = trained.chain(records).collect();
+        let records = records.map(|bytes| (Symbol::Records, bytes, Element::I32));
+        let table: Vec<(Symbol, usize, Element)> = trained.chain(records).collect();
         header.set_size(Field::ParameterCount, table.len());
-        for (symbol, bytes) in table {
+        for (symbol, bytes, element) in table {
             let at = |places: &HashMap<_, usize>| places.get(&symbol).map_or(0, |&at| at as u32);
-            rest.extend([at(&self.places), at(&self.homes), bytes.div_ceil(4) as u32]);
+            let [from, to] = [&self.places, &self.homes].map(at);
+            rest.extend([from, to, bytes as u32, element.code()]);
         }
         for (at, count, plan, calls) in [
             (
@@ -282,14 +300,16 @@ impl<'a> Linker<'a> {
         header.set_size(Field::ArenaBytes, self.cursor);
         header.set_size(Field::ExtractCount, extract);
         header.set_size(Field::SampleBytes, sample_bytes);
-        header.set_size(Field::FeatureCount, features);
+        header.set(Field::SampleType, sample_type.code());
+        header.set_size(Field::FeatureBytes, feature_bytes);
+        header.set(Field::FeatureType, feature_type.code());
         if features > 0 {
             header.set_size(Field::FeaturesAt, infer_plan.address(inference.features));
         }
         header.set_size(Field::OutputsAt, infer_plan.address(inference.outputs));
         header.set_size(Field::OutputCount, outputs);
-        header.set_size(Field::WorkAt, STATE_BYTES);
-        header.set_size(Field::WorkBytes, work_end - STATE_BYTES);
+        header.set_size(Field::WorkAt, work_start);
+        header.set_size(Field::WorkBytes, work_end - work_start);
         settings::write(&mut header, self.options, self.stages.last());
 
         let names = |calls: &[SymbolicCall]| {
@@ -329,10 +349,10 @@ impl<'a> Linker<'a> {
         &mut self,
         header: &mut Image,
         sample_bytes: usize,
-        features: usize,
+        feature_bytes: usize,
     ) -> (usize, usize) {
-        let payload = if features > 0 {
-            features * 4
+        let payload = if feature_bytes > 0 {
+            feature_bytes
         } else {
             sample_bytes
         };
@@ -340,10 +360,10 @@ impl<'a> Linker<'a> {
         // Features that are stored need a slot even where nothing is replayed: a buffer of one.
         let (policy, slots) = match (self.parameters.is_empty(), self.options.online.policy) {
             (true, _) => (PolicySpec::None, 0),
-            (false, PolicySpec::None) if features > 0 => (PolicySpec::Fifo, 1),
+            (false, PolicySpec::None) if feature_bytes > 0 => (PolicySpec::Fifo, 1),
             (false, policy) => (policy, self.options.online.slots as usize),
         };
-        header.set(Field::BufferPolicy, policy as u32);
+        header.set(Field::BufferPolicy, policy.policy().code());
         header.set_size(Field::BufferSlots, slots);
         if policy != PolicySpec::None {
             let bytes = slots.saturating_mul(slot_bytes);
@@ -433,7 +453,7 @@ impl<'a> Linker<'a> {
     }
 
     /// Places what stays in flash.
-    fn constants(&mut self) {
+    fn constants(&mut self, header: &mut Image) {
         let pairs = self.options.normalisation.iter().copied();
         let (scale, shift): (Vec<f32>, Vec<f32>) = pairs.unzip();
         for (symbol, what, values) in [
@@ -442,6 +462,27 @@ impl<'a> Linker<'a> {
         ] {
             let constant = Constant::Floats(values.into());
             self.put(symbol, BlockKind::Schedule, what.to_owned(), constant);
+        }
+        if let Some(quantisation) = self.options.online.quantisation {
+            let ([step, zero], [scale, shift]) = (quantisation.step(), quantisation.scale());
+            for (symbol, what, values) in [
+                (Symbol::FeatureStep, "feature step", vec![step, zero]),
+                (Symbol::FeatureScale, "feature scale", vec![scale]),
+                (Symbol::FeatureShift, "feature shift", vec![shift]),
+            ] {
+                let constant = Constant::Floats(values.into());
+                self.put(symbol, BlockKind::Schedule, what.to_owned(), constant);
+            }
+        }
+        if let Some(detector) = self.options.online.detector {
+            let values = detector.values();
+            header.set(Field::Detector, detector.number());
+            header.set_size(Field::DetectorAt, STATE_BYTES);
+            header.set_size(Field::DetectorValuesAt, self.end);
+            header.set_size(Field::DetectorValues, values.len());
+            let what = "detector parameters".to_owned();
+            let constant = Constant::Floats(values.into());
+            self.put(Symbol::DetectorValues, BlockKind::Schedule, what, constant);
         }
         self.integers();
         let stages = self.stages;

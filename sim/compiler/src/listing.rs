@@ -56,6 +56,14 @@ pub enum Symbol {
     InputScale,
     /// Shift of the input's normalisation.
     InputShift,
+    /// What quantises features: the inverse of a step, and the number that stands for zero.
+    FeatureStep,
+    /// Scale that makes features of numbers again.
+    FeatureScale,
+    /// Shift that does.
+    FeatureShift,
+    /// Parameters of the drift detector.
+    DetectorValues,
     /// One of a stage's constants.
     Constant(StageId, usize),
     /// What a stage in integers shares between its kernels, by its place among the records.

@@ -6,12 +6,12 @@
 use crate::backward::Backward;
 use crate::forward::Forward;
 pub use crate::listing::Part;
-use crate::listing::{Listing, Symbol, flat};
+use crate::listing::{Listing, Symbol, TemporaryKind, flat};
 use crate::ops::Zeros;
-use crate::options::LossSpec;
+use crate::options::{LossSpec, Quantisation};
 use crate::stage::{Stage, StageId};
 use runtime_shared::kernels::activation::Activation;
-use runtime_shared::program::{Call, Kernel, RuleKind};
+use runtime_shared::program::{Call, Element, Kernel, RuleKind};
 
 /// What lowering needs to know besides the stages.
 pub struct Lowering<'a> {
@@ -23,6 +23,8 @@ pub struct Lowering<'a> {
     pub rule: RuleKind,
     /// Channels of the input's normalisation: 1, or as many as the image has.
     pub input_channels: usize,
+    /// How features become bytes, where they do.
+    pub quantisation: Option<Quantisation>,
     /// How many stages read each.
     consumers: Vec<usize>,
     /// Whether zeros among the outputs of each stage are frequent and exact.
@@ -70,7 +72,7 @@ impl<'a> Lowering<'a> {
             loss,
             rule,
             input_channels: normalisation.len(),
-
+            quantisation: None,
             consumers,
             zeros,
         }
@@ -80,13 +82,15 @@ impl<'a> Lowering<'a> {
     pub fn infer(&self, boundary: StageId) -> Inference {
         let mut forward = Forward::new(self, None);
         let mut extract = 0;
+        let mut features = Symbol::Absent;
         for id in 0..self.stages.len() {
             forward.run(id);
             if id == boundary {
+                features = self.store(&mut forward, id);
                 extract = forward.listing.calls.len();
+                forward.values[id] = self.restore(&mut forward, id, features);
             }
         }
-        let features = forward.values[boundary];
         let outputs = forward.values[self.stages.len() - 1];
         Inference {
             listing: forward.listing,
@@ -96,13 +100,52 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// How what stage `id` computes is quantised where it is stored, if it is: the sample itself is not.
+    fn quantised(&self, id: StageId) -> Option<Element> {
+        let quantisation = self.quantisation.filter(|_| id > 0)?;
+        Some(quantisation.element())
+    }
+
+    /// Emits what makes of a stage's output what is stored of it, and gives that.
+    fn store(&self, forward: &mut Forward<'_>, id: StageId) -> Symbol {
+        let Some(element) = self.quantised(id) else {
+            return forward.values[id];
+        };
+        let len = self.stages[id].shape.len();
+        let kind = TemporaryKind::Activation;
+        let stored = forward.listing.temporary(element.bytes(len), kind, id);
+        let call = Call {
+            element,
+            ..flat(Kernel::Quantise, len)
+        };
+        let operands = [forward.values[id], Symbol::FeatureStep, stored];
+        forward.emit(id, call, &operands);
+        stored
+    }
+
+    /// Emits what makes floats of what is `stored` of a stage's output, and gives them.
+    fn restore(&self, forward: &mut Forward<'_>, id: StageId, stored: Symbol) -> Symbol {
+        let Some(element) = self.quantised(id) else {
+            return stored;
+        };
+        let y = forward.output(id);
+        let mut call = Call {
+            element,
+            ..flat(Kernel::Normalise, self.stages[id].shape.len())
+        };
+        call.dims[2] = 1;
+        let operands = [stored, Symbol::FeatureScale, Symbol::FeatureShift, y];
+        forward.emit(id, call, &operands);
+        y
+    }
+
     /// The list that learns. It starts from the raw sample, or, with `from_features`, from what the
     /// boundary stage computed.
     pub fn learn(&self, boundary: StageId, from_features: bool) -> Listing {
         let requires = self.requires_gradient(boundary);
         let mut forward = Forward::new(self, Some(&requires));
         let first = if from_features {
-            forward.values[boundary] = Symbol::Sample;
+            forward.values[boundary] = self.restore(&mut forward, boundary, Symbol::Sample);
             boundary + 1
         } else {
             0

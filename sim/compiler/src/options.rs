@@ -1,12 +1,13 @@
 //! What the user chooses about learning, besides the network.
 
+pub use crate::detector::DetectorSpec;
 use crate::error::Error;
 use crate::graph::{Graph, NodeId};
 use crate::integer::{Arithmetic, Class};
 use crate::stage::needed;
 use runtime_shared::buffer::Policy;
 use runtime_shared::kernels::loss::Loss;
-use runtime_shared::program::RuleKind;
+use runtime_shared::program::{Element, RuleKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -214,7 +215,7 @@ impl LossSpec {
 
     /// Its number in a call.
     pub(crate) fn code(self) -> u16 {
-        self as u16
+        self.kernel().code() as u16
     }
 
     /// As it is written in a config.
@@ -499,41 +500,34 @@ pub enum Trigger {
     AfterDrift(u32),
 }
 
-/// Page–Hinkley on the prediction errors, in river's form, one-sided.
+/// Features as bytes: a quarter of the buffer. Numbers from `low` to `high` get the 256 bytes evenly; what lies beyond becomes
+/// the nearest of these.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DetectorSpec {
-    /// Samples before it may fire.
-    #[serde(default = "thirty")]
-    pub minimum: u32,
-    /// Change that is tolerated.
-    #[serde(default = "ph_delta")]
-    pub delta: f32,
-    /// Threshold.
-    #[serde(default = "ph_threshold")]
-    pub threshold: f32,
-    /// Forgetting factor.
-    #[serde(default = "ph_alpha")]
-    pub alpha: f32,
-    /// Newest samples that a detected drift leaves in the buffer; all where not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub purge_keep: Option<u32>,
+pub struct Quantisation {
+    /// What byte 0 stands for; 0 behind a ReLU, so that zeros stay zeros.
+    #[serde(default)]
+    pub low: f32,
+    /// What byte 255 stands for.
+    pub high: f32,
 }
 
-fn thirty() -> u32 {
-    30
-}
+impl Quantisation {
+    /// What the bytes are.
+    pub fn element(&self) -> Element {
+        Element::U8
+    }
 
-fn ph_delta() -> f32 {
-    0.005
-}
+    /// `byte = round(x · inverse + zero)`.
+    pub fn step(&self) -> [f32; 2] {
+        let inverse = 255.0 / (self.high - self.low);
+        [inverse, -self.low * inverse]
+    }
 
-fn ph_threshold() -> f32 {
-    5.0
-}
-
-fn ph_alpha() -> f32 {
-    0.9999
+    /// `x = byte · scale + shift`.
+    pub fn scale(&self) -> [f32; 2] {
+        [(self.high - self.low) / 255.0, self.low]
+    }
 }
 
 fn one_pass() -> u32 {
@@ -565,6 +559,9 @@ pub struct Online {
     /// A drift detector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detector: Option<DetectorSpec>,
+    /// How stored features become bytes; floats where not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantisation: Option<Quantisation>,
 }
 
 impl Default for Online {
@@ -577,6 +574,7 @@ impl Default for Online {
             passes: 1,
             draw: 0,
             detector: None,
+            quantisation: None,
         }
     }
 }
@@ -649,13 +647,14 @@ impl Online {
                 )?;
             }
         }
-        if let Some(d) = self.detector {
-            let floats = [d.delta, d.threshold, d.alpha];
-            let holds = floats.iter().all(|v| v.is_finite() && *v >= 0.0) && d.alpha <= 1.0;
+        if let Some(q) = self.quantisation {
+            let holds = q.low < q.high
+                && q.step().iter().chain(&q.scale()).all(|v| v.is_finite())
+                && q.scale()[0] > 0.0;
             demand(
-                "detector",
-                format!("{floats:?}"),
-                "finite, not negative, alpha at most 1",
+                "quantisation",
+                format!("low = {}, high = {}", q.low, q.high),
+                "a low that is below the high, both finite",
                 holds,
             )?;
         }

@@ -5,7 +5,9 @@ use crate::image::Image;
 use crate::ops::Op;
 use crate::options::{LossSpec, Optimiser, ScheduleSpec, Trigger};
 use crate::stage::Stage;
+use runtime_shared::learner::TriggerKind;
 use runtime_shared::program::Field;
+use runtime_shared::schedule::ScheduleKind;
 
 /// Writes what was chosen besides the network; `last` is its last stage.
 pub fn write(image: &mut Image, options: &Options, last: Option<&Stage>) {
@@ -34,34 +36,27 @@ pub fn write(image: &mut Image, options: &Options, last: Option<&Stage>) {
     image.set_float(Field::Beta2, beta2);
     image.set_float(Field::Epsilon, epsilon);
     let (kind, period, factor) = match training.schedule {
-        ScheduleSpec::Constant => (0, 0, 0.0),
-        ScheduleSpec::Step { period, factor } => (1, period, factor),
-        ScheduleSpec::Cosine { period, last } => (2, period.max(1), last),
+        ScheduleSpec::Constant => (ScheduleKind::Constant, 0, 0.0),
+        ScheduleSpec::Step { period, factor } => (ScheduleKind::Step, period, factor),
+        ScheduleSpec::Cosine { period, last } => (ScheduleKind::Cosine, period.max(1), last),
     };
-    image.set(Field::Schedule, kind);
+    image.set(Field::Schedule, kind.code());
     image.set(Field::SchedulePeriod, period);
     image.set_float(Field::ScheduleFactor, factor);
     image.set(Field::Batch, training.batch);
     let (trigger, every, confidence) = match online.trigger {
-        Trigger::EverySample => (0, 0, 0.0),
-        Trigger::Every(n) => (1, n, 0.0),
-        Trigger::ConfidenceBelow(c) => (2, 0, c),
-        Trigger::AfterDrift(n) => (3, n, 0.0),
+        Trigger::EverySample => (TriggerKind::EverySample, 0, 0.0),
+        Trigger::Every(n) => (TriggerKind::Every, n, 0.0),
+        Trigger::ConfidenceBelow(c) => (TriggerKind::ConfidenceBelow, 0, c),
+        Trigger::AfterDrift(n) => (TriggerKind::AfterDrift, n, 0.0),
     };
-    image.set(Field::Trigger, trigger);
+    image.set(Field::Trigger, trigger.code());
     image.set(Field::TriggerEvery, every);
     image.set_float(Field::TriggerConfidence, confidence);
     image.set(Field::Passes, online.passes);
     image.set(Field::Draw, online.draw);
-    image.set(Field::PurgeKeep, u32::MAX);
-    if let Some(d) = online.detector {
-        image.set(Field::Detector, 1);
-        image.set(Field::DetectorMinimum, d.minimum);
-        image.set_float(Field::DetectorDelta, d.delta);
-        image.set_float(Field::DetectorThreshold, d.threshold);
-        image.set_float(Field::DetectorAlpha, d.alpha);
-        image.set(Field::PurgeKeep, d.purge_keep.unwrap_or(u32::MAX));
-    }
+    let keep = online.detector.and_then(|d| d.purge_keep);
+    image.set(Field::PurgeKeep, keep.unwrap_or(u32::MAX));
     image.set(Field::SeedLow, options.seed as u32);
     image.set(Field::SeedHigh, (options.seed >> 32) as u32);
 }

@@ -9,6 +9,7 @@ use crate::options::Trained;
 use crate::tensor::Parameters;
 use runtime_shared::kernels::Shape;
 use runtime_shared::kernels::activation::Activation;
+use runtime_shared::program::Element;
 
 /// A stage's place in the list.
 pub type StageId = usize;
@@ -55,7 +56,7 @@ pub fn stages(graph: &Graph, trained: &[Trained]) -> Vec<Stage> {
     let sample = sample(graph);
     let mut parts = None;
     if graph.inputs().count() > 1 {
-        stages.push(stage_of_sample(sample));
+        stages.push(stage_of_sample(sample, element(graph)));
         parts = Some(0);
     }
     for (id, node) in graph.nodes().iter().enumerate() {
@@ -122,11 +123,20 @@ pub fn sample(graph: &Graph) -> Shape {
     }
 }
 
-fn stage_of_sample(shape: Shape) -> Stage {
+/// What a sample is made of, all inputs alike.
+fn element(graph: &Graph) -> Element {
+    let first = graph.inputs().next().map(|id| &graph.nodes()[id].op);
+    match first {
+        Some(Op::Input(input)) => input.element,
+        _ => Element::U8,
+    }
+}
+
+fn stage_of_sample(shape: Shape, element: Element) -> Stage {
     Stage {
         name: "inputs".to_owned(),
         node: 0,
-        op: Input { shape }.into(),
+        op: Input { shape, element }.into(),
         parameters: None,
         activation: Activation::None,
         pool: (1, 1),
@@ -151,7 +161,7 @@ fn part_of_sample(node: &Node, id: NodeId, sample: Shape, at: usize) -> Stage {
         inputs: vec![0],
         seen: vec![sample],
         shape: node.shape,
-        ..stage_of_sample(sample)
+        ..stage_of_sample(sample, Element::U8)
     }
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use runtime_shared::kernels::Shape;
 use runtime_shared::kernels::activation::Activation;
+use runtime_shared::program::Element;
 use sim_compiler::graph::{Graph, Op, Window, shape};
 use sim_compiler::moved::Axis;
 use sim_compiler::ops::{
@@ -75,7 +76,8 @@ fn op() -> impl Strategy<Value = Op> {
     let norm = (row(), row(), statistics, number());
     prop_oneof![
         (size(), size(), size()).prop_map(|(h, w, c)| Input {
-            shape: Shape { h, w, c }
+            shape: Shape { h, w, c },
+            element: Element::U8,
         }
         .into()),
         (size(), parameters()).prop_map(|(units, parameters)| Dense { units, parameters }.into()),

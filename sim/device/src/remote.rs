@@ -207,22 +207,22 @@ impl<T: Transport> RemoteLearner<T> {
         }
     }
 
-    /// Every trained parameter tensor, in the order of the Program's table.
+    /// Every trained parameter tensor, in the order of the Program's table, of the type that it says there.
     ///
     /// # Errors
     /// What device and link say.
-    pub fn parameters(&mut self) -> Result<Vec<Vec<f32>>, Error> {
+    pub fn parameters(&mut self) -> Result<Vec<Vec<u8>>, Error> {
         let program = Program::load(&self.image).map_err(|r| Error::Image {
             why: Flaw::from(r).sentence(),
         })?;
         let lengths: Vec<usize> = (0..)
             .map_while(|i| program.parameter(i))
-            .map(|p| p.len)
+            .map(|p| p.bytes)
             .collect();
         lengths
             .iter()
             .enumerate()
-            .map(|(i, &len)| self.floats(Area::Parameter(i as u32), len))
+            .map(|(i, &len)| self.read(Area::Parameter(i as u32), len))
             .collect()
     }
 

@@ -79,7 +79,7 @@ pub struct Stored {
 
 /// What admits samples to the buffer of `program`.
 pub fn policy(program: &Program<'_>) -> Policy {
-    Policy::from_code(program.get(Field::BufferPolicy))
+    program.policy()
 }
 
 /// Leaves `chosen` of the stored samples in the buffer, at its start.

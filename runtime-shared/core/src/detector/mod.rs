@@ -9,8 +9,9 @@
 //! arithmetic is f32 and integers: cores without double precision run the same code. Each file says what it rounds
 //! otherwise than its reference, river 0.26.1 or MOA; the fixtures in `tests/` compare alarm for alarm.
 //!
-//! A new detector is a file here that implements [`Detect`], and a line in the table below. Configs, images and
-//! reports read its name and its [`Parameter`]s from there.
+//! A new detector is a file here that implements [`Detect`], a line in the table below, and a feature in `Cargo.toml`, so
+//! that who does not use it need not link it. Configs, images and reports read its name and its [`Parameter`]s from
+//! there.
 
 mod adwin;
 mod cusum;
@@ -137,26 +138,27 @@ pub struct Entry {
 }
 
 macro_rules! detectors {
-    ($($number:literal $Variant:ident($Type:ty) $name:literal $summary:literal;)*) => {
+    ($($number:literal $Variant:ident($Type:ty) $name:literal $feature:literal $summary:literal;)*) => {
         /// A detector and its parameters.
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub enum Detector {
-            $(#[doc = $summary] $Variant($Type),)*
+            $(#[cfg(feature = $feature)] #[doc = $summary] $Variant($Type),)*
         }
 
         /// Every detector there is.
-        pub const TABLE: &[Entry] = &[$(Entry {
+        pub const TABLE: &[Entry] = &[$(#[cfg(feature = $feature)] Entry {
             number: $number,
             name: $name,
             parameters: <$Type as Detect>::PARAMETERS,
         },)*];
 
+        #[allow(unused_variables, reason = "where no detector is linked nothing is left")]
         impl Detector {
             /// The detector `number` of the table, with `parameters` in the order of its entry; `None` where there is no
             /// such detector, or a parameter is missing, left over, out of range or at odds with another.
             pub fn read(number: u32, parameters: &[f32]) -> Option<Self> {
                 match number {
-                    $($number if allowed(<$Type as Detect>::PARAMETERS, parameters) => {
+                    $(#[cfg(feature = $feature)] $number if allowed(<$Type as Detect>::PARAMETERS, parameters) => {
                         <$Type as Detect>::read(parameters).map(Self::$Variant)
                     })*
                     _ => None,
@@ -165,12 +167,12 @@ macro_rules! detectors {
 
             /// Words of state that the caller keeps for it.
             pub fn words(&self) -> usize {
-                match self { $(Self::$Variant(d) => d.words(),)* }
+                match *self { $(#[cfg(feature = $feature)] Self::$Variant(ref d) => d.words(),)* }
             }
 
             /// Makes the state that of a detector that has seen nothing.
             pub fn reset(&self, state: &mut [u32]) {
-                match self { $(Self::$Variant(d) => d.reset(state),)* }
+                match *self { $(#[cfg(feature = $feature)] Self::$Variant(ref d) => d.reset(state),)* }
             }
 
             /// Takes the next value. One that is not finite says nothing, and is left out.
@@ -178,23 +180,24 @@ macro_rules! detectors {
                 if !x.is_finite() {
                     return Verdict::None;
                 }
-                match self { $(Self::$Variant(d) => d.update(state, x),)* }
+                match *self { $(#[cfg(feature = $feature)] Self::$Variant(ref d) => d.update(state, x),)* }
             }
         }
     };
 }
 
 detectors! {
-    1 PageHinkley(PageHinkleyTest) "page_hinkley" "Page–Hinkley, river's statistic, one-sided.";
-    2 Ddm(Ddm) "ddm" "DDM: the error rate above its lowest.";
-    3 Eddm(Eddm) "eddm" "EDDM: errors closer together than they were at most.";
-    4 Cusum(Cusum) "cusum" "CUSUM: what is above the mean, summed up.";
-    5 Adwin(Adwin) "adwin" "ADWIN: a window of two parts whose means differ.";
-    6 Kswin(Kswin) "kswin" "KSWIN: Kolmogorov–Smirnov between newest and older samples.";
-    7 HddmA(HddmA) "hddm_a" "HDDM_A: means compared by Hoeffding's bound.";
-    8 HddmW(HddmW) "hddm_w" "HDDM_W: weighted means compared by McDiarmid's bound.";
+    1 PageHinkley(PageHinkleyTest) "page_hinkley" "page-hinkley" "Page–Hinkley, river's statistic, one-sided.";
+    2 Ddm(Ddm) "ddm" "ddm" "DDM: the error rate above its lowest.";
+    3 Eddm(Eddm) "eddm" "eddm" "EDDM: errors closer together than they were at most.";
+    4 Cusum(Cusum) "cusum" "cusum" "CUSUM: what is above the mean, summed up.";
+    5 Adwin(Adwin) "adwin" "adwin" "ADWIN: a window of two parts whose means differ.";
+    6 Kswin(Kswin) "kswin" "kswin" "KSWIN: Kolmogorov–Smirnov between newest and older samples.";
+    7 HddmA(HddmA) "hddm_a" "hddm-a" "HDDM_A: means compared by Hoeffding's bound.";
+    8 HddmW(HddmW) "hddm_w" "hddm-w" "HDDM_W: weighted means compared by McDiarmid's bound.";
 }
 
+#[allow(dead_code, reason = "where no detector is linked")]
 fn allowed(parameters: &[Parameter], values: &[f32]) -> bool {
     parameters.len() == values.len() && parameters.iter().zip(values).all(|(p, v)| p.allows(*v))
 }

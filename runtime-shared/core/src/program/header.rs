@@ -38,16 +38,20 @@ fields! {
     ApplyAt,
     /// How many calls apply a batch; none where every sample is applied at once.
     ApplyCount,
-    /// Where the table of parameters starts: (image offset, arena offset, floats) each.
+    /// Where the table of parameters starts: (image offset, arena offset, bytes, type) each.
     ParametersAt,
     /// How many parameter tensors are copied to the arena.
     ParameterCount,
     /// Bytes of a raw sample.
     SampleBytes,
+    /// What a raw sample is made of, an [`Element`](crate::program::Element).
+    SampleType,
     /// Where, in the arena, the frozen extractor leaves its features.
     FeaturesAt,
-    /// Floats of features; 0 where learning starts at the raw sample.
-    FeatureCount,
+    /// Bytes of features; 0 where learning starts at the raw sample.
+    FeatureBytes,
+    /// What features are made of, an [`Element`](crate::program::Element).
+    FeatureType,
     /// Where, in the arena, inference leaves the outputs.
     OutputsAt,
     /// Floats of output: one a class, or a single one for two classes.
@@ -70,7 +74,7 @@ fields! {
     Beta2,
     /// Adam's epsilon, f32.
     Epsilon,
-    /// Learning-rate schedule: 0 constant, 1 step, 2 cosine.
+    /// Learning-rate schedule, a [`ScheduleKind`](crate::schedule::ScheduleKind).
     Schedule,
     /// Updates between steps, or until the cosine ends.
     SchedulePeriod,
@@ -78,7 +82,7 @@ fields! {
     ScheduleFactor,
     /// Samples whose gradients are averaged into one update.
     Batch,
-    /// Buffer policy: 0 none, 1 FIFO, 2 reservoir, 3 class-balanced.
+    /// Buffer policy, a [`Policy`](crate::buffer::Policy).
     BufferPolicy,
     /// Slots of the replay buffer.
     BufferSlots,
@@ -88,7 +92,7 @@ fields! {
     BufferAt,
     /// Where, in the arena, samples seen are counted by class (class-balanced only).
     ClassCountsAt,
-    /// Trigger: 0 every sample, 1 every N, 2 low confidence, 3 after a detected drift.
+    /// Trigger, a [`TriggerKind`](crate::learner::TriggerKind).
     Trigger,
     /// N of the trigger.
     TriggerEvery,
@@ -98,16 +102,14 @@ fields! {
     Passes,
     /// Samples drawn from the buffer a pass; 0 for the whole buffer in order.
     Draw,
-    /// Drift detector: 0 none, 1 Page–Hinkley.
+    /// Drift detector: 0 for none, else its number in [`detector::TABLE`](crate::detector::TABLE).
     Detector,
-    /// Samples before the detector may fire.
-    DetectorMinimum,
-    /// Tolerated change, f32.
-    DetectorDelta,
-    /// Threshold, f32.
-    DetectorThreshold,
-    /// Forgetting factor, f32.
-    DetectorAlpha,
+    /// Where, in the image, the detector's parameters lie, f32 each.
+    DetectorValuesAt,
+    /// How many there are.
+    DetectorValues,
+    /// Where, in the arena, the detector keeps its words.
+    DetectorAt,
     /// What a detected drift leaves in the buffer: the newest so many; `u32::MAX` to leave all.
     PurgeKeep,
     /// Seed of the device's generator, low word.
@@ -119,4 +121,4 @@ fields! {
 /// What an image starts with.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"SIMP");
 /// The version of the format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

@@ -9,6 +9,7 @@
 
 mod crc;
 pub mod header;
+pub mod refusal;
 
 pub use crate::kernels::call::{self, Call, Place, RuleKind};
 pub use crate::kernels::element::Element;
@@ -16,9 +17,13 @@ pub use crate::kernels::operand::{Access, Need};
 pub use crate::kernels::table::Kernel;
 pub use crc::crc32;
 pub use header::Field;
+pub use refusal::Refusal;
 
-use crate::buffer::CLASS_COUNT_BYTES;
+use crate::buffer::{CLASS_COUNT_BYTES, Policy};
+use crate::detector::Detector;
+use crate::learner::TriggerKind;
 use crate::machine;
+use crate::schedule::ScheduleKind;
 use crate::state::STATE_BYTES;
 use call::{CALL_BYTES, OPERANDS};
 use core::ops::Range;
@@ -35,35 +40,6 @@ pub enum List {
     Apply,
 }
 
-/// Why an image is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// Shorter than a header, or than it says itself.
-    Truncated,
-    /// The image does not start at a multiple of four.
-    Misaligned,
-    /// Not a Program.
-    Magic,
-    /// A Program of another version of the format.
-    Version(u32),
-    /// The checksum does not hold: the image was damaged.
-    Checksum,
-    /// A header field has a value that makes no sense.
-    Header(Field),
-    /// A table reaches beyond the image.
-    Table(Field),
-    /// An unknown kernel, activation, rule or flag.
-    Call(List, u32),
-    /// A kernel that this build of the core was made without: its cargo feature is off.
-    NotLinked(Kernel),
-    /// The dimensions of a call make no sense.
-    Dimensions(List, u32),
-    /// An operand of a call is missing, out of bounds, misaligned, read-only or overlaps another.
-    Operand(List, u32, u32),
-    /// A parameter tensor is out of bounds.
-    Parameter(u32),
-}
-
 /// Why a header is refused. Small, so that functions return it in registers.
 enum Flaw {
     Header(Field),
@@ -77,12 +53,14 @@ pub struct Parameter {
     pub rom: usize,
     /// Trained values: first byte in the arena.
     pub ram: usize,
-    /// Floats.
-    pub len: usize,
+    /// How long it is.
+    pub bytes: usize,
+    /// What it is made of.
+    pub element: Element,
 }
 
 /// Bytes of a parameter in the table.
-const PARAMETER_BYTES: usize = 12;
+const PARAMETER_BYTES: usize = 16;
 
 /// A validated image.
 #[derive(Clone, Copy, Debug)]
@@ -185,20 +163,38 @@ impl<'a> Program<'a> {
             return None;
         }
         let at = self.size(Field::ParametersAt) + index * PARAMETER_BYTES;
-        let &[rom, ram, len] = machine::words(self.image.get(at..)?).first_chunk()?;
+        let &[rom, ram, bytes, element] = machine::words(self.image.get(at..)?).first_chunk()?;
         Some(Parameter {
             rom: rom as usize,
             ram: ram as usize,
-            len: len as usize,
+            bytes: bytes as usize,
+            element: Element::from_code(element)?,
         })
     }
 
-    /// Bytes of payload in a slot of the replay buffer: features, or the raw sample.
+    /// What is stored of a sample, in the buffer or until the next step: features, or the raw sample.
     pub fn payload_bytes(&self) -> usize {
-        match self.size(Field::FeatureCount) {
+        match self.size(Field::FeatureBytes) {
             0 => self.size(Field::SampleBytes),
-            features => features * 4,
+            bytes => bytes,
         }
+    }
+
+    /// A header field that is the type of something.
+    pub fn element(&self, field: Field) -> Element {
+        Element::from_code(self.get(field)).unwrap_or_default()
+    }
+
+    /// Who is let into the buffer.
+    pub fn policy(&self) -> Policy {
+        Policy::from_code(self.get(Field::BufferPolicy)).unwrap_or(Policy::None)
+    }
+
+    /// The drift detector, if there is one.
+    pub fn detector(&self) -> Option<Detector> {
+        let values = self.image.get(self.size(Field::DetectorValuesAt)..)?;
+        let values = machine::floats(values).get(..self.size(Field::DetectorValues))?;
+        Detector::read(self.get(Field::Detector), values)
     }
 
     /// Classes that the outputs distinguish.
@@ -218,6 +214,7 @@ impl<'a> Program<'a> {
     fn check_header(&self) -> Result<(), Flaw> {
         use Field::*;
         const LIMIT: u32 = 1 << 30;
+        let most = |codes: usize| codes as u32 - 1;
         let demand = |field, holds: bool| {
             if holds {
                 Ok(())
@@ -245,17 +242,18 @@ impl<'a> Program<'a> {
         )?;
         for &(field, least, most) in &[
             (SampleBytes, 1, LIMIT),
-            (FeatureCount, 0, LIMIT / 4),
+            (SampleType, 0, most(Element::ALL.len())),
+            (FeatureBytes, 0, LIMIT),
+            (FeatureType, 0, most(Element::ALL.len())),
             (OutputCount, 1, 0xffff),
             (OutputsAreProbabilities, 0, 1),
-            (Schedule, 0, 2),
+            (Schedule, 0, most(ScheduleKind::ALL.len())),
             (Batch, 1, u32::MAX),
-            (Trigger, 0, 3),
-            (Detector, 0, 1),
+            (Trigger, 0, most(TriggerKind::ALL.len())),
             // No step may take for ever.
             (Passes, 0, 0xffff),
             (Draw, 0, 0xffff),
-            (BufferPolicy, 0, 3),
+            (BufferPolicy, 0, most(Policy::ALL.len())),
         ] {
             demand(field, (least..=most).contains(&self.get(field)))?;
         }
@@ -268,8 +266,8 @@ impl<'a> Program<'a> {
             demand(field, self.size(field) >= work && end <= work_end)
         };
         inside(OutputsAt, self.size(OutputCount) * 4)?;
-        if self.size(FeatureCount) > 0 {
-            inside(FeaturesAt, self.size(FeatureCount) * 4)?;
+        if self.size(FeatureBytes) > 0 {
+            inside(FeaturesAt, self.size(FeatureBytes))?;
         }
 
         demand(LearningRate, self.float(LearningRate).is_finite())?;
@@ -283,27 +281,37 @@ impl<'a> Program<'a> {
         )?;
         demand(
             SchedulePeriod,
-            self.get(Schedule) == 0 || self.get(SchedulePeriod) > 0,
+            self.get(Schedule) == ScheduleKind::Constant.code() || self.get(SchedulePeriod) > 0,
         )?;
         demand(ScheduleFactor, self.float(ScheduleFactor).is_finite())?;
         demand(
             TriggerEvery,
-            self.get(Trigger) != 1 || self.get(TriggerEvery) > 0,
+            self.get(Trigger) != TriggerKind::Every.code() || self.get(TriggerEvery) > 0,
         )?;
-        if self.get(BufferPolicy) > 0 {
+        if self.get(Detector) > 0 {
+            let bytes = self.size(DetectorValues).checked_mul(4);
+            self.within(DetectorValuesAt, bytes, image)?;
+            let detector = self.detector().ok_or(Flaw::Header(Detector))?;
+            let end = self.within(DetectorAt, Some(detector.words() * 4), work)?;
+            demand(
+                DetectorAt,
+                self.size(DetectorAt) >= STATE_BYTES && end <= work,
+            )?;
+        }
+        if self.policy() != Policy::None {
             demand(BufferSlots, self.get(BufferSlots) >= 1)?;
             let slot = self.payload_bytes().next_multiple_of(4) + 4;
             demand(SlotBytes, self.size(SlotBytes) == slot)?;
             let slots_end =
                 self.within(BufferAt, self.size(BufferSlots).checked_mul(slot), arena)?;
             demand(BufferAt, self.size(BufferAt) >= work_end)?;
-            if self.get(BufferPolicy) == 3 {
+            if self.policy() == Policy::ClassBalanced {
                 let counts = self.classes() * CLASS_COUNT_BYTES;
                 self.within(ClassCountsAt, Some(counts), arena)?;
                 demand(ClassCountsAt, self.size(ClassCountsAt) >= slots_end)?;
             }
         } else {
-            demand(FeatureCount, self.size(FeatureCount) == 0)?;
+            demand(FeatureBytes, self.size(FeatureBytes) == 0)?;
         }
         Ok(())
     }
@@ -313,14 +321,14 @@ impl<'a> Program<'a> {
         for index in 0..self.size(Field::ParameterCount) {
             let flaw = Refusal::Parameter(index as u32);
             let p = self.parameter(index).ok_or(flaw)?;
-            let bytes = p.len.checked_mul(4).ok_or(flaw)?;
-            let sound = p.rom.is_multiple_of(4)
+            let whole = p.bytes.is_multiple_of(p.element.bytes(1));
+            let ends = |at: usize, end: usize| at.checked_add(p.bytes).is_some_and(|e| e <= end);
+            let sound = whole
+                && p.rom.is_multiple_of(4)
                 && p.ram.is_multiple_of(4)
-                && p.rom
-                    .checked_add(bytes)
-                    .is_some_and(|end| end <= self.image.len())
+                && ends(p.rom, self.image.len())
                 && p.ram >= work.start
-                && p.ram.checked_add(bytes).is_some_and(|end| end <= work.end);
+                && ends(p.ram, work.end);
             if !sound {
                 return Err(flaw);
             }
@@ -386,7 +394,7 @@ impl<'a> Program<'a> {
             Place::Sample if need.access == Access::Read => {
                 let (bytes, words) = match list {
                     List::Infer => (self.size(Field::SampleBytes), false),
-                    List::Learn => (self.payload_bytes(), self.size(Field::FeatureCount) > 0),
+                    List::Learn => (self.payload_bytes(), self.size(Field::FeatureBytes) > 0),
                     List::Apply => return None,
                 };
                 (need.bytes == bytes && (words || need.align == 1)).then_some(None)

@@ -125,6 +125,9 @@ impl Formats {
             return Err(refuse("only `relu` and no activation exist there.".into()));
         }
         let recorded = match &stage.op {
+            Op::Input(input) if input.element != Element::U8 => {
+                return Err(refuse("its samples have to be bytes.".into()));
+            }
             Op::Input(_) | Op::MaxPool(_) => false,
             Op::Dense(_) | Op::Conv2d(_) | Op::Depthwise(_) | Op::Add(_) => true,
             Op::AveragePool(pool) => {

@@ -1,4 +1,4 @@
-//! The sample: bytes become floats, each `byte · scale + shift`.
+//! The sample: numbers of whatever type become floats, each `x · scale + shift`.
 
 use super::{Operator, Zeros};
 use crate::backward::Backward;
@@ -16,6 +16,8 @@ use std::ops::RangeInclusive;
 pub struct Input {
     /// Its shape.
     pub shape: Shape,
+    /// What a sample is made of.
+    pub element: Element,
 }
 
 impl Operator for Input {
@@ -41,7 +43,7 @@ impl Operator for Input {
     fn forward(&self, pass: &mut Forward<'_>, id: StageId) -> Symbol {
         let y = pass.output(id);
         let mut call = flat(Kernel::Normalise, self.shape.len());
-        call.element = Element::U8;
+        call.element = self.element;
         call.dims[2] = pass.lowering.input_channels as u16;
         let operands = [Symbol::Sample, Symbol::InputScale, Symbol::InputShift, y];
         pass.emit(id, call, &operands);

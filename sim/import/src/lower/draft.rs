@@ -2,6 +2,7 @@
 //! behind it, such as the bias that another framework adds in an operator of its own.
 
 use runtime_shared::kernels::Shape;
+use runtime_shared::program::Element;
 use sim_compiler::Graph;
 use sim_compiler::graph::{NodeId, Op};
 use sim_compiler::ops::input::Input;
@@ -35,7 +36,11 @@ impl Drafts {
     pub fn new(inputs: &[(String, Shape)]) -> Self {
         let draft = |(name, shape): &(String, Shape)| Draft {
             name: name.clone(),
-            op: Input { shape: *shape }.into(),
+            op: Input {
+                shape: *shape,
+                element: Element::U8,
+            }
+            .into(),
             inputs: Vec::new(),
             shape: *shape,
             source: None,

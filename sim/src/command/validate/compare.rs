@@ -307,16 +307,16 @@ impl Kernels {
 }
 
 /// Compares the weights that came back with the host's.
-fn weights(native: &Learner<'_>, theirs: &[Vec<f32>]) -> Weights {
+fn weights(native: &Learner<'_>, theirs: &[Vec<u8>]) -> Weights {
     let mut weights = Weights::default();
     for (index, theirs) in theirs.iter().enumerate() {
-        let ours = native.parameter(index).unwrap_or(&[]);
-        let same = ours
-            .iter()
-            .zip(theirs)
-            .filter(|(a, b)| a.to_bits() == b.to_bits());
-        weights.differ += theirs.len() - same.count();
-        weights.read += theirs.len();
+        let ours = native.parameter_bytes(index).unwrap_or(&[]);
+        let element = native.program().parameter(index).map(|p| p.element);
+        let size = element.map_or(4, |element| element.bytes(1));
+        let pairs = ours.chunks(size).zip(theirs.chunks(size));
+        let same = pairs.filter(|(a, b)| a == b).count();
+        weights.differ += theirs.len() / size - same;
+        weights.read += theirs.len() / size;
     }
     weights
 }
