@@ -53,6 +53,7 @@ def borders(padding, input, kernel, stride):
 
 
 def pad(x, s, kernel, stride, value):
+    kernel = [(k - 1) * d + 1 for k, d in zip(kernel, pair(s.get("dilation", 1)))]
     top, bottom = borders(s.get("padding", "valid"), x.shape[2], kernel[0], stride[0])
     left, right = borders(s.get("padding", "valid"), x.shape[3], kernel[1], stride[1])
     return F.pad(x, (left, right, top, bottom), value=value)
@@ -122,7 +123,7 @@ class Network:
         if kind.endswith("1d"):
             # A series is an image of one row, above and below which nothing is padded.
             row = lambda size: [1, size]
-            sizes = {key: row(s[key]) for key in ("kernel", "size", "stride") if key in s}
+            sizes = {key: row(s[key]) for key in ("kernel", "size", "stride", "dilation") if key in s}
             s, kind = {**s, **sizes}, kind.removesuffix("1d") + ("2d" if "conv" in kind else "")
             if isinstance(s.get("padding"), dict):
                 side = s["padding"]["explicit"]
@@ -137,7 +138,7 @@ class Network:
             shape = (filters, c // groups, *kernel)
             self.draw(name, shape, s.get("bias", True))
             w, b = self.get(name)
-            return F.conv2d(pad(x, s, kernel, stride, 0.0), w, b, stride, groups=groups)
+            return F.conv2d(pad(x, s, kernel, stride, 0.0), w, b, stride, groups=groups, dilation=pair(s.get("dilation", 1)))
         if kind == "max_pool":
             kernel = pair(s["size"])
             stride = pair(s.get("stride", s["size"]))
@@ -234,17 +235,19 @@ class Damped(torch.autograd.Function):
         return delta[:, None] * p * (1 - p) * (p - t), None
 
 
-def losses(kind, outputs, label):
-    """One loss a sample."""
+def losses(kind, outputs, label, values=None):
+    """One loss a sample, against its class or against values."""
     single = outputs.shape[1] == 1
-    target = label[:, None].double() if single else F.one_hot(label, outputs.shape[1]).double()
+    target = label[:, None].double() if single else F.one_hot(label, max(outputs.shape[1], 2)).double()
+    target = target if values is None else values
     if kind == "cross_entropy":
         return F.cross_entropy(outputs, label, reduction="none")
     if kind == "damped":
         return Damped.apply(outputs, label)
-    if kind == "mse":
-        return F.mse_loss(outputs, target, reduction="none").mean(1)
-    return F.binary_cross_entropy_with_logits(outputs, target, reduction="none").mean(1)
+    if isinstance(kind, dict):
+        return F.huber_loss(outputs, target, reduction="none", delta=kind["huber"]).mean(1)
+    mean = {"mse": F.mse_loss, "mae": F.l1_loss, "binary_cross_entropy": F.binary_cross_entropy_with_logits}[kind]
+    return mean(outputs, target, reduction="none").mean(1)
 
 
 # --- training ---------------------------------------------------------------------------------------------
@@ -300,7 +303,8 @@ def make(name, case):
     seen, gradients, clipped = [], None, False
     for update in range(20):
         chosen = [(update * batch + i) % SAMPLES for i in range(batch)]
-        each = losses(case["loss"], network.forward(images[chosen]), target[chosen])
+        values = images[chosen].permute(0, 2, 3, 1).flatten(1) if case["target"] == "input" else None
+        each = losses(case["loss"], network.forward(images[chosen]), target[chosen], values)
         seen += each.tolist()
         rule.zero_grad()
         each.mean().backward()
@@ -329,6 +333,7 @@ def make(name, case):
         "network": {"layers": case["layers"]},
         "scheme": case["scheme"],
         "loss": case["loss"],
+        **({"target": case["target"]} if case["target"] != "class" else {}),
         "training": training,
         "samples": [s.hex() for s in samples],
         "labels": labels,
@@ -376,9 +381,9 @@ MLP = [dense(12, "relu"), dense(9, "relu"), dense(5)]
 CNN = [conv(4, 3), pool(2), conv(8, 3), pool(2), FLAT, dense(10)]
 
 
-def case(why, layers, input=(12, 12, 1), classes=10, loss="cross_entropy", scheme="full", normalisation=UNIT, **training):
+def case(why, layers, input=(12, 12, 1), classes=10, loss="cross_entropy", scheme="full", normalisation=UNIT, target="class", **training):
     training = {"learning_rate": 0.05, **training}
-    return {"why": why, "layers": layers, "input": list(input), "classes": classes, "loss": loss,
+    return {"why": why, "layers": layers, "input": list(input), "classes": classes, "loss": loss, "target": target,
             "scheme": scheme, "normalisation": normalisation, "training": training}
 
 
@@ -443,6 +448,17 @@ CASES = {
     "mse": mlp("mean squared error against one-hot targets", loss="mse", learning_rate=0.1),
     "mse_softmax": case("mean squared error on probabilities: a softmax that is differentiated", [dense(12, "tanh"), dense(5), {"softmax": {}}], (6, 6, 1), 5, loss="mse", learning_rate=0.5),
     "mse_single": case("mean squared error, one output", [dense(8, "tanh"), dense(1)], (6, 6, 1), 2, loss="mse"),
+    "mae": mlp("mean absolute error", loss="mae", learning_rate=0.1),
+    "huber": mlp("Huber's loss, on either side of its bend", loss={"huber": 0.3}, learning_rate=0.2),
+    "huber_single": case("Huber's loss, one output", [dense(8, "tanh"), dense(1)], (6, 6, 1), 2, loss={"huber": 0.4}),
+    "autoencoder": case(
+        "an autoencoder: the sample is its own target", [dense(7, "tanh"), dense(4, {"elu": 1.0}), dense(7, "tanh"), dense(30)], (5, 6, 1), 2, loss="mse", target="input",
+        normalisation=CENTRED, learning_rate=0.2,
+    ),
+    "autoencoder_mae": case(
+        "an autoencoder of images, of which the last layers are trained, on the absolute error",
+        [conv(3, 3, "selu", stride=2, padding="same"), FLAT, dense(6, "tanh"), dense(50)], (5, 5, 2), 2, loss="mae", target="input", scheme="last:2", normalisation=CENTRED, learning_rate=0.2,
+    ),
     "bce": mlp("binary cross-entropy, an output a class", loss="binary_cross_entropy", learning_rate=0.2),
     "bce_single": case("binary cross-entropy, one output for two classes", [dense(8, "tanh"), dense(1)], (6, 6, 1), 2, loss="binary_cross_entropy"),
     "damped": case("the damped update of the thesis", CNN, loss="damped", learning_rate=0.5),
@@ -480,6 +496,12 @@ CASES = {
          {"pad": {"width": [0, 1], "height": [1, 1], "value": 0.25}}, {"concat": {"with": ["m"], "axis": "height"}},
          {"concat": {"with": ["concat_2"], "axis": "width"}}, {"transpose": {"axes": ["channels", "width", "height"]}}, pool(3), FLAT, dense(5)],
         (6, 6, 2), 5, normalisation=CENTRED, learning_rate=0.1,
+    ),
+    "dilated": case(
+        "convolutions with holes, over images and series, strided and padded",
+        [conv(3, [3, 2], "tanh", dilation=[2, 3], padding="same", stride=[1, 2]), conv(4, 2, {"elu": 0.5}, dilation=2),
+         {"reshape": {"shape": [20, 4]}}, {"conv1d": {"filters": 3, "kernel": 4, "dilation": 2, "activation": "tanh"}}, FLAT, dense(5)],
+        (7, 11, 2), 5, normalisation=CENTRED, learning_rate=0.1,
     ),
     "multiplier": case(
         "several filters a channel, of one channel and of several, one layer frozen",

@@ -161,7 +161,7 @@ def variety(keras):
     x = k.Subtract()([x, k.LeakyReLU(0.2)(z)])
     x = k.Permute((3, 1, 2))(k.MaxPooling2D(2, strides=1, padding="same")(x))
     x = k.Concatenate()([k.Flatten()(x), k.Dense(6, activation="tanh")(b)])
-    return fill(keras.Model([a, b], k.Dense(3, activation="log_softmax" if keras.__version__ > "3" else "softmax")(x)))
+    return fill(keras.Model([a, b], k.Dense(3, activation="log_softmax" if hasattr(keras, "ops") else "softmax")(x)))
 
 
 def numbers(count, *shape):

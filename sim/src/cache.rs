@@ -1,6 +1,8 @@
 //! Where checkpoints and finished parts of unfinished runs are kept between two commands.
 
 use crate::failure::Failure;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
 /// Digest of the sources that decide results (see `build.rs`). What they computed is kept under keys that hold it, so that
@@ -42,7 +44,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(fail)?;
     }
-    let part = path.with_extension(format!("{}.part", std::process::id()));
+    // Processes of several machines may share the folder, and have the same number.
+    let unique = RandomState::new().build_hasher().finish();
+    let part = path.with_extension(format!("{unique:016x}.part"));
     let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));
     written.map_err(|source| {
         // Best effort: the disk may be full, and what matters is said already.

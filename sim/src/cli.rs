@@ -256,8 +256,8 @@ pub struct Emulate {
     /// the file. Its status is another register, which --mmio or --mmio-default ready answers for.
     #[arg(long, value_name = "ADDR[=FILE]", value_parser = uart)]
     pub uart: Vec<(u32, Option<PathBuf>)>,
-    /// How flash is read, whatever the profile says and the program sets: wait-states=N, and prefetch, caches,
-    /// instruction-cache, data-cache =on or =off, separated by commas.
+    /// How flash is read, whatever the profile says and the program sets: wait-states=N, line-bytes=N (16 for an STM32L4R5
+    /// with one bank), and prefetch, caches, instruction-cache, data-cache =on or =off, separated by commas.
     #[arg(long, value_name = "KEY=VALUE[,…]", value_parser = flash)]
     pub flash: Option<FlashSetting>,
     /// What peripherals do that --mmio does not name.

@@ -4,6 +4,7 @@
 //! have to remove.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,7 +24,7 @@ impl Lock {
     /// tenth of a second, after `busy` was called once; `None` where `tick` gives up.
     ///
     /// # Errors
-    /// What the operating system says where the file cannot be made or the file system has no locks.
+    /// What the operating system says where the file cannot be made.
     pub fn wait(
         path: &Path,
         busy: impl FnOnce(),
@@ -41,6 +42,13 @@ impl Lock {
         loop {
             match file.try_lock() {
                 Ok(()) => {
+                    let path = path.to_owned();
+                    return Ok(Some(Self { file, path }));
+                }
+                // Some network file systems have no locks. What is guarded is written whole or not at all, so that without
+                // one the same work is done twice at worst.
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                    tracing::warn!(path = %path.display(), "the file system has no locks");
                     let path = path.to_owned();
                     return Ok(Some(Self { file, path }));
                 }

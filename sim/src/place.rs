@@ -135,6 +135,10 @@ pub fn flash(text: &str) -> Result<FlashSetting, String> {
                     ));
                 }
             },
+            "line-bytes" => match value.trim().parse::<u32>() {
+                Ok(bytes @ (4 | 8 | 16 | 32)) => setting.line_bytes = Some(bytes),
+                _ => return Err("line-bytes is 4, 8, 16 or 32".to_owned()),
+            },
             "prefetch" => setting.prefetch = on?,
             "instruction-cache" => setting.instruction_cache = on?,
             "data-cache" => setting.data_cache = on?,
@@ -144,7 +148,7 @@ pub fn flash(text: &str) -> Result<FlashSetting, String> {
             }
             other => {
                 return Err(format!(
-                    "there is no `{other}`: wait-states, prefetch, caches, instruction-cache, data-cache"
+                    "there is no `{other}`: wait-states, line-bytes, prefetch, caches, instruction-cache, data-cache"
                 ));
             }
         }
@@ -304,9 +308,11 @@ mod tests {
 
     #[test]
     fn how_flash_is_read_is_said_by_key() {
-        let said = flash("wait-states=5, prefetch=on,caches=off,data-cache=on").expect("settings");
+        let said = flash("wait-states=5,line-bytes=16, prefetch=on,caches=off,data-cache=on")
+            .expect("settings");
         let expected = FlashSetting {
             wait_states: Some(5),
+            line_bytes: Some(16),
             prefetch: Some(true),
             instruction_cache: Some(false),
             data_cache: Some(true),
@@ -320,6 +326,7 @@ mod tests {
             "wait-states=256",
             "caches=maybe",
             "line=8",
+            "line-bytes=12",
             "prefetch=on,",
         ] {
             assert!(flash(wrong).is_err(), "{wrong}");

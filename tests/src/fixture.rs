@@ -3,7 +3,7 @@
 use runtime_shared::kernels::Shape;
 use serde::Deserialize;
 use sim_compiler::lower::Part;
-use sim_compiler::{Graph, LossSpec, NetworkSpec, Online, Options, Scheme, Training};
+use sim_compiler::{Graph, LossSpec, NetworkSpec, Online, Options, Scheme, Target, Training};
 use std::path::{Path, PathBuf};
 
 /// A network, how it was trained, and what came out.
@@ -22,6 +22,9 @@ pub struct Fixture {
     pub scheme: Scheme,
     /// Against which loss.
     pub loss: LossSpec,
+    /// Whether outputs are compared with the sample instead of its class.
+    #[serde(default)]
+    target: Option<String>,
     /// How.
     pub training: Training,
     /// Samples in hexadecimal; gone through in order, over and over.
@@ -160,7 +163,13 @@ impl Fixture {
         Options {
             scheme: self.scheme.clone(),
             loss: self.loss,
-            training: self.training.clone(),
+            training: Training {
+                target: match self.target.as_deref() {
+                    Some("input") => Target::Input,
+                    _ => Target::Class,
+                },
+                ..self.training.clone()
+            },
             online: Online::default(),
             normalisation: self.normalisation.clone(),
             seed: 1,

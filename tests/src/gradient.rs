@@ -25,6 +25,7 @@ impl Differentiator {
         let mut options = options.clone();
         options.training = sim_compiler::Training {
             batch: 2,
+            target: options.training.target,
             ..sim_compiler::Training::sgd(1.0)
         };
         options.training.optimiser = Optimiser::Sgd;

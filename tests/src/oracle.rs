@@ -9,7 +9,7 @@ use sim_compiler::lower::Part;
 use sim_compiler::ops::{
     batch_norm::BatchNorm, conv2d::Conv2d, depthwise::Depthwise, dropout::Dropout,
 };
-use sim_compiler::{LossSpec, Options, Tensor};
+use sim_compiler::{LossSpec, Options, Target, Tensor};
 
 /// A graph with its parameters widened to f64, so that they can be moved by very little.
 #[derive(Clone, Debug)]
@@ -164,6 +164,22 @@ impl<'g> Oracle<'g> {
                         input(0)[index(from, inner)]
                     })
                     .collect(),
+                Op::Unfold(unfold) => {
+                    let (window, from) = (&unfold.window, shape(0));
+                    let (dy, dx) = unfold.dilation;
+                    let columns = (window.kernel.1 - 1) / dx + 1;
+                    places(node.shape)
+                        .map(|[oy, ox, channel]| {
+                            let (tap, c) = (channel / from.c, channel % from.c);
+                            let y = oy * window.stride.0 + tap / columns * dy;
+                            let x = ox * window.stride.1 + tap % columns * dx;
+                            let inside = y.checked_sub(window.pad.0).filter(|&y| y < from.h);
+                            let inside =
+                                inside.zip(x.checked_sub(window.pad.1).filter(|&x| x < from.w));
+                            inside.map_or(0.0, |(y, x)| input(0)[index(from, [y, x, c])])
+                        })
+                        .collect()
+                }
                 Op::Slice(slice) => places(node.shape)
                     .map(|[y, x, c]| {
                         let [top, left, first] = slice.start;
@@ -208,7 +224,9 @@ impl<'g> Oracle<'g> {
         dropout: Option<Rng>,
     ) -> f64 {
         let y = self.outputs(options, sample, dropout);
+        let input = pixels(sample, &options.normalisation);
         let target = |i: usize| match y.len() {
+            _ if options.training.target == Target::Input => input[i],
             1 => label as f64,
             _ => f64::from(u8::from(i == label)),
         };
@@ -222,6 +240,15 @@ impl<'g> Oracle<'g> {
         match options.loss {
             LossSpec::CrossEntropy | LossSpec::Damped => -softmax(&y)[label].ln(),
             LossSpec::Mse => mean(&|y, t| (y - t) * (y - t)),
+            LossSpec::Mae => mean(&|y, t| (y - t).abs()),
+            LossSpec::Huber(bend) => mean(&|y, t| {
+                let (error, bend) = ((y - t).abs(), f64::from(bend));
+                if error < bend {
+                    0.5 * error * error
+                } else {
+                    bend * (error - 0.5 * bend)
+                }
+            }),
             LossSpec::BinaryCrossEntropy => mean(&|y, t| {
                 -(t * activate(Activation::Sigmoid, y).ln()
                     + (1.0 - t) * activate(Activation::Sigmoid, -y).ln())

@@ -216,9 +216,14 @@ impl Builder {
         match pick(&mut self.rng, 18) {
             0..=2 => {
                 let filters = 1 + pick(&mut self.rng, 4);
+                let dilation = match pick(&mut self.rng, 4) {
+                    0 => self.size(2),
+                    _ => Size(1, 1),
+                };
                 self.offer(LayerSpec::Conv2d(ConvSpec {
                     name,
                     filters,
+                    dilation,
                     kernel,
                     stride,
                     padding,
@@ -233,6 +238,7 @@ impl Builder {
                 self.offer(LayerSpec::Conv2d(ConvSpec {
                     name,
                     filters,
+                    dilation: Size(1, 1),
                     kernel,
                     stride,
                     padding,
@@ -362,6 +368,7 @@ impl Builder {
             0..=2 => LayerSpec::Conv1d(Conv1dSpec {
                 name,
                 filters,
+                dilation: multiplier,
                 kernel,
                 stride,
                 padding,
@@ -533,12 +540,19 @@ impl Builder {
     /// A loss that fits `outputs` outputs, and perhaps the layer that belongs to it.
     fn ending(&mut self, outputs: usize) -> LossSpec {
         let kinds: &[LossSpec] = match outputs {
-            1 => &[LossSpec::BinaryCrossEntropy, LossSpec::Mse],
+            1 => &[
+                LossSpec::BinaryCrossEntropy,
+                LossSpec::Mse,
+                LossSpec::Mae,
+                LossSpec::Huber(0.3),
+            ],
             _ => &[
                 LossSpec::CrossEntropy,
                 LossSpec::CrossEntropy,
                 LossSpec::BinaryCrossEntropy,
                 LossSpec::Mse,
+                LossSpec::Mae,
+                LossSpec::Huber(0.3),
             ],
         };
         let loss = kinds[pick(&mut self.rng, kinds.len())];
@@ -555,8 +569,12 @@ impl Builder {
             let ends = match loss {
                 LossSpec::CrossEntropy => Some(softmax),
                 LossSpec::BinaryCrossEntropy => Some(sigmoid),
-                LossSpec::Mse if outputs > 1 && pick(&mut self.rng, 2) == 0 => Some(softmax),
-                LossSpec::Mse => Some(sigmoid),
+                LossSpec::Mse | LossSpec::Mae | LossSpec::Huber(_)
+                    if outputs > 1 && pick(&mut self.rng, 2) == 0 =>
+                {
+                    Some(softmax)
+                }
+                LossSpec::Mse | LossSpec::Mae | LossSpec::Huber(_) => Some(sigmoid),
                 LossSpec::Damped => None,
             };
             if let Some(layer) = ends {

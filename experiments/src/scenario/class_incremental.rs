@@ -1,7 +1,7 @@
 //! Class-incremental learning: the network knows some classes, then others turn up.
 
 use super::concept::Concept;
-use super::plan::{Parts, Phase, Plan, Settings, Sources, lay_out};
+use super::plan::{Parts, Phase, Plan, Set, Settings, Sources, lay_out};
 use super::{Describe, Problem, defaults};
 use serde::{Deserialize, Serialize};
 
@@ -106,14 +106,17 @@ impl Describe for ClassIncremental {
         ]
     }
 
+    fn sets(&self, _: usize) -> Vec<Set> {
+        vec![
+            ("old classes".to_owned(), 0, 0),
+            ("new classes".to_owned(), 1, 1),
+        ]
+    }
+
     fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {
         let classes = sources.classes;
         let old = Concept::of(classes, &self.old(classes));
         let new = Concept::of(classes, &self.new);
-        let sets = vec![
-            ("old classes".to_owned(), 0, 0),
-            ("new classes".to_owned(), 1, 1),
-        ];
         // From then on all classes are as likely as they are many.
         let share = self.new.len() as f64 / classes as f64;
         let shares = |t| match t >= self.new_from {
@@ -124,7 +127,7 @@ impl Describe for ClassIncremental {
         lay_out(
             Parts {
                 concepts: vec![old, new],
-                sets,
+                sets: self.sets(classes),
                 phases: self.phases(classes),
             },
             &self.settings(),

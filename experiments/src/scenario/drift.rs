@@ -1,7 +1,7 @@
 //! Concept drift: from one moment on, the world is another, at once or by and by, for good or for a while.
 
 use super::concept::{Change, Concept, two_labels};
-use super::plan::{Parts, Phase, Plan, Settings, Sources, lay_out};
+use super::plan::{Parts, Phase, Plan, Set, Settings, Sources, lay_out};
 use super::{Describe, Problem, defaults};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -209,6 +209,18 @@ impl Describe for ConceptDrift {
         phases
     }
 
+    fn sets(&self, classes: usize) -> Vec<Set> {
+        let degrees = self.concepts(classes).len() - 1;
+        let names = (1..=degrees).map(|degree| match degrees {
+            1 => ("new".to_owned(), degree, 1),
+            _ => (format!("degree {degree}"), degree, 1),
+        });
+        [("old".to_owned(), 0, 0)]
+            .into_iter()
+            .chain(names)
+            .collect()
+    }
+
     fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {
         let concepts = self.concepts(sources.classes);
         let degrees = concepts.len() - 1;
@@ -219,18 +231,10 @@ impl Describe for ConceptDrift {
             shares[degree] += new;
             shares
         };
-        let names = (1..=degrees).map(|degree| match degrees {
-            1 => ("new".to_owned(), degree, 1),
-            _ => (format!("degree {degree}"), degree, 1),
-        });
-        let sets = [("old".to_owned(), 0, 0)]
-            .into_iter()
-            .chain(names)
-            .collect();
         let weights = |t| shares(t).iter().map(|share| *share as f32).collect();
         let parts = Parts {
             concepts,
-            sets,
+            sets: self.sets(sources.classes),
             phases: self.phases(sources.classes),
         };
         lay_out(parts, &self.settings(), sources, seed, shares, weights)

@@ -22,6 +22,7 @@ pub use tasks::{Sequence, Tasks};
 pub use transfer::Transfer;
 
 use concept::Concept;
+use plan::Set;
 use serde::de::MapAccess;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,9 @@ pub trait Describe {
 
     /// The stretches of the stream for a data set of `classes`, in order; the first starts at 0.
     fn phases(&self, classes: usize) -> Vec<Phase>;
+
+    /// The held-out sets for a data set of `classes`.
+    fn sets(&self, classes: usize) -> Vec<Set>;
 
     /// What happens in the run of `seed`.
     fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan;
@@ -140,6 +144,10 @@ impl Describe for Scenario {
 
     fn phases(&self, classes: usize) -> Vec<Phase> {
         self.inner().phases(classes)
+    }
+
+    fn sets(&self, classes: usize) -> Vec<Set> {
+        self.inner().sets(classes)
     }
 
     fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {

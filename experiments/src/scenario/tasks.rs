@@ -2,7 +2,7 @@
 
 use super::concept::{Change, Concept, View};
 use super::corruption::{Corruption, SEVERITIES};
-use super::plan::{Parts, Phase, Plan, Settings, Sources, lay_out};
+use super::plan::{Parts, Phase, Plan, Set, Settings, Sources, lay_out};
 use super::{Describe, Problem, defaults};
 use serde::{Deserialize, Serialize};
 
@@ -168,15 +168,15 @@ impl Describe for Tasks {
         tasks.into_iter().enumerate().map(phase).collect()
     }
 
+    fn sets(&self, classes: usize) -> Vec<Set> {
+        let tasks = self.tasks(classes).into_iter().enumerate();
+        tasks.map(|(i, (name, _))| (name, i, i)).collect()
+    }
+
     fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {
-        let (names, concepts): (Vec<String>, Vec<Concept>) =
-            self.tasks(sources.classes).into_iter().unzip();
+        let tasks = self.tasks(sources.classes);
+        let concepts: Vec<Concept> = tasks.into_iter().map(|(_, concept)| concept).collect();
         let tasks = concepts.len();
-        let sets = names
-            .into_iter()
-            .enumerate()
-            .map(|(i, name)| (name, i, i))
-            .collect();
         let shares = |t| {
             let now = self.task_at(t, tasks);
             (0..tasks)
@@ -191,7 +191,7 @@ impl Describe for Tasks {
         };
         let parts = Parts {
             concepts,
-            sets,
+            sets: self.sets(sources.classes),
             phases: self.phases(sources.classes),
         };
         lay_out(parts, &self.settings(), sources, seed, shares, weights)

@@ -1,7 +1,7 @@
 //! Transfer: a network that was trained for one task learns another on the device, with the same outputs.
 
 use super::concept::Concept;
-use super::plan::{Parts, Phase, Plan, Settings, Sources, lay_out};
+use super::plan::{Parts, Phase, Plan, Set, Settings, Sources, lay_out};
 use super::{Describe, Problem, defaults};
 use serde::{Deserialize, Serialize};
 
@@ -88,12 +88,15 @@ impl Describe for Transfer {
         }]
     }
 
+    fn sets(&self, _: usize) -> Vec<Set> {
+        vec![("new task".to_owned(), 0, 0)]
+    }
+
     fn plan(&self, sources: &Sources<'_>, seed: u64) -> Plan {
         let task = Concept::renumbered(sources.classes, &self.to);
-        let sets = vec![("new task".to_owned(), 0, 0)];
         let parts = Parts {
             concepts: vec![task],
-            sets,
+            sets: self.sets(sources.classes),
             phases: self.phases(sources.classes),
         };
         lay_out(

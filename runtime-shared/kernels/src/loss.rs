@@ -1,6 +1,6 @@
-//! Losses with their gradients, for one sample whose target is a class.
+//! Losses with their gradients, for one sample whose target is a class or a value for each output.
 
-use crate::call::Call;
+use crate::call::{Call, Place};
 use crate::math;
 use crate::operand::{BadDimensions, Lengths, Operand, X, Y_OUT, demand, flat};
 use crate::routine::{Context, Operands, Routine};
@@ -20,37 +20,73 @@ crate::codes! {
         /// The update of E. Ostrovan's thesis: the gradient of softmax is damped by its diagonal,
         /// `p · (1 − p) · (p − t)`. Not the gradient of the loss it reports, which is the cross-entropy.
         Damped = 3,
+        /// Mean over the outputs of the absolute error, against targets as for [`Mse`](Self::Mse). Its gradient is 0
+        /// where there is no error.
+        Mae = 4,
+        /// Mean over the outputs of half the squared error up to a bend, and from there on a line (Huber 1964).
+        Huber = 5,
+    }
+}
+
+/// What outputs are compared with.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// A class: one for its output and zero for the others. For a single output it is the value itself, 0 or 1.
+    Class(usize),
+    /// A value for each output.
+    Values(&'a [f32]),
+}
+
+impl Target<'_> {
+    /// What output `i` of so many should be.
+    fn value(self, i: usize, count: usize) -> f32 {
+        match self {
+            Target::Values(values) => values.get(i).copied().unwrap_or(0.0),
+            Target::Class(class) if count == 1 => class as f32,
+            Target::Class(class) if class == i => 1.0,
+            Target::Class(_) => 0.0,
+        }
     }
 }
 
 impl Loss {
     /// Above which value a single output means class 1.
     pub fn threshold(self) -> f32 {
-        if self == Loss::Mse { 0.5 } else { 0.0 }
+        match self {
+            Loss::Mse | Loss::Mae | Loss::Huber => 0.5,
+            Loss::CrossEntropy | Loss::BinaryCrossEntropy | Loss::Damped => 0.0,
+        }
     }
 
-    /// The loss of `outputs` for the class `label`; writes its gradient with respect to `outputs`,
-    /// times `scale` (1 / batch), to `delta`, of equal length. The loss itself is not scaled.
+    /// Whether the target must be a class.
+    pub fn is_of_classes(self) -> bool {
+        matches!(self, Loss::CrossEntropy | Loss::Damped)
+    }
+
+    /// The loss of `outputs` against `target`; writes its gradient with respect to `outputs`, times `scale`
+    /// (1 / batch), to `delta`, of equal length. The loss itself is not scaled. `bend` is Huber's.
     ///
-    /// `label` is below `outputs.len()`, or 0 or 1 for a single output of the last two kinds. Sums
-    /// ascend from zero.
+    /// A class is below `outputs.len()`, or 0 or 1 for a single output. Sums ascend from zero.
     #[inline(never)]
-    pub fn evaluate(self, outputs: &[f32], label: usize, delta: &mut [f32], scale: f32) -> f32 {
+    pub fn evaluate(
+        self,
+        outputs: &[f32],
+        target: Target<'_>,
+        bend: f32,
+        delta: &mut [f32],
+        scale: f32,
+    ) -> f32 {
         let count = outputs.len();
         let inverse = 1.0 / count.max(1) as f32;
         let (mut loss, mut share) = (0.0, 0.0);
-        if matches!(self, Loss::CrossEntropy | Loss::Damped) {
+        if let (true, Target::Class(class)) = (self.is_of_classes(), target) {
             delta.copy_from_slice(outputs);
             let (max, sum) = softmax::exponentials(delta);
-            loss = math::ln(sum) + (max - outputs.get(label).copied().unwrap_or(max));
+            loss = math::ln(sum) + (max - outputs.get(class).copied().unwrap_or(max));
             share = 1.0 / sum;
         }
         for (i, (d, &y)) in delta.iter_mut().zip(outputs).enumerate() {
-            let t = match count {
-                1 if matches!(self, Loss::Mse | Loss::BinaryCrossEntropy) => label as f32,
-                _ if i == label => 1.0,
-                _ => 0.0,
-            };
+            let t = target.value(i, count);
             *d = match self {
                 Loss::CrossEntropy => {
                     let p = *d * share;
@@ -64,6 +100,20 @@ impl Loss {
                     loss += (y - t) * (y - t);
                     (y - t) * (2.0 * inverse * scale)
                 }
+                Loss::Mae | Loss::Huber => {
+                    let bend = if self == Loss::Mae { 0.0 } else { bend };
+                    let (error, size) = (y - t, (y - t).abs());
+                    if size <= bend {
+                        loss += 0.5 * error * error;
+                        error * (inverse * scale)
+                    } else {
+                        // Without a bend the line has a slope of one.
+                        let slope = if self == Loss::Mae { 1.0 } else { bend };
+                        loss += slope * (size - 0.5 * bend);
+                        let sign = if error > 0.0 { slope } else { -slope };
+                        sign * (inverse * scale)
+                    }
+                }
                 Loss::BinaryCrossEntropy => {
                     // max(y, 0) − y·t + ln(1 + e^−|y|) does not overflow.
                     let positive = if y > 0.0 { y } else { 0.0 };
@@ -73,9 +123,10 @@ impl Loss {
                 }
             };
         }
-        match self {
-            Loss::CrossEntropy | Loss::Damped => loss,
-            Loss::Mse | Loss::BinaryCrossEntropy => loss * inverse,
+        if self.is_of_classes() {
+            loss
+        } else {
+            loss * inverse
         }
     }
 }
@@ -102,15 +153,18 @@ pub fn predict_above(outputs: &[f32], threshold: f32) -> usize {
     best.0
 }
 
-/// outputs → delta. Length; the loss in dimension 2.
+/// outputs → delta · targets, or absent, where the target is the class of the sample. Length; the loss in dimension 2;
+/// the bend is the scalar.
 pub struct Evaluate;
 
 impl Routine for Evaluate {
     const NAME: &'static str = "loss";
-    const OPERANDS: &'static [Operand] = &[X, Y_OUT];
+    const OPERANDS: &'static [Operand] = &[X, Y_OUT, X.optional()];
 
     fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
-        demand(Loss::from_code(call.dim(2) as u32).is_some())?;
+        let loss = Loss::from_code(call.dim(2) as u32).ok_or(BadDimensions)?;
+        demand(!loss.is_of_classes() || call.operands[2] == Place::Absent)?;
+        demand(loss != Loss::Huber || (call.scalar > 0.0 && call.scalar < f32::INFINITY))?;
         flat(call)
     }
 
@@ -119,7 +173,13 @@ impl Routine for Evaluate {
             return;
         };
         let delta = o.write(1);
+        let values = o.read(2);
+        let target = if values.is_empty() {
+            Target::Class(context.label)
+        } else {
+            Target::Values(values)
+        };
         context.prediction = predict_above(o.read(0), loss.threshold());
-        context.loss = loss.evaluate(o.read(0), context.label, delta, context.loss_scale);
+        context.loss = loss.evaluate(o.read(0), target, call.scalar, delta, context.loss_scale);
     }
 }

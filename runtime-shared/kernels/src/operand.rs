@@ -60,6 +60,8 @@ pub enum Extent {
     Tile,
     /// Constants of the call: how it quantises.
     Constants,
+    /// Bytes of a packed index of maxima.
+    Index,
 }
 
 /// How many elements the operands of a call have.
@@ -77,6 +79,8 @@ pub struct Lengths {
     pub tile: usize,
     /// [`Extent::Constants`].
     pub constants: usize,
+    /// [`Extent::Index`].
+    pub index: usize,
     /// Whether maxima are taken, so that there is an index of them.
     pub pooled: bool,
 }
@@ -91,6 +95,7 @@ impl Lengths {
             self.channels,
             self.tile,
             self.constants,
+            self.index,
         ];
         all.get(usize::from(extent)).copied().unwrap_or(0)
     }

@@ -10,7 +10,7 @@ use runtime_kernels::activation::Activation;
 use runtime_kernels::call::Call;
 use runtime_kernels::conv2d::{self, Conv2d};
 use runtime_kernels::element::Element;
-use runtime_kernels::loss::{Loss, predict};
+use runtime_kernels::loss::{Loss, Target, predict};
 use runtime_kernels::normalise::normalise;
 use runtime_kernels::pool::Pool2d;
 use runtime_kernels::rearrange::{Block, rearrange};
@@ -399,6 +399,9 @@ fn products_are_what_they_say() {
     assert_eq!(y, [3.0, -0.5, 0.0]);
 }
 
+/// The bend of Huber's loss.
+const BEND: f32 = 0.75;
+
 /// A loss in f64 from logits and a target vector.
 fn reference_loss(loss: Loss, y: &[f64], target: &[f64]) -> f64 {
     let n = y.len() as f64;
@@ -409,6 +412,17 @@ fn reference_loss(loss: Loss, y: &[f64], target: &[f64]) -> f64 {
             -p.iter().zip(target).map(|(p, t)| t * p.ln()).sum::<f64>()
         }
         Loss::Mse => pairs.map(|(y, t)| (y - t).powi(2)).sum::<f64>() / n,
+        Loss::Mae => pairs.map(|(y, t)| (y - t).abs()).sum::<f64>() / n,
+        Loss::Huber => {
+            let term = |e: f64| {
+                if e < f64::from(BEND) {
+                    0.5 * e * e
+                } else {
+                    f64::from(BEND) * (e - 0.5 * f64::from(BEND))
+                }
+            };
+            pairs.map(|(y, t)| term((y - t).abs())).sum::<f64>() / n
+        }
         Loss::BinaryCrossEntropy => {
             pairs
                 .map(|(y, t)| {
@@ -430,6 +444,8 @@ fn losses_match_their_derivatives() {
         Loss::Mse,
         Loss::BinaryCrossEntropy,
         Loss::Damped,
+        Loss::Mae,
+        Loss::Huber,
     ] {
         for n in [1, 2, 3, 10] {
             if n == 1 && matches!(loss, Loss::CrossEntropy | Loss::Damped) {
@@ -443,7 +459,7 @@ fn losses_match_their_derivatives() {
                     (0..n).map(|i| f64::from(u8::from(i == label))).collect()
                 };
                 let mut delta = vec![9.0; n];
-                let got = loss.evaluate(&y, label, &mut delta, scale);
+                let got = loss.evaluate(&y, Target::Class(label), BEND, &mut delta, scale);
                 let what = format!("{loss:?}, {n} outputs, label {label}");
                 let wy = wide(&y);
                 assert_close(&what, &[got], &[reference_loss(loss, &wy, &target)], 1e-5);
@@ -458,11 +474,25 @@ fn losses_match_their_derivatives() {
                 };
                 assert_close(&what, &delta, &expected, BACKWARD);
             }
+            if loss.is_of_classes() {
+                continue;
+            }
+            let y: Vec<f32> = values(&mut rng, n).iter().map(|y| 4.0 * y).collect();
+            let target: Vec<f32> = values(&mut rng, n).iter().map(|t| 0.5 + 0.5 * t).collect();
+            let mut delta = vec![9.0; n];
+            let got = loss.evaluate(&y, Target::Values(&target), BEND, &mut delta, scale);
+            let (wy, wt) = (wide(&y), wide(&target));
+            let what = format!("{loss:?}, {n} values");
+            assert_close(&what, &[got], &[reference_loss(loss, &wy, &wt)], 1e-5);
+            let expected = gradient(&wy, |y| reference_loss(loss, y, &wt) * f64::from(scale));
+            assert_close(&what, &delta, &expected, BACKWARD);
         }
     }
-    let mut delta = [0.0; 2];
+    let mut delta = [9.0; 2];
+    let mae = Loss::Mae.evaluate(&[0.0, 1.0], Target::Class(1), BEND, &mut delta, 1.0);
+    assert_eq!((mae, delta), (0.0, [0.0; 2]), "no error");
     for loss in [Loss::CrossEntropy, Loss::BinaryCrossEntropy] {
-        let value = loss.evaluate(&[200.0, -200.0], 1, &mut delta, 1.0);
+        let value = loss.evaluate(&[200.0, -200.0], Target::Class(1), BEND, &mut delta, 1.0);
         assert!(
             value.is_finite() && delta.iter().all(|d| d.is_finite()),
             "{loss:?} overflows"

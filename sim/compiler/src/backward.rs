@@ -3,6 +3,7 @@
 use crate::forward::Forward;
 use crate::listing::{Listing, Part, Symbol, TemporaryKind, flat};
 use crate::lower::Lowering;
+use crate::options::Target;
 use crate::stage::{Stage, StageId};
 use runtime_shared::kernels::activation::Activation;
 use runtime_shared::program::{Call, Kernel, RuleKind};
@@ -39,8 +40,13 @@ impl<'a> Backward<'a> {
         let outputs = self.stage(last).shape.len();
         let delta = self.listing.floats(outputs, TemporaryKind::Delta, last);
         let mut call = flat(Kernel::Loss, outputs);
-        call.dims[2] = self.lowering.loss.code();
-        self.emit(last, call, &[self.values[last], delta]);
+        call.dims[2] = self.lowering.loss.kernel().code() as u16;
+        call.scalar = self.lowering.loss.bend();
+        let target = match self.lowering.target {
+            Target::Class => Symbol::Absent,
+            Target::Input => self.values[0],
+        };
+        self.emit(last, call, &[self.values[last], delta, target]);
         self.gradients[last] = delta;
         for id in (boundary + 1..=last).rev() {
             if self.requires[id] {

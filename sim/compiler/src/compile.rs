@@ -9,9 +9,10 @@ use crate::integer::lower::Lowering as Integers;
 use crate::link::{Draft, Linker, Lists};
 use crate::listing::{Listing, Part};
 use crate::lower::Lowering;
-use crate::options::{LossSpec, Online, Scheme, Store, Training};
+use crate::options::{LossSpec, Online, Scheme, Store, Target, Training};
 use crate::stage::{Stage, StageId, boundary, needed, stages};
 use runtime_shared::kernels::activation::Activation;
+use runtime_shared::kernels::loss::Loss;
 use runtime_shared::program::{Program, RuleKind};
 use std::ops::Deref;
 
@@ -106,7 +107,8 @@ fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
     }
     let trained = options.scheme.trained(graph)?;
     let stages = stages(graph, &trained);
-    check_loss(&stages, options.loss)?;
+    let target = options.training.target;
+    check_loss(&stages, options.loss, target)?;
     check_normalisation(&stages, &options.normalisation)?;
     let trains = trained.iter().any(|t| t.any());
     let optimiser = options.training.optimiser.rule();
@@ -116,9 +118,14 @@ fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
     } else {
         optimiser
     };
-    let mut lowering = Lowering::new(&stages, options.loss, rule, &options.normalisation);
+    let mut lowering = Lowering::new(
+        &stages,
+        (options.loss, target),
+        rule,
+        &options.normalisation,
+    );
     lowering.quantisation = options.online.quantisation;
-    let cut = if options.online.store == Store::Raw || !trains {
+    let cut = if options.online.store == Store::Raw || target == Target::Input || !trains {
         0
     } else {
         boundary(&stages)
@@ -167,7 +174,7 @@ fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
     linker.link(&lists)
 }
 
-fn check_loss(stages: &[Stage], loss: LossSpec) -> Result<(), Error> {
+fn check_loss(stages: &[Stage], loss: LossSpec, target: Target) -> Result<(), Error> {
     let Some(last) = stages.last() else {
         return Err(Error::Empty);
     };
@@ -180,6 +187,27 @@ fn check_loss(stages: &[Stage], loss: LossSpec) -> Result<(), Error> {
     };
     let ends_in =
         |a: Activation| last.activation == a || matches!(last.op, Op::Activation(b) if a == b);
+    let bend = loss.bend();
+    if loss.kernel() == Loss::Huber && !(bend.is_finite() && bend > 0.0) {
+        return Err(Error::Option {
+            what: "loss.huber",
+            value: bend.to_string(),
+            allowed: "a positive number",
+        });
+    }
+    if target == Target::Input {
+        let inputs = stages[0].shape.len();
+        if loss.kernel().is_of_classes() {
+            return fail(
+                "has no classes to tell apart, but the sample to repeat; use `mse`, `mae`, `huber` or `binary_cross_entropy`",
+            );
+        }
+        if inputs != outputs {
+            return fail(&format!(
+                "has {outputs} outputs where the sample has {inputs} values to compare them with"
+            ));
+        }
+    }
     match loss {
         LossSpec::CrossEntropy | LossSpec::Damped if outputs < 2 => {
             fail("has a single output; use `binary_cross_entropy`, or one output a class")

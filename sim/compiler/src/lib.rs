@@ -41,6 +41,6 @@ pub use integer::{Arithmetic, Class};
 pub use listing::Part;
 pub use network::NetworkSpec;
 pub use options::{
-    LossSpec, Online, Optimiser, PolicySpec, ScheduleSpec, Scheme, Store, Training, Trigger,
+    LossSpec, Online, Optimiser, PolicySpec, ScheduleSpec, Scheme, Store, Target, Training, Trigger,
 };
 pub use tensor::{Parameters, Tensor};

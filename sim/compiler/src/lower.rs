@@ -8,7 +8,7 @@ use crate::forward::Forward;
 pub use crate::listing::Part;
 use crate::listing::{Listing, Symbol, TemporaryKind, flat};
 use crate::ops::Zeros;
-use crate::options::{LossSpec, Quantisation};
+use crate::options::{LossSpec, Quantisation, Target};
 use crate::stage::{Stage, StageId};
 use runtime_shared::kernels::activation::Activation;
 use runtime_shared::program::{Call, Element, Kernel, RuleKind};
@@ -19,6 +19,8 @@ pub struct Lowering<'a> {
     pub stages: &'a [Stage],
     /// The loss.
     pub loss: LossSpec,
+    /// What it compares outputs with.
+    pub target: Target,
     /// What weight gradients become.
     pub rule: RuleKind,
     /// Channels of the input's normalisation: 1, or as many as the image has.
@@ -44,10 +46,10 @@ pub struct Inference {
 }
 
 impl<'a> Lowering<'a> {
-    /// For `stages`, which are trained by `rule` against `loss` on samples that become floats by `normalisation`.
+    /// For `stages`, which are trained by `rule` against `loss` and `target` on samples that become floats by `normalisation`.
     pub fn new(
         stages: &'a [Stage],
-        loss: LossSpec,
+        (loss, target): (LossSpec, Target),
         rule: RuleKind,
         normalisation: &[(f32, f32)],
     ) -> Self {
@@ -56,6 +58,10 @@ impl<'a> Lowering<'a> {
             .iter()
             .flat_map(|s| &s.inputs)
             .for_each(|&i| consumers[i] += 1);
+        // The loss reads the sample as well.
+        if let (Target::Input, Some(sample)) = (target, consumers.first_mut()) {
+            *sample += 1;
+        }
         let black_is_zero = normalisation.iter().all(|&(_, shift)| shift == 0.0);
         let mut zeros: Vec<bool> = Vec::with_capacity(stages.len());
         for stage in stages {
@@ -70,6 +76,7 @@ impl<'a> Lowering<'a> {
         Self {
             stages,
             loss,
+            target,
             rule,
             input_channels: normalisation.len(),
             quantisation: None,

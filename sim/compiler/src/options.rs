@@ -188,7 +188,7 @@ impl Scheme {
 }
 
 /// The loss by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossSpec {
     /// Softmax cross-entropy.
@@ -200,6 +200,10 @@ pub enum LossSpec {
     BinaryCrossEntropy,
     /// The update of the thesis: softmax outputs moved by p(1−p)(t−p). Not the gradient of a loss.
     Damped,
+    /// Mean absolute error, targets as for the squared one.
+    Mae,
+    /// Half the squared error up to this bend, and from there on a line: `{ huber = 1.0 }`.
+    Huber(f32),
 }
 
 impl LossSpec {
@@ -210,12 +214,17 @@ impl LossSpec {
             LossSpec::Mse => Loss::Mse,
             LossSpec::BinaryCrossEntropy => Loss::BinaryCrossEntropy,
             LossSpec::Damped => Loss::Damped,
+            LossSpec::Mae => Loss::Mae,
+            LossSpec::Huber(_) => Loss::Huber,
         }
     }
 
-    /// Its number in a call.
-    pub(crate) fn code(self) -> u16 {
-        self.kernel().code() as u16
+    /// Its parameter; 0 where it has none.
+    pub(crate) fn bend(self) -> f32 {
+        match self {
+            LossSpec::Huber(bend) => bend,
+            _ => 0.0,
+        }
     }
 
     /// As it is written in a config.
@@ -225,8 +234,20 @@ impl LossSpec {
             LossSpec::Mse => "mse",
             LossSpec::BinaryCrossEntropy => "binary_cross_entropy",
             LossSpec::Damped => "damped",
+            LossSpec::Mae => "mae",
+            LossSpec::Huber(_) => "huber",
         }
     }
+}
+
+/// What the outputs are compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// The class of the sample.
+    #[default]
+    Class,
+    /// The sample itself, as the network sees it: an autoencoder. It is learnt from samples, not from stored features.
+    Input,
 }
 
 /// An optimiser with its own parameters.
@@ -339,6 +360,10 @@ pub struct Training {
     /// The whole gradient is scaled down to this norm. Needs a gradient buffer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f32>,
+    /// What outputs are compared with. No config says it: whoever has something else than classes brings samples of
+    /// his own.
+    #[serde(skip)]
+    pub target: Target,
 }
 
 impl Training {
@@ -354,6 +379,7 @@ impl Training {
             weight_decay: 0.0,
             clip_value: None,
             clip_norm: None,
+            target: Target::Class,
         }
     }
 

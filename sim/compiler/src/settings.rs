@@ -13,9 +13,13 @@ use runtime_shared::schedule::ScheduleKind;
 pub fn write(image: &mut Image, options: &Options, last: Option<&Stage>) {
     let training = &options.training;
     let online = &options.online;
-    // With the mean squared error, one output is compared with 0 and 1, and a softmax stays.
-    let probabilities = options.loss == LossSpec::Mse
-        && last.is_some_and(|s| s.shape.len() == 1 || matches!(s.op, Op::Softmax(_)));
+    // With the error itself, one output is compared with 0 and 1, and a softmax stays.
+    let of_errors = matches!(
+        options.loss,
+        LossSpec::Mse | LossSpec::Mae | LossSpec::Huber(_)
+    );
+    let probabilities =
+        of_errors && last.is_some_and(|s| s.shape.len() == 1 || matches!(s.op, Op::Softmax(_)));
     image.set(Field::OutputsAreProbabilities, u32::from(probabilities));
     image.set_float(Field::LearningRate, training.learning_rate);
     image.set_float(Field::WeightDecay, training.weight_decay);

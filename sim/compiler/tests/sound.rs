@@ -11,7 +11,7 @@ use sim_compiler::ops::{
     batch_norm::Statistics, concat::Concat, conv2d::Conv2d, dense::Dense, depthwise::Depthwise,
     dropout::Dropout, flatten::Flatten, input::Input, log_softmax::LogSoftmax, max_pool::MaxPool,
     multiply::Multiply, pad::Pad, reshape::Reshape, slice::Slice, softmax::Softmax,
-    transpose::Transpose,
+    transpose::Transpose, unfold::Unfold,
 };
 use sim_compiler::{
     Error, LossSpec, NetworkSpec, Online, Options, Parameters, Scheme, Tensor, Training, account,
@@ -115,6 +115,7 @@ fn op() -> impl Strategy<Value = Op> {
         Just(Multiply.into()),
         Just(LogSoftmax.into()),
         number().prop_map(|alpha| Activation::Elu(alpha).into()),
+        (window(), pair()).prop_map(|(window, dilation)| Unfold { window, dilation }.into()),
         window().prop_map(|window| MaxPool { window }.into()),
         window().prop_map(|window| AveragePool { window }.into()),
         number().prop_map(|slope| Activation::LeakyRelu(slope).into()),

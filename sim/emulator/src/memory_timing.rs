@@ -39,6 +39,8 @@ pub struct MemoryTiming {
 pub struct FlashSetting {
     /// Cycles of an access beyond the first.
     pub wait_states: Option<u32>,
+    /// Bytes that an access brings, which option bytes decide on some chips.
+    pub line_bytes: Option<u32>,
     /// Whether the next line is fetched ahead.
     pub prefetch: Option<bool>,
     /// Whether the cache of instructions, or of both, is on.
@@ -52,6 +54,7 @@ impl FlashSetting {
     fn or(self, other: Self) -> Self {
         FlashSetting {
             wait_states: self.wait_states.or(other.wait_states),
+            line_bytes: self.line_bytes.or(other.line_bytes),
             prefetch: self.prefetch.or(other.prefetch),
             instruction_cache: self.instruction_cache.or(other.instruction_cache),
             data_cache: self.data_cache.or(other.data_cache),
@@ -79,8 +82,18 @@ impl MemoryTiming {
             timing.data_cache = None;
         }
         timing.flash_wait_states = setting.wait_states.unwrap_or(self.flash_wait_states);
-        if timing.flash_wait_states != self.flash_wait_states {
-            // What was measured was so with the board's own wait states.
+        timing.flash_line_bytes = setting.line_bytes.unwrap_or(self.flash_line_bytes);
+        let caches = [&mut timing.instruction_cache, &mut timing.data_cache];
+        for cache in caches.into_iter().flatten() {
+            // Of lines that are filled piece by piece, a piece is what an access brings.
+            if let (Some(fill), Some(bytes)) = (&mut cache.fill_bytes, setting.line_bytes) {
+                *fill = bytes.min(cache.line_bytes);
+            }
+        }
+        if timing.flash_wait_states != self.flash_wait_states
+            || timing.flash_line_bytes != self.flash_line_bytes
+        {
+            // What was measured was so with the board's own wait states and lines.
             timing.data_stall = None;
             let caches = [&mut timing.instruction_cache, &mut timing.data_cache];
             caches.into_iter().flatten().for_each(|c| c.stall = None);
@@ -95,6 +108,7 @@ impl MemoryTiming {
             |board: &Option<Cache>, now: &Option<Cache>| board.is_some().then_some(now.is_some());
         FlashAccess {
             wait_states: now.flash_wait_states,
+            line_bytes: now.flash_line_bytes,
             prefetch: now.prefetch,
             instruction_cache: on(&self.instruction_cache, &now.instruction_cache),
             data_cache: on(&self.data_cache, &now.data_cache),
@@ -110,6 +124,8 @@ impl MemoryTiming {
 pub struct FlashAccess {
     /// Cycles of an access beyond the first.
     pub wait_states: u32,
+    /// Bytes that an access brings.
+    pub line_bytes: u32,
     /// Whether the next line of instructions is fetched ahead.
     pub prefetch: bool,
     /// Whether the cache of instructions, or of both, is on; nothing where there is none.
@@ -192,6 +208,7 @@ impl FlashControl {
     fn setting(&self, value: u32) -> FlashSetting {
         let bit = |bit: u32| (bit != 0).then_some(value & bit != 0);
         FlashSetting {
+            line_bytes: None,
             wait_states: (self.wait_states != 0)
                 .then_some((value & self.wait_states).saturating_mul(self.cycles)),
             prefetch: bit(self.prefetch),

@@ -2,7 +2,7 @@
 
 use sim_emulator::timing::Columns;
 use sim_emulator::{
-    Cache, Emulator, FlashControl, Image, Machine, MemoryTiming, Mode, Replacement,
+    Cache, Emulator, FlashControl, FlashSetting, Image, Machine, MemoryTiming, Mode, Replacement,
 };
 
 const RAM: u32 = 0x2000_0000;
@@ -508,4 +508,27 @@ fn what_a_program_says_of_flash_ends_with_it() {
     assert_eq!(first(&mut emulator), 0);
     emulator.reset().unwrap();
     assert_eq!(first(&mut emulator), 4 * 5);
+}
+
+/// As the profile of the STM32L4R5 says, its flash brings 64 bits where it has two banks, 128 where it has one.
+#[test]
+fn an_access_may_be_fixed_to_bring_more() {
+    let stall = |line_bytes: Option<u32>| {
+        let machine = Machine {
+            timing: MemoryTiming {
+                flash_wait_states: 5,
+                flash_line_bytes: 8,
+                fixed: FlashSetting {
+                    line_bytes,
+                    ..FlashSetting::default()
+                },
+                ..MemoryTiming::default()
+            },
+            ..Machine::generic("cortex-m4f")
+        };
+        // From 12 on, whose line is there: 16 NOPs up to 44.
+        let columns = cycles_on(&machine, &[0xbf00; 16]);
+        columns.memory - columns.rules
+    };
+    assert_eq!((stall(None), stall(Some(16))), (4 * 5, 2 * 5));
 }

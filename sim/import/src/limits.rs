@@ -9,6 +9,8 @@ pub const ELEMENTS: usize = 1 << 26;
 pub const CONSTANTS: usize = 1 << 27;
 /// Elements of an activation.
 pub const ACTIVATION: usize = 1 << 24;
+/// Elements of a constant that is one value many times.
+pub const FILL: usize = 1 << 16;
 /// Multiplications of an inference.
 pub const WORK: u64 = 1 << 32;
 /// Values of a model.

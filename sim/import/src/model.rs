@@ -406,6 +406,8 @@ pub enum Operator {
         /// The one behind the last.
         to: i64,
     },
+    /// Axes: a constant of these axes, all of one value.
+    Fill(Tensor),
     /// x, indices: along an axis.
     Gather {
         /// Which.

@@ -6,7 +6,7 @@
 //! lock there, and every other one is refused.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -53,6 +53,13 @@ impl Claim {
                 }
                 // The one before removed the file between our opening and our locking it.
                 Ok(()) => {}
+                // Some network file systems have no locks; then nobody can be refused.
+                Err(TryLockError::Error(cause)) if cause.kind() == ErrorKind::Unsupported => {
+                    return Ok(Self {
+                        dir: dir.to_owned(),
+                        _lock: lock,
+                    });
+                }
                 Err(TryLockError::Error(cause)) => return Err(fail(cause)),
                 Err(TryLockError::WouldBlock) => {
                     let mut holder = String::new();

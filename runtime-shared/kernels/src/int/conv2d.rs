@@ -12,15 +12,16 @@ use super::{Activation, Weight, bias};
 use crate::block::{chunk, in_blocks, part};
 use crate::call::{Call, RuleKind};
 use crate::conv2d::Conv2d;
-use crate::operand::{ARGMAX, ARGMAX_OUT, demand, product, volume, windowed};
+use crate::element::Element;
 use crate::operand::{BadDimensions, Lengths, Operand};
+use crate::operand::{Extent, When, demand, product, read, volume, windowed, write};
 use crate::routine::{Context, Operands, Routine};
 use crate::window::{Columns, Field};
 
 /// `y` = the activation of `pool(b[co] + Σ x · w)`.
 ///
-/// `x` is `g.input`, `w` `g.weights()` long, `b` holds `g.output.c` or nothing and is shifted by `bias_shift`, `y` is `g.pooled()`. `argmax`, as
-/// long as `y` or empty, gets the index `wy · pool width + wx` of the largest accumulator of a window, the first of equals. Returns how
+/// `x` is `g.input`, `w` `g.weights()` long, `b` holds `g.output.c` or nothing and is shifted by `bias_shift`, `y` is `g.pooled()`. `argmax`, of
+/// [`index_len`] or empty, gets the index `wy · pool width + wx` of the largest accumulator of a window, the first of equals. Returns how
 /// many outputs were clipped.
 #[inline(never)]
 pub fn forward<W: Weight>(
@@ -44,15 +45,48 @@ pub fn forward<W: Weight>(
                     if let Some(y) = y.get_mut(out) {
                         *y = activation.apply(best[j], &mut clipped);
                     }
-                    if let Some(argmax) = argmax.get_mut(out) {
-                        *argmax = index[j];
-                    }
+                    set_index(g, argmax, out, index[j]);
                 }
             });
             out += pooled.c;
         }
     }
     clipped
+}
+
+/// Whether an index takes two bits: where a window has four elements at most.
+fn is_packed(g: &Conv2d) -> bool {
+    g.pool.0 * g.pool.1 <= 4
+}
+
+/// Bytes of the index of maxima: two bits each, the first lowest, where a window has four elements at most, else a byte each.
+pub fn index_len(g: &Conv2d) -> usize {
+    let len = g.pooled().len();
+    if is_packed(g) { len.div_ceil(4) } else { len }
+}
+
+/// The index of the maximum of output `at`.
+#[inline(always)]
+fn index(g: &Conv2d, argmax: &[u8], at: usize) -> u8 {
+    if is_packed(g) {
+        let four = argmax.get(at / 4).copied().unwrap_or(0);
+        (four >> (at % 4 * 2)) & 3
+    } else {
+        argmax.get(at).copied().unwrap_or(0)
+    }
+}
+
+/// Notes the index of the maximum of output `at`, if it is wanted.
+#[inline(always)]
+fn set_index(g: &Conv2d, argmax: &mut [u8], at: usize, index: u8) {
+    if is_packed(g) {
+        if let Some(four) = argmax.get_mut(at / 4) {
+            let shift = at % 4 * 2;
+            *four = (*four & !(3 << shift)) | (index & 3) << shift;
+        }
+    } else if let Some(one) = argmax.get_mut(at) {
+        *one = index;
+    }
 }
 
 /// The largest accumulators of a pooling window, of channels `at..at + N`, and where in the window they are.
@@ -230,9 +264,16 @@ fn winner(
     if d == 0 {
         return None;
     }
-    let (wy, wx) = columns.place(argmax.get(at).copied().unwrap_or(0));
+    let (wy, wx) = columns.place(index(g, argmax, at));
     Some((d, g.field(py * g.pool.0 + wy, px * g.pool.1 + wx)))
 }
+
+/// Where the maxima were, packed, read; nothing without a pool.
+const ARGMAX: Operand = read(Element::U8, Extent::Index).when(When::Pooled);
+/// The same, written, or left out.
+const ARGMAX_OUT: Operand = write(Element::U8, Extent::Index)
+    .when(When::Pooled)
+    .optional();
 
 fn lengths(call: &Call, tile: fn(&Conv2d) -> usize) -> Result<Lengths, BadDimensions> {
     demand_class(call)?;
@@ -244,6 +285,7 @@ fn lengths(call: &Call, tile: fn(&Conv2d) -> usize) -> Result<Lengths, BadDimens
         y: volume(g.pooled())?,
         w: product(product(taps, g.input.c)?, g.output.c)?,
         tile: product(tile(&g), 1)?,
+        index: index_len(&g),
         pooled: pool > 1,
         ..lengths
     }))

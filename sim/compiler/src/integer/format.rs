@@ -434,13 +434,10 @@ fn check(stages: &[Stage], options: &Options) -> Result<f32, Error> {
             "below 1/2 in integers",
         );
     }
-    if training.learning_rate * training.weight_decay * 512.0 > 1.0 {
+    if training.learning_rate * training.weight_decay >= 1.0 {
         let value = training.weight_decay.to_string();
-        return refuse(
-            "weight_decay",
-            value,
-            "at most 1/512 by the learning rate in integers",
-        );
+        let allowed = "so small that a step takes less than a whole weight, in integers";
+        return refuse("weight_decay", value, allowed);
     }
     Ok(factor)
 }

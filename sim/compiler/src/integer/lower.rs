@@ -9,7 +9,7 @@ use crate::stage::{Stage, StageId};
 use runtime_shared::kernels::Shape;
 use runtime_shared::kernels::activation::Activation;
 use runtime_shared::kernels::conv2d::Conv2d;
-use runtime_shared::kernels::int::conv2d::{sums_len, tile_len};
+use runtime_shared::kernels::int::conv2d::{index_len, sums_len, tile_len};
 use runtime_shared::kernels::int::record::WORDS;
 use runtime_shared::program::{Call, Element, Kernel, RuleKind};
 
@@ -246,7 +246,11 @@ impl Pass<'_> {
                 .iter()
                 .any(|&i| self.of.formats.of[i].extra.is_some());
         if pooled && self.learns && format.extra.is_some() && passes {
-            self.indices[id] = self.temporary(Element::U8, len, TemporaryKind::Activation, id);
+            let bytes = match &stage.op {
+                Op::Conv2d(_) => index_len(&self.geometry(id)),
+                _ => len,
+            };
+            self.indices[id] = self.temporary(Element::U8, bytes, TemporaryKind::Activation, id);
         }
         let index = self.indices[id];
         let bias = match stage.parameters.as_ref().and_then(|p| p.bias.as_ref()) {

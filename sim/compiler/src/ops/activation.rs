@@ -144,6 +144,15 @@ pub(crate) fn push_activated(
     activation: ActivationSpec,
 ) -> Result<NodeId, Error> {
     let id = site.push(op)?;
+    activated(site, id, activation)
+}
+
+/// Appends the activation of the layer whose node is `id`, where it has one.
+pub(crate) fn activated(
+    site: &mut Site<'_>,
+    id: NodeId,
+    activation: ActivationSpec,
+) -> Result<NodeId, Error> {
     if activation == ActivationSpec::Linear {
         return Ok(id);
     }

@@ -1,11 +1,12 @@
 //! Convolutions, and the pool that is fused behind one.
 
-use super::activation::{ActivationSpec, push_activated};
+use super::activation::{ActivationSpec, activated};
+use super::unfold::Unfold;
 use super::{Layer, Operator, Site};
 use crate::backward::Backward;
 use crate::error::Error;
 use crate::forward::Forward;
-use crate::graph::{NodeId, dimension};
+use crate::graph::{Graph, NodeId, dimension};
 use crate::listing::{Part, Symbol, windowed};
 use crate::network::{PaddingSpec, Size, one, yes};
 use crate::stage::{Stage, StageId};
@@ -91,6 +92,44 @@ impl Conv2d {
     }
 }
 
+/// Appends a convolution whose elements are `dilation` apart, and `window` with these holes in it: over windows that
+/// are laid out, where there are holes. Gives its last node.
+///
+/// # Errors
+/// The graph's.
+pub fn push_dilated(
+    graph: &mut Graph,
+    (name, input): (&str, NodeId),
+    (window, dilation): (Window, (usize, usize)),
+    (filters, parameters): (usize, Parameters),
+) -> Result<NodeId, Error> {
+    let (mut window, mut input) = (window, input);
+    if dilation != (1, 1) {
+        let taps = Unfold { window, dilation };
+        input = graph.push(&format!("{name}.taps"), taps, &[input])?;
+        window = Window {
+            kernel: (1, 1),
+            stride: (1, 1),
+            pad: (0, 0),
+            output: window.output,
+        };
+    }
+    let conv = Conv2d {
+        window,
+        filters,
+        parameters,
+    };
+    graph.push(name, conv, &[input])
+}
+
+/// The length of `elements` that are `dilation` apart.
+pub(crate) fn with_holes(elements: usize, dilation: usize) -> usize {
+    match elements {
+        0 => 0,
+        n => (n - 1).saturating_mul(dilation).saturating_add(1),
+    }
+}
+
 /// `conv2d`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,6 +144,10 @@ pub struct ConvSpec {
     /// Step of the window.
     #[serde(default = "one")]
     pub stride: Size,
+    /// From one element of the window to the next. Where that is more than one, windows are laid out, which takes
+    /// RAM for all their elements.
+    #[serde(default = "one")]
+    pub dilation: Size,
     /// The border.
     #[serde(default)]
     pub padding: PaddingSpec,
@@ -123,17 +166,22 @@ impl Layer for ConvSpec {
 
     fn append(&self, site: &mut Site<'_>) -> Result<NodeId, Error> {
         let filters = dimension(site.name, "the number of filters", self.filters)?;
-        let window = self.padding.window(site, self.kernel, self.stride)?;
-        let (h, w) = window.kernel;
+        let Size(h, w) = self.kernel;
+        for step in [self.dilation.0, self.dilation.1] {
+            dimension(site.name, "the dilation", step)?;
+        }
+        let holes = Size(
+            with_holes(h, self.dilation.0),
+            with_holes(w, self.dilation.1),
+        );
+        let window = self.padding.window(site, holes, self.stride)?;
         let parameters = Parameters {
             weights: Tensor::sized(site.name, &[h, w, site.input().c, filters])?,
             bias: self.bias.then(|| Tensor::zeros(filters)),
         };
-        let conv = Conv2d {
-            window,
-            filters,
-            parameters,
-        };
-        push_activated(site, conv, self.activation)
+        let at = (site.name, site.last);
+        let window = (window, self.dilation.into());
+        let id = push_dilated(site.graph, at, window, (filters, parameters))?;
+        activated(site, id, self.activation)
     }
 }

@@ -26,6 +26,7 @@ pub mod series;
 pub mod slice;
 pub mod softmax;
 pub mod transpose;
+pub mod unfold;
 
 use crate::backward::Backward;
 use crate::error::Error;
@@ -206,6 +207,8 @@ operators! {
     Pad(pad::Pad),
     /// A part of an image.
     Slice(slice::Slice),
+    /// Windows of an image, laid out.
+    Unfold(unfold::Unfold),
     /// An image with its axes in another order.
     Transpose(transpose::Transpose),
     /// An image as a vector: nothing moves.

@@ -1,8 +1,8 @@
 //! Layers of series, `[steps, channels]`: those of images, for an image of one row.
 
-use super::activation::{ActivationSpec, push_activated};
+use super::activation::{ActivationSpec, activated, push_activated};
 use super::average_pool::AveragePool;
-use super::conv2d::Conv2d;
+use super::conv2d::{push_dilated, with_holes};
 use super::depthwise::Depthwise;
 use super::max_pool::MaxPool;
 use super::{Layer, Site};
@@ -37,6 +37,9 @@ pub struct Conv1dSpec {
     /// What it moves by.
     #[serde(default = "single")]
     pub stride: usize,
+    /// From one step of the window to the next, as for images.
+    #[serde(default = "single")]
+    pub dilation: usize,
     /// Both ends.
     #[serde(default)]
     pub padding: PaddingSpec,
@@ -55,18 +58,17 @@ impl Layer for Conv1dSpec {
 
     fn append(&self, site: &mut Site<'_>) -> Result<NodeId, Error> {
         let filters = dimension(site.name, "the number of filters", self.filters)?;
-        let window = window(site, self.padding, self.kernel, self.stride)?;
-        let weights = Tensor::sized(site.name, &[window.size(), site.input().c, filters])?;
+        dimension(site.name, "the dilation", self.dilation)?;
+        let holes = with_holes(self.kernel, self.dilation);
+        let window = window(site, self.padding, holes, self.stride)?;
         let parameters = Parameters {
-            weights,
+            weights: Tensor::sized(site.name, &[self.kernel, site.input().c, filters])?,
             bias: self.bias.then(|| Tensor::zeros(filters)),
         };
-        let conv = Conv2d {
-            window,
-            filters,
-            parameters,
-        };
-        push_activated(site, conv, self.activation)
+        let at = (site.name, site.last);
+        let window = (window, (1, self.dilation));
+        let id = push_dilated(site.graph, at, window, (filters, parameters))?;
+        activated(site, id, self.activation)
     }
 }
 

@@ -38,7 +38,6 @@ pub(super) struct Memory {
 impl Memory {
     pub fn new(machine: &Machine) -> Self {
         let timing = &machine.timing;
-        let line = timing.flash_line_bytes.clamp(4, 256).next_power_of_two();
         let mut flash: Vec<(u32, u32)> = machine.flash.iter().map(|b| (b.base, b.size)).collect();
         let in_flash = |a: u32| {
             machine
@@ -69,7 +68,7 @@ impl Memory {
             wait: 0,
             data_wait: 0,
             data_mask: 0,
-            line_mask: !(line - 1),
+            line_mask: 0,
             prefetch: false,
             port: timing.shared_port.then(Port::default),
             instructions: None,
@@ -104,6 +103,8 @@ impl Memory {
     fn apply(&mut self, timing: &MemoryTiming) {
         let lines = |cache: &Option<Cache>| cache.as_ref().map(|c| Lines::new(c, timing));
         self.wait = u64::from(timing.flash_wait_states) * 1000;
+        let line = timing.flash_line_bytes.clamp(4, 256).next_power_of_two();
+        self.line_mask = !(line - 1);
         self.data_wait = timing
             .data_stall
             .map_or(self.wait, |stall| u64::from(stall.thousandths));

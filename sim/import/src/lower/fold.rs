@@ -4,7 +4,7 @@
 use super::moves::{self, axis};
 use crate::limits;
 use crate::model::{Arithmetic, Operator, Tensor};
-use ndarray::{ArrayD, Axis, IxDyn, Slice, concatenate};
+use ndarray::{ArrayD, Axis, IxDyn, concatenate};
 
 /// Some of these axes, as integers.
 pub fn shape_of(axes: &[usize], from: i64, to: i64) -> Result<Tensor, String> {
@@ -40,6 +40,23 @@ pub fn fold(op: &Operator, inputs: Vec<Option<Tensor>>) -> Result<Tensor, String
             Tensor::F32(a) => Tensor::F32(moves::moved(op, a, &rest, None)?),
             Tensor::I64(a) => Tensor::I64(moves::moved(op, a, &rest, None)?),
         },
+        Operator::Fill(value) => {
+            let shape = x.integers().ok_or("its shape is not of integers")?;
+            let axes = shape.iter().map(|&a| usize::try_from(a).ok());
+            let axes: Option<Vec<usize>> = axes.collect();
+            let axes = axes.filter(|a| limits::elements(a, limits::FILL).is_some());
+            let axes = IxDyn(&axes.ok_or("what it makes is too large")?);
+            match value {
+                Tensor::F32(a) => Tensor::F32(ArrayD::from_elem(
+                    axes,
+                    a.iter().next().copied().unwrap_or(0.0),
+                )),
+                Tensor::I64(a) => Tensor::I64(ArrayD::from_elem(
+                    axes,
+                    a.iter().next().copied().unwrap_or(0),
+                )),
+            }
+        }
         Operator::Binary(kind) => binary(*kind, x, rest)?,
         op @ (Operator::Gather { .. } | Operator::Slice | Operator::StridedSlice { .. }) => match x
         {
@@ -189,13 +206,22 @@ fn stretch<T: Clone>(
     step: i64,
 ) -> Result<ArrayD<T>, String> {
     let extent = x.shape()[at] as i64;
-    if step < 1 {
-        return Err(format!("it goes by a step of {step}"));
-    }
-    let inside = |i: i64| if i < 0 { i.saturating_add(extent) } else { i }.clamp(0, extent);
-    let (from, to) = (inside(from), inside(to));
-    let slice = Slice::new(from as isize, Some(to.max(from) as isize), step as isize);
-    Ok(x.slice_axis(Axis(at), slice).to_owned())
+    let counted = |i: i64| if i < 0 { i.saturating_add(extent) } else { i };
+    let places: Vec<usize> = match step {
+        0 => return Err("it goes by a step of 0".to_owned()),
+        1.. => {
+            let (from, to) = (counted(from).clamp(0, extent), counted(to).clamp(0, extent));
+            let step = usize::try_from(step).unwrap_or(usize::MAX);
+            (from as usize..to as usize).step_by(step).collect()
+        }
+        _ => {
+            let (from, to) = (counted(from).min(extent - 1), counted(to).max(-1));
+            let step = usize::try_from(step.unsigned_abs()).unwrap_or(usize::MAX);
+            let backwards = (to + 1..from + 1).rev().step_by(step);
+            backwards.filter_map(|i| usize::try_from(i).ok()).collect()
+        }
+    };
+    Ok(x.select(Axis(at), &places))
 }
 
 fn slice<T: Clone>(mut x: ArrayD<T>, rest: &[Option<Tensor>]) -> Result<ArrayD<T>, String> {

@@ -257,7 +257,10 @@ impl Lowering {
                     "it joins what is computed with constants, which is not supported".to_owned(),
                 );
             }
-            Operator::Binary(_) | Operator::Shape { .. } | Operator::Unsupported(_) => {
+            Operator::Binary(_)
+            | Operator::Fill(_)
+            | Operator::Shape { .. }
+            | Operator::Unsupported(_) => {
                 return Err("it is not supported".to_owned());
             }
         };

@@ -111,39 +111,33 @@ pub fn directions(view: &View, shape: Shape) -> Option<Vec<Along>> {
     regular.then_some(along)
 }
 
-/// The axes of a view that have several elements, as extents and steps; neighbours that could be one are. Nothing
-/// where its elements do not lie at regular steps.
+/// The axes along which the elements of a view lie at regular steps, as extents and steps, the outermost first. They
+/// need not be those of the view: a vector that was an image has the image's. Nothing where there are no such axes.
 pub fn strides(view: &View) -> Option<Vec<(usize, usize)>> {
-    let start = view.iter().next().copied()?;
+    let places: Vec<usize> = view.iter().map(|&p| p as usize).collect();
     let mut axes: Vec<(usize, usize)> = Vec::new();
-    let mut steps = vec![0; view.ndim()];
-    for axis in 0..view.ndim() {
-        let extent = view.shape()[axis];
-        if extent == 1 {
-            continue;
+    let mut block = 1;
+    while block < places.len() {
+        let step = places[block].checked_sub(places[0])?;
+        let goes_on = |n: &usize| places.get(n * block) == Some(&(n * step));
+        let extent = (0..places.len()).take_while(goes_on).count();
+        block *= extent;
+        if extent < 2 || !places.len().is_multiple_of(block) {
+            return None;
         }
-        let second = view.index_axis(Axis(axis), 1).iter().next().copied()?;
-        let step = second.checked_sub(start)? as usize;
-        steps[axis] = step;
-        match axes.last_mut() {
-            Some((before, by)) if *by == step * extent => (*before, *by) = (*before * extent, step),
-            _ => axes.push((extent, step)),
-        }
+        axes.push((extent, step));
     }
-    let regular = view.indexed_iter().all(|(index, &place)| {
-        let distance: usize = (0..view.ndim()).map(|axis| index[axis] * steps[axis]).sum();
-        distance == (place - start.min(place)) as usize
-    });
-    // Together they are all elements of the node, so sorted steps are products of the extents behind.
-    let mut sorted = axes.clone();
-    sorted.sort_by_key(|&(_, step)| step);
-    let mut product = 1;
-    let complete = sorted.iter().all(|&(extent, step)| {
-        let fits = step == product;
-        product *= extent;
-        fits
-    });
-    (regular && start == 0 && complete).then_some(axes)
+    let place = |i: usize| {
+        let (mut rest, mut place) = (i, 0);
+        for &(extent, step) in &axes {
+            place += rest % extent * step;
+            rest /= extent;
+        }
+        place
+    };
+    let regular = places.iter().enumerate().all(|(i, &p)| place(i) == p);
+    axes.reverse();
+    regular.then_some(axes)
 }
 
 /// The view with these axes, each along what is said, of a node of `shape`.

@@ -9,7 +9,11 @@ type Inputs = Vec<Option<ValueId>>;
 
 /// The operator of a node, and its inputs: settings that older sets have as attributes and newer ones as inputs
 /// become inputs.
-pub fn decode(node: &NodeProto, mut inputs: Inputs, reader: &mut Reader) -> (Operator, Inputs) {
+pub fn decode<'a>(
+    node: &NodeProto<'a>,
+    mut inputs: Inputs,
+    reader: &mut Reader<'a>,
+) -> (Operator, Inputs) {
     while inputs.last() == Some(&None) {
         inputs.pop();
     }
@@ -17,10 +21,10 @@ pub fn decode(node: &NodeProto, mut inputs: Inputs, reader: &mut Reader) -> (Ope
     (op.unwrap_or_else(Operator::Unsupported), inputs)
 }
 
-fn operator(
-    node: &NodeProto,
+fn operator<'a>(
+    node: &NodeProto<'a>,
     inputs: &mut Inputs,
-    reader: &mut Reader,
+    reader: &mut Reader<'a>,
 ) -> Result<Operator, String> {
     let input = |i: usize| inputs.get(i).copied().flatten();
     let refuse = |why: &str| Err(why.to_owned());
@@ -164,6 +168,17 @@ fn operator(
             from: node.int("start", 0),
             to: node.int("end", i64::MAX),
         },
+        "ConstantOfShape" => {
+            let value = node.attribute("value").and_then(|a| a.tensor.clone());
+            let value = match value {
+                Some(tensor) => reader
+                    .constant(&tensor)
+                    .ok()
+                    .and_then(|id| reader.model.values[id].constant.clone()),
+                None => Some(Tensor::F32(ndarray::ArrayD::zeros(ndarray::IxDyn(&[1])))),
+            };
+            Operator::Fill(value.ok_or("its value cannot be read")?)
+        }
         "Gather" => Operator::Gather {
             axis: node.int("axis", 0),
         },
