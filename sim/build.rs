@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 /// Folders with the sources that decide results, from this package's folder.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     "../runtime-shared/core/src",
     "../runtime-shared/kernels/src",
     "../experiments/src",
     "compiler/src",
     "emulator/src",
+    "import/src",
     "measure/src",
     "src",
 ];
