@@ -373,7 +373,6 @@ fn run_program(path: &str) {
             layer.name
         );
     }
-    drop(learner);
     assert!(arena.is_intact());
 }
 
