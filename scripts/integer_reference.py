@@ -167,7 +167,6 @@ class Network:
             assert all(abs(w) <= layer.limit for w in layer.w)
             layer.b = [uniform(2000 + number, i, layer.spec["bias"]) for i in range(layer.outputs)]
             layer.acc_w, layer.acc_b = [0] * len(layer.w), [0] * len(layer.b)
-        self.first_trained = next(i for i, layer in enumerate(self.layers) if layer.trained)
         # Who needs a delta: every tensor on a way from a trained layer to the output.
         self.needs = set()
         for layer in self.layers:
@@ -398,8 +397,8 @@ class Network:
                     self.update(layer, gradient, bias)
                     layer.acc_w, layer.acc_b = [0] * len(layer.w), [0] * len(layer.b)
         if last_of_batch:
-            for i, layer in enumerate(self.layers):
-                if 64 * self.clipped[layer.name] > layer.size * self.batch and layer.fa > 0 and i >= self.first_trained:
+            for layer in self.layers:
+                if 64 * self.clipped[layer.name] > layer.size * self.batch and layer.fa > 0:
                     layer.fa -= 1
                 self.clipped[layer.name] = 0
             self.step += 1

@@ -8,7 +8,8 @@ use crate::updates::updates;
 use experiments::record::Record;
 use experiments::scenario::{Describe, Sources, driver};
 use experiments::scratch;
-use sim_compiler::{Compiled, Graph, Part, compile, statistics};
+use sim_compiler::integer::calibrate;
+use sim_compiler::{Arithmetic, Compiled, Graph, Part, compile, statistics};
 use sim_measure::{Plan, Recorder, Recording};
 use std::ops::ControlFlow;
 
@@ -95,10 +96,15 @@ pub fn compiled(
     // A config that leaves the end of a schedule open has as many updates as can be known.
     let updates = updates(protocol, strategy, data.train_images()).unwrap_or(1);
     let graph = switched_on(graph, protocol, strategy, seed)?;
-    Ok(compile(
-        &graph,
-        &options(strategy, &data.normalisation, updates, seed),
-    )?)
+    let mut options = options(strategy, &data.normalisation, updates, seed);
+    if options.training.arithmetic != Arithmetic::F32 {
+        let (images, split) = (&data.loaded.data.train, data.split(seed)?);
+        let some = split.train.iter().take(calibrate::ENOUGH);
+        let samples: Vec<&[u8]> = some.map(|&i| images.image(i)).collect();
+        let fraction = calibrate::feature_fraction(&graph, &options, &samples)?;
+        options.training.feature_fraction = fraction.or(options.training.feature_fraction);
+    }
+    Ok(compile(&graph, &options)?)
 }
 
 /// Steps that a progress bar counts for one repetition.

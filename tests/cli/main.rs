@@ -3,6 +3,7 @@
 mod bad_input;
 mod emulator;
 mod experiments;
+mod inspect;
 mod measure;
 mod parts;
 mod places;

@@ -171,7 +171,8 @@ pub struct Layer {
     pub width: i32,
     /// Fraction of the weights.
     pub fraction: i32,
-    number: u32,
+    /// Its number among all layers with weights.
+    pub number: u32,
     /// Its weights.
     pub w: Weights,
     /// Its biases.
@@ -203,7 +204,6 @@ pub struct Network {
     /// Of the update to come, from 1.
     pub step: u32,
     in_batch: u32,
-    first_trained: usize,
 }
 
 /// Bits of a 16-bit weight, without its sign, at a fan-in: as many as let no sum leave 32 bits.
@@ -376,8 +376,6 @@ impl Network {
             layers.push(layer);
         }
         let outputs = layers[layers.len() - 1].output.len();
-        let first_trained = layers.iter().position(Layer::trained);
-        let first_trained = first_trained.unwrap_or(layers.len());
         let mut network = Self {
             rate: Rate {
                 multiplier: 0,
@@ -387,7 +385,6 @@ impl Network {
             z: vec![0; outputs],
             step: 1,
             in_batch: 0,
-            first_trained,
             layers,
             learning,
         };
@@ -558,7 +555,7 @@ impl Network {
             self.step = self.step.wrapping_add(1);
             for (i, layer) in self.layers.iter_mut().enumerate().skip(1) {
                 let outputs = layer.output.len() as u32 * self.learning.batch;
-                if i >= self.first_trained && i < last {
+                if i < last {
                     layer.exponent = exponent_after(layer.exponent, layer.clipped, outputs);
                 }
                 layer.clipped = 0;

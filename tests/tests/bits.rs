@@ -13,8 +13,8 @@ use runtime_shared::machine;
 use runtime_shared::program::Field;
 use sim_compiler::options::DetectorSpec;
 use sim_compiler::{
-    Compiled, LossSpec, NetworkSpec, Online, Optimiser, Options, PolicySpec, Scheme, Training,
-    Trigger, compile,
+    Arithmetic, Compiled, LossSpec, NetworkSpec, Online, Optimiser, Options, PolicySpec, Scheme,
+    Training, Trigger, compile,
 };
 use sim_device::firmware::Talk;
 use sim_device::{Firmware, Machine, Patience, Qemu, RemoteLearner};
@@ -49,6 +49,14 @@ const ADAM: Optimiser = Optimiser::Adam {
 };
 
 fn compiled(network: &str, optimiser: Optimiser, online: Online) -> Compiled {
+    let training = Training {
+        optimiser,
+        ..Training::sgd(0.001)
+    };
+    compiled_for(network, training, online)
+}
+
+fn compiled_for(network: &str, training: Training, online: Online) -> Compiled {
     let spec: NetworkSpec = toml::from_str(network).expect("the network parses");
     let graph = spec
         .build(Shape { h: 28, w: 28, c: 1 }, 1)
@@ -56,10 +64,7 @@ fn compiled(network: &str, optimiser: Optimiser, online: Online) -> Compiled {
     let options = Options {
         scheme: Scheme::Full,
         loss: LossSpec::CrossEntropy,
-        training: Training {
-            optimiser,
-            ..Training::sgd(0.001)
-        },
+        training,
         online,
         normalisation: vec![(1.0 / 255.0, 0.0)],
         seed: 1,
@@ -139,7 +144,9 @@ fn check(compiled: &Compiled, job: Job, cores: &[&str]) {
     let mut untouched = vec![0.0f32; compiled.arena_bytes() / 4];
     let untouched = Learner::new(compiled.program(), machine::bytes_mut(&mut untouched));
     let untouched = untouched.expect("the arena fits");
-    for (i, trained) in expected.parameters.iter().enumerate() {
+    // What comes behind them are the exponents of integers, which may stay.
+    let weights = expected.parameters.iter().take(compiled.parameters.len());
+    for (i, trained) in weights.enumerate() {
         assert_ne!(
             untouched.parameter_bytes(i),
             Some(trained.as_slice()),
@@ -219,6 +226,46 @@ matrix! {
     lenet5: LENET5, HARD_FLOAT;
     mlp_riscv: MLP, RISCV;
     lenet5_soft_float: LENET5, SOFT_FLOAT;
+}
+
+/// Depthwise and pointwise layers, a residual block, an average: what the other networks do not have.
+const SEPARABLE: &str = r#"layers = [
+    { conv2d = { name = "stem", filters = 6, kernel = 3, stride = 2, padding = "same", activation = "relu" } },
+    { depthwise_conv2d = { kernel = 3, padding = "same", activation = "relu" } },
+    { conv2d = { filters = 6, kernel = 1 } }, { add = { with = "stem" } }, { activation = { kind = "relu" } },
+    { max_pool = { size = 3, stride = 2 } }, { conv2d = { filters = 8, kernel = 3, activation = "relu" } },
+    { global_average_pool = {} }, { dense = { units = 10 } }]"#;
+
+/// Tests of one network in integers.
+macro_rules! integers {
+    ($($name:ident: $network:ident, $arithmetic:ident, $batch:literal;)*) => {
+        mod integers {
+            use super::*;
+            $(
+                #[test]
+                fn $name() {
+                    let training = Training {
+                        arithmetic: Arithmetic::$arithmetic,
+                        batch: $batch,
+                        weight_decay: 0.001,
+                        ..Training::sgd(0.05)
+                    };
+                    let compiled = compiled_for($network, training, Online::default());
+                    check(&compiled, Job::Train, &ALL);
+                    check(&compiled, Job::Train, &RISCV);
+                }
+            )*
+        }
+    };
+}
+
+integers! {
+    mlp_16: MLP, Int16, 1;
+    mlp_8: MLP, Int8, 1;
+    thesis_cnn_16: THESIS_CNN, Int16, 1;
+    thesis_cnn_8: THESIS_CNN, Int8, 1;
+    separable_16: SEPARABLE, Int16, 1;
+    separable_8: SEPARABLE, Int8, 4;
 }
 
 /// Buffer, detector, trigger and every random draw, on top of what training does.

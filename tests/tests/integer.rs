@@ -2,11 +2,13 @@
 //! in every weight, bias, delta, logit and exponent.
 
 use runtime_shared::kernels::Shape;
+use runtime_shared::kernels::int::convert::from_floats;
 use runtime_shared::kernels::int::fixed::mix;
 use runtime_shared::kernels::int::record::{Record, WORDS};
 use runtime_shared::learner::Learner;
 use runtime_shared::machine;
 use serde::Deserialize;
+use sim_compiler::integer::calibrate;
 use sim_compiler::{
     Arithmetic, Class, Graph, LossSpec, NetworkSpec, Online, Options, Part, Scheme, Training,
     compile,
@@ -383,5 +385,86 @@ fn programs_train_to_the_bits_of_the_reference() {
         if !path.contains("confident") {
             run_program(&path);
         }
+    }
+}
+
+/// A frozen extractor in floats, its features stored as bytes, and a head in integers behind it.
+#[test]
+fn a_head_in_integers_learns_from_stored_features() {
+    let layers = include_str!("../../configs/networks/thesis_cnn.toml");
+    let spec: NetworkSpec = toml::from_str(layers).expect("a network");
+    let graph = spec
+        .build(Shape { h: 28, w: 28, c: 1 }, 3)
+        .expect("a network");
+    for (arithmetic, class) in [
+        (Arithmetic::Int16, tests::integer::Class::I16),
+        (Arithmetic::Int8, tests::integer::Class::I8),
+    ] {
+        let mut options = Options {
+            scheme: Scheme::Last(1),
+            loss: LossSpec::CrossEntropy,
+            training: Training::sgd(0.01),
+            online: Online {
+                policy: sim_compiler::PolicySpec::Fifo,
+                slots: 1,
+                store: sim_compiler::Store::Features,
+                ..Online::default()
+            },
+            normalisation: vec![(1.0 / 255.0, 0.0)],
+            seed: 1,
+        };
+        let samples: Vec<Vec<u8>> = (0..60)
+            .map(|n| (0..784).map(|i| (draw(7000 + n, i) >> 24) as u8).collect())
+            .collect();
+        let floats = compile(&graph, &options).expect("it compiles");
+        options.training.arithmetic = arithmetic;
+        let some: Vec<&[u8]> = samples.iter().map(Vec::as_slice).collect();
+        let fraction = calibrate::feature_fraction(&graph, &options, &some);
+        let fraction = fraction.expect("it compiles").expect("there are features");
+        options.training.feature_fraction = Some(fraction);
+        let integers = compile(&graph, &options).expect("it compiles");
+        assert_eq!(integers.slot_bytes, 204, "a byte a feature, and the label");
+
+        let [mut theirs, mut ours] = [&floats, &integers].map(|c| Arena::new(c.arena_bytes()));
+        let mut theirs = Learner::new(floats.program(), theirs.bytes_mut()).expect("the arena");
+        let mut ours = Learner::new(integers.program(), ours.bytes_mut()).expect("the arena");
+        let text = format!(
+            r#"{{"input": [1, 1, 200], "fx": {fraction}, "loss": "cross_entropy", "rate": 0.01, "layers": [
+                {{"op": "dense", "name": "head", "units": 10, "class": "{}"}}]}}"#,
+            if class == tests::integer::Class::I8 {
+                "i8"
+            } else {
+                "i16"
+            },
+        );
+        let mut head = Network::new(serde_json::from_str(&text).expect("a network"));
+        let initial = ours.parameter_bytes(0).expect("weights").to_vec();
+        match &mut head.layers[1].w {
+            Weights::I8(w) => *w = initial.iter().map(|b| *b as i8).collect(),
+            Weights::I16(w) => {
+                let pair = |b: &[u8]| i16::from_le_bytes([b[0], b[1]]);
+                *w = initial.chunks(2).map(pair).collect();
+            }
+        }
+        // The layer's number counts those of the extractor.
+        head.layers[1].number += 2;
+        for (n, sample) in samples.iter().enumerate() {
+            let exact = machine::floats(theirs.extract(sample).expect("features")).to_vec();
+            let mut expected = vec![0i8; 200];
+            from_floats(&exact, fraction, &mut expected);
+            let features = ours.extract(sample).expect("features");
+            assert!(
+                features
+                    .iter()
+                    .map(|b| *b as i8)
+                    .eq(expected.iter().copied())
+            );
+            assert!(expected.iter().all(|x| (0..=127).contains(x)));
+            let label = n % 10;
+            ours.learn(sample, label, &mut ()).expect("a step");
+            head.learn(&expected, label);
+        }
+        assert_eq!(ours.parameter_bytes(0), Some(&head.layers[1].w.bytes()[..]));
+        assert_ne!(ours.parameter_bytes(0), Some(&initial[..]), "it learns");
     }
 }

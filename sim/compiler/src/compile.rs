@@ -132,7 +132,7 @@ fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
     };
     let parameters = trained_parameters(&stages);
     let learn = |list: &dyn Fn() -> Listing| if trains { list() } else { Listing::default() };
-    let formats = Formats::of(&stages, options)?;
+    let formats = Formats::of(&stages, options, cut)?;
     if let (Some(_), Some(q)) = (&formats, options.online.quantisation) {
         return Err(Error::Option {
             what: "quantisation",
@@ -149,6 +149,7 @@ fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
         },
         Some(formats) => {
             let integers = Integers {
+                floats: &lowering,
                 stages: &stages,
                 formats,
                 loss: options.loss,
@@ -157,8 +158,8 @@ fn draft(graph: &Graph, options: &Options) -> Result<Draft, Error> {
             };
             Lists {
                 cut,
-                inference: integers.infer(cut),
-                learn: learn(&|| integers.learn(cut, cut > 0)),
+                inference: integers.infer(),
+                learn: learn(&|| integers.learn()),
                 apply: integers.apply(&parameters),
             }
         }

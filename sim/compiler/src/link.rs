@@ -183,6 +183,7 @@ impl<'a> Linker<'a> {
         match (&self.formats, part) {
             (None, _) => Element::F32,
             (Some(formats), Part::Weights) => formats.of[id].class,
+            (Some(formats), Part::Bias) if formats.of[id].class == Element::F32 => Element::F32,
             (Some(_), Part::Bias) => Element::I32,
         }
     }
@@ -421,6 +422,9 @@ impl<'a> Linker<'a> {
             return Constant::Floats(tensor);
         };
         let (format, element) = (&formats.of[id], self.element(id, part));
+        if element == Element::F32 {
+            return Constant::Floats(tensor);
+        }
         match part {
             Part::Weights => {
                 let limit = (1 << format.width) - 1;

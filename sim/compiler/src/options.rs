@@ -344,6 +344,9 @@ pub struct Training {
     /// Floats or integers.
     #[serde(default)]
     pub arithmetic: Arithmetic,
+    /// In integers, behind a frozen extractor: bits of fraction of its features. What suits depends on the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_fraction: Option<u8>,
     /// In integers: the classes of the weights of some layers, by name, whatever the arithmetic would choose.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub classes: BTreeMap<String, Class>,
@@ -374,6 +377,7 @@ impl Training {
             optimiser: Optimiser::Sgd,
             schedule: ScheduleSpec::Constant,
             arithmetic: Arithmetic::F32,
+            feature_fraction: None,
             classes: BTreeMap::new(),
             batch: 1,
             weight_decay: 0.0,

@@ -6,7 +6,7 @@ use experiments::scratch::FromScratch;
 use serde::Deserialize;
 use serde::de::Error as _;
 use sim_compiler::network::NetworkSpec;
-use sim_compiler::{LossSpec, Online, Scheme, Training};
+use sim_compiler::{Arithmetic, LossSpec, Online, Scheme, Training};
 use toml::Spanned;
 
 /// The whole file.
@@ -182,6 +182,8 @@ pub struct Strategy {
     pub train: Scheme,
     /// How parameters move; needed unless nothing is trained.
     pub training: Option<Training>,
+    /// Floats or integers: `"f32"`, `"int16"` or `"int8"`.
+    pub arithmetic: Option<Arithmetic>,
     /// Buffer, trigger, detector.
     #[serde(default)]
     pub online: Online,

@@ -13,7 +13,7 @@ use experiments::scratch::FromScratch;
 use runtime_shared::kernels::Shape;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sim_compiler::{Graph, LossSpec, Online, ScheduleSpec, Scheme, Store, Training};
+use sim_compiler::{Arithmetic, Graph, LossSpec, Online, ScheduleSpec, Scheme, Store, Training};
 use sim_mcu::parse::Document;
 use sim_mcu::{Board, suggest};
 use std::ops::Range;
@@ -456,6 +456,12 @@ impl Resolver<'_> {
                 ),
             );
         }
+        if plan.training.arithmetic != Arithmetic::F32 {
+            return self.fail(
+                span,
+                "Pre-training happens on the host, in floats: leave out `arithmetic` in [pretrain].",
+            );
+        }
         plan.training
             .check()
             .or_else(|e| self.fail(span, format!("[pretrain]: {e}")))
@@ -482,6 +488,11 @@ impl Resolver<'_> {
             (None, _) => {
                 return self.fail(span, format!("The strategy `{name}` trains, so it needs `training = {{ learning_rate = … }}`."));
             }
+        };
+        let arithmetic = raw.arithmetic.unwrap_or(training.arithmetic);
+        let training = Training {
+            arithmetic,
+            ..training
         };
         if raw.train == Scheme::None && matches!(experiment, Protocol::FromScratch(_)) {
             return self.fail(

@@ -40,8 +40,10 @@ pub struct Formats {
     pub of: Vec<Format>,
     /// The records of all that have one, in order.
     pub records: Vec<Record>,
-    /// Fraction of the input.
+    /// Fraction of the input: of the sample, or of features.
     pub input: u8,
+    /// The stage that makes features, in floats; 0 where all is in integers.
+    pub cut: StageId,
     /// The stage that makes the logits: the last with weights.
     pub logits: StageId,
     /// What the loss multiplies the learning rate by.
@@ -53,15 +55,34 @@ const BIAS: i64 = 1 << 26;
 
 /// Fraction of activations at the start.
 const ACTIVATIONS: i32 = 5;
+/// The same of features where nobody looked at data: up to 15.9.
+const FEATURES: u8 = 3;
 /// The same of averages.
 const AVERAGES: i32 = 7;
 
+impl Format {
+    /// That of a stage in floats.
+    fn of_floats() -> Self {
+        Self {
+            class: Element::F32,
+            width: 0,
+            fraction: 0,
+            extra: None,
+            relu: false,
+            record: None,
+            alias: None,
+            number: 0,
+        }
+    }
+}
+
 impl Formats {
-    /// Those of `stages`, if `options` ask for integers.
+    /// Those of `stages`, if `options` ask for integers. Up to stage `cut`, where features are stored, all is in floats; 0 for
+    /// the sample.
     ///
     /// # Errors
     /// [`Error::Integers`], [`Error::Option`]: what integers cannot do, and where.
-    pub fn of(stages: &[Stage], options: &Options) -> Result<Option<Self>, Error> {
+    pub fn of(stages: &[Stage], options: &Options, cut: StageId) -> Result<Option<Self>, Error> {
         if options.training.arithmetic == Arithmetic::F32 {
             return Ok(None);
         }
@@ -69,12 +90,16 @@ impl Formats {
         let mut formats = Self {
             of: Vec::new(),
             records: Vec::new(),
-            input: input_fraction(&options.normalisation),
+            input: match cut {
+                0 => input_fraction(&options.normalisation),
+                _ => options.training.feature_fraction.unwrap_or(FEATURES).min(7),
+            },
+            cut,
             logits: 0,
             rate_factor,
         };
         check_classes(stages, options)?;
-        let largest = (0..stages.len())
+        let largest = (cut..stages.len())
             .max_by_key(|&i| (weights(&stages[i]), std::cmp::Reverse(i)))
             .filter(|_| options.training.arithmetic == Arithmetic::Int8);
         let mut number = 0;
@@ -84,6 +109,11 @@ impl Formats {
                 None if largest == Some(id) => Element::I8,
                 None => Element::I16,
             };
+            if cut > 0 && id <= cut {
+                number += usize::from(stage.parameters.is_some());
+                formats.of.push(Format::of_floats());
+                continue;
+            }
             let mut format = formats.stage(stages, id, class, number, options.loss)?;
             if let Some(from) = formats.fuse(stages, id) {
                 formats.of[from].relu = true;
@@ -125,6 +155,9 @@ impl Formats {
             return Err(refuse("only `relu` and no activation exist there.".into()));
         }
         let recorded = match &stage.op {
+            Op::Input(input) if input.element != Element::U8 => {
+                return Err(refuse("its samples have to be bytes.".into()));
+            }
             Op::Input(_) | Op::MaxPool(_) => false,
             Op::Dense(_) | Op::Conv2d(_) | Op::Depthwise(_) | Op::Add(_) => true,
             Op::AveragePool(pool) => {
@@ -270,13 +303,15 @@ impl Formats {
     /// The record that says the fraction of what stage `id` computes; none for the input.
     fn source(&self, stages: &[Stage], mut id: StageId) -> Option<usize> {
         while self.of[id].record.is_none() {
+            if id <= self.cut {
+                return None;
+            }
             id = *stages[id].inputs.first()?;
         }
         self.of[id].record
     }
 
     fn write_records(&mut self, stages: &[Stage], options: &Options) {
-        let first_trained = stages.iter().position(|s| s.trained.any());
         let batch = options.training.batch as usize;
         let period = Decay::period(options.training.learning_rate * options.training.weight_decay);
         let mut records: Vec<Record> = Vec::new();
@@ -295,7 +330,7 @@ impl Formats {
             };
             let number = |source: Option<usize>| source.map_or(-1, |i| i as i32);
             let (a, b) = (input(0), input(1));
-            let adapts = first_trained.is_some_and(|first| id >= first) && id != self.logits;
+            let adapts = id != self.logits;
             let products = self.products(stages, id, options.loss);
             let allowed = stage.shape.len() * batch / 64;
             let average = matches!(stage.op, Op::AveragePool(_));

@@ -1,6 +1,7 @@
 //! The lists of calls of a network in integers.
 
 use super::Formats;
+use crate::forward::Forward;
 use crate::listing::{Listing, Part, Symbol, TemporaryKind, flat, windowed};
 use crate::lower::Inference;
 use crate::ops::Op;
@@ -15,6 +16,8 @@ use runtime_shared::program::{Call, Element, Kernel, RuleKind};
 
 /// What lowering needs to know.
 pub struct Lowering<'a> {
+    /// How a frozen extractor computes.
+    pub floats: &'a crate::lower::Lowering<'a>,
     /// The stages.
     pub stages: &'a [Stage],
     /// Their formats.
@@ -51,15 +54,18 @@ impl Lowering<'_> {
         }
     }
 
-    /// The list that infers; `boundary` is where the frozen extractor ends.
-    pub fn infer(&self, boundary: StageId) -> Inference {
+    /// The list that infers.
+    pub fn infer(&self) -> Inference {
         let mut pass = self.pass(false);
+        let cut = self.formats.cut;
         let mut extract = 0;
-        for id in 0..=self.formats.logits {
+        if cut > 0 {
+            self.extract(&mut pass, cut);
+            extract = pass.listing.calls.len();
+        }
+        let first = if cut > 0 { cut + 1 } else { 0 };
+        for id in first..=self.formats.logits {
             pass.forward(id);
-            if id == boundary {
-                extract = pass.listing.calls.len();
-            }
         }
         let logits = self.formats.logits;
         let count = self.stages[logits].shape.len();
@@ -71,18 +77,33 @@ impl Lowering<'_> {
         pass.listing.emit(logits, call, &operands);
         Inference {
             extract,
-            features: pass.values[boundary],
+            features: pass.values[cut],
             outputs,
             listing: pass.listing,
         }
     }
 
-    /// The list that learns, from the sample or from the stored features of stage `boundary`.
-    pub fn learn(&self, boundary: StageId, from_features: bool) -> Listing {
+    /// Emits the extractor in floats, and what makes integers of its output.
+    fn extract(&self, pass: &mut Pass<'_>, cut: StageId) {
+        let mut forward = Forward::new(self.floats, None);
+        (0..=cut).for_each(|id| forward.run(id));
+        let floats = forward.values[cut];
+        pass.listing = forward.listing;
+        let len = self.stages[cut].shape.len();
+        let features = pass.temporary(Element::I8, len, TemporaryKind::Activation, cut);
+        let mut call = flat(Kernel::IntFromFloats, len);
+        call.dims[2] = u16::from(self.formats.input);
+        pass.listing.emit(cut, call, &[floats, features]);
+        pass.values[cut] = features;
+    }
+
+    /// The list that learns, from the sample or from stored features.
+    pub fn learn(&self) -> Listing {
         let mut pass = self.pass(true);
-        let first = if from_features {
-            pass.values[boundary] = Symbol::Sample;
-            boundary + 1
+        let cut = self.formats.cut;
+        let first = if cut > 0 {
+            pass.values[cut] = Symbol::Sample;
+            cut + 1
         } else {
             0
         };
