@@ -132,6 +132,9 @@ fn main() {
     }
 }
 
+/// Weights and bias of a layer.
+type LayerValues = (Vec<f32>, Vec<f32>);
+
 /// Initial weights and biases, layer by layer, and the accuracy in percent.
 fn floats(
     name: &str,
@@ -139,7 +142,7 @@ fn floats(
     order: &[usize],
     train: &Samples,
     test: &Samples,
-) -> (Vec<(Vec<f32>, Vec<f32>)>, f64) {
+) -> (Vec<LayerValues>, f64) {
     let text = match name {
         "cnn" => include_str!("../../configs/networks/thesis_cnn.toml").to_owned(),
         "wide" => include_str!("../../configs/networks/ffnn.toml").replace("32", "100"),

@@ -144,7 +144,7 @@ impl Inspection {
             outputs,
             ..
         } = &self.file;
-        let mut text = format!("{format}");
+        let mut text = format.to_string();
         if let Some(producer) = producer {
             text.push_str(&format!(", by {producer}"));
         }
