@@ -151,6 +151,28 @@ fn a_plan_has_the_cycles_of_every_board() {
         number(&of("static", "nano33ble")["learn_full_buffer"]["cycles"]),
         0.0
     );
+    // What budgets are charged for the firmware is what it takes, and not much more.
+    for (board, cycles) in [("nano33ble", &nano), ("rpi_pico", &pico)] {
+        let entry = entries
+            .iter()
+            .find(|e| e["board"] == board)
+            .expect("it is planned");
+        let charged = |kind: &str, what: &str| {
+            let items = entry["items"].as_array().expect("a list").iter();
+            let own = items.filter(|i| i["kind"] == kind && i["what"] == what);
+            own.map(|i| number(&i["bytes"])).sum::<f64>()
+        };
+        for (kind, what, figure, slack) in [
+            ("stack", "call stack", "stack_bytes", 1.0),
+            // A firmware that talks through a debug probe has the probe's buffers besides.
+            ("runtime", "firmware statics", "statics_bytes", 1.1),
+            ("code", "firmware code", "code_bytes", 0.1),
+        ] {
+            let (charged, taken) = (charged(kind, what), number(&cycles["firmware"][figure]));
+            let fair = charged >= taken && charged <= (1.0 + slack) * taken;
+            assert!(fair, "{board}, {figure}: charged {charged}, taken {taken}");
+        }
+    }
     // The same again comes from what is kept.
     assert_eq!(plan, desk.json(&boards, &[("RUSTC", "rustc")]));
 }

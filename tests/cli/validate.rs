@@ -264,7 +264,8 @@ fn a_missing_target_is_named_with_the_command_that_installs_it() {
         "echo 'error[E0463]: can'\\''t find crate for `core`' >&2\n\
          echo '  = note: the `thumbv7em-none-eabihf` target may not be installed' >&2\nexit 101",
     );
-    let cache = desk.place.path("cache");
+    // A cache without firmware that was built before.
+    let cache = desk.place.path("fresh");
     let with = |cargo| [("CARGO", cargo), ("SIM_CACHE_DIR", cache.as_path())];
     let said = desk.complaint(&["--device", "emulated"], &with(cargo.as_path()), 1);
     assert!(
@@ -286,11 +287,13 @@ fn a_missing_qemu_is_named_with_the_command_that_installs_it() {
         "PATH=/usr/bin:/bin\nfolder=$CARGO_TARGET_DIR/thumbv7em-none-eabihf/firmware\n\
          mkdir -p $folder && : >$folder/firmware",
     );
-    let cache = desk.place.path("cache");
+    let cache = desk.place.path("fresh");
     let empty = desk.place.path("bin");
+    let rustc = Path::new(env!("CARGO")).with_file_name("rustc");
     std::fs::create_dir(&empty).expect("the folder can be written to");
-    let tools: [(&str, &Path); 3] = [
+    let tools: [(&str, &Path); 4] = [
         ("CARGO", &cargo),
+        ("RUSTC", &rustc),
         ("PATH", &empty),
         ("SIM_CACHE_DIR", &cache),
     ];

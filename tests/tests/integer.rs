@@ -375,7 +375,6 @@ fn run_program(path: &str) {
             layer.name
         );
     }
-    drop(learner);
     assert!(arena.is_intact());
 }
 

@@ -65,7 +65,9 @@ impl Schedule {
     /// carried along takes one multiplication an update; a power of any exponent would take a loop at each.
     pub fn advanced(self, updates: u32, steps: f32) -> f32 {
         match self {
-            Schedule::Step { period, factor } if updates % period.max(1) == 0 => steps * factor,
+            Schedule::Step { period, factor } if updates.is_multiple_of(period.max(1)) => {
+                steps * factor
+            }
             _ => steps,
         }
     }

@@ -304,7 +304,13 @@ fn checkout(workspace: &Path) -> String {
 
 /// What the compiler that cargo will call says of itself.
 fn compiler(workspace: &Path) -> Result<Vec<u8>, Error> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    // cargo takes the one beside itself, unless it is told another.
+    let beside = std::env::var_os("CARGO").map(|cargo| Path::new(&cargo).with_file_name("rustc"));
+    let beside = beside
+        .filter(|path| path.is_file())
+        .map(PathBuf::into_os_string);
+    let rustc = std::env::var_os("RUSTC").or(beside);
+    let rustc = rustc.unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc)
         .current_dir(workspace)
         .arg("-vV")

@@ -23,7 +23,7 @@ mod seeded;
 pub mod target;
 pub mod variant;
 
-pub use measure::{CallCost, Error, Limit, Measured, Stretch, measure};
+pub use measure::{CallCost, Error, Footprint, Limit, Measured, Stretch, measure};
 pub use moment::{Labelled, Moment, Protocol, moments};
 pub use recorder::{Plan, Recorder, Recording};
 pub use seeded::seeded;

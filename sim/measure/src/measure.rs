@@ -84,8 +84,19 @@ pub struct Measured {
     pub calls: Vec<CallCost>,
     /// Steps that were measured.
     pub steps: u32,
-    /// Most bytes of stack that the firmware used.
+    /// What the firmware took for itself.
+    pub firmware: Footprint,
+}
+
+/// What a firmware takes for itself, as it says: the Program and its arena aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Footprint {
+    /// Most bytes of stack that it used in all that was measured.
     pub stack_bytes: u32,
+    /// Bytes of RAM for static variables and the link's buffers.
+    pub statics_bytes: u32,
+    /// Bytes of flash for code and constants.
+    pub code_bytes: u32,
 }
 
 /// What the calls of one kernel cost in a step.
@@ -357,7 +368,17 @@ impl Bench<'_, '_> {
             full,
             calls,
             steps: self.steps,
-            stack_bytes: self.remote.stack_used()?,
+            firmware: self.footprint()?,
+        })
+    }
+
+    fn footprint(&mut self) -> Result<Footprint, Error> {
+        let stack_bytes = self.remote.stack_used()?;
+        let greeting = self.remote.greeting();
+        Ok(Footprint {
+            stack_bytes,
+            statics_bytes: greeting.static_bytes + greeting.link_bytes,
+            code_bytes: greeting.flash_bytes,
         })
     }
 

@@ -218,7 +218,7 @@ fn single_updates_are_estimated_from_some_of_them() {
             steps: 120,
             bound: 0.01,
         });
-        assert!(measured.stack_bytes > 100);
+        assert!(measured.firmware.stack_bytes > 100);
     }
 }
 

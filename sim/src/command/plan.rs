@@ -195,6 +195,7 @@ impl Planned {
             "learn_first_step": cost(measured.first),
             "standard_error_percent": Some(100.0 * measured.standard_error).filter(|e| e.is_finite()),
             "against_hardware": against_hardware(board),
+            "firmware": measured.firmware,
         })
     }
 }

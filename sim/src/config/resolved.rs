@@ -1,7 +1,7 @@
 //! What a config means: defaults filled in, names looked up, everything checked that can be checked
 //! without data. It is stored with every result, and its digest is the key of what is cached.
 
-use super::model::Model;
+use super::model::{Imported, MODEL_FILES, Model};
 use super::raw::{Data, Experiment, NetworkRef, Pretrain, Raw, Strategy as RawStrategy};
 use super::sizes::{Demand, Table};
 use crate::failure::Failure;
@@ -253,15 +253,7 @@ impl Resolver<'_> {
             shared: p.shared,
         });
         let experiment = match raw.experiment.into_inner() {
-            Experiment::Scenario(scenario) => {
-                if pretrain.is_none() && scenario.needs_pretraining() {
-                    return self.fail(
-                        spans.experiment,
-                        "This needs a network that knows what was before: add [pretrain].",
-                    );
-                }
-                Protocol::Scenario(scenario)
-            }
+            Experiment::Scenario(scenario) => Protocol::Scenario(scenario),
             Experiment::FromScratch(protocol) => {
                 if let Err((key, why)) = protocol.check() {
                     return self.fail(
@@ -288,6 +280,14 @@ impl Resolver<'_> {
             let defaults = (&network, &data, raw.loss);
             let strategy =
                 self.strategy(raw_strategy, span.clone(), &spans, defaults, &experiment)?;
+            let untrained = pretrain.is_none() && !strategy.model.is_trained();
+            let scenario = experiment.scenario();
+            if untrained && scenario.is_some_and(Describe::needs_pretraining) {
+                return self.fail(
+                    spans.experiment,
+                    "This needs a network that knows what was before: add [pretrain], or name a model that was trained.",
+                );
+            }
             self.check_data(&experiment, pretrain.as_ref(), &strategy.data, &spans)?;
             self.check_learning(&strategy, span.clone(), &experiment, pretrain.as_ref())?;
             if strategies.iter().any(|s| s.name == strategy.name) {
@@ -425,13 +425,17 @@ impl Resolver<'_> {
             return Ok(Model::Network(Document { file: &file, text }.parse()?));
         }
         let path = self.folder.join(name);
+        let ending = path.extension().and_then(|e| e.to_str());
+        if ending.is_some_and(|e| MODEL_FILES.contains(&e)) && path.is_file() {
+            return Ok(Model::Imported(Imported::read(&path, name)?));
+        }
         if !name.ends_with(".toml") || !path.is_file() {
             let known = NETWORKS.iter().map(|(n, _)| *n);
             let hint = suggest::hint(name, known.clone());
             let known = known.collect::<Vec<_>>().join(", ");
             return self.fail(
                 span,
-                format!("There is no network `{name}`.{hint} Built in are: {known}. A network of your own is a TOML file with `layers`: give its path."),
+                format!("There is no network `{name}`.{hint} Built in are: {known}. A network of your own is a TOML file with `layers`, or a model of Keras, TensorFlow Lite or ONNX: give its path."),
             );
         }
         let text = sim_mcu::parse::read(&path).map_err(|source| Failure::ReadConfig {

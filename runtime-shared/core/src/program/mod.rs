@@ -127,6 +127,11 @@ impl<'a> Program<'a> {
         f32::from_bits(self.get(field))
     }
 
+    /// Bytes of RAM that a learner asks for.
+    pub fn arena_bytes(&self) -> usize {
+        self.size(Field::ArenaBytes)
+    }
+
     /// How many calls `list` has.
     pub fn count(&self, list: List) -> usize {
         self.size(match list {

@@ -226,12 +226,13 @@ impl Case<'_> {
                 native.train(sample, label, &mut ()).map_err(refused)?;
             }
             let (done, calls) = device.step(sample, label, streams, look)?;
-            kernels.add(&program, &calls, |row| &mut row.counted);
+            kernels.add(&program, &calls, |row| &mut row.counted, true);
+            let uncounted = calls.is_empty();
             let counted = device.cycles(&done, look);
             let mut predicted = None;
             if let Some(emulated) = &mut emulated {
                 let (done, calls) = emulated.step(sample, label, streams, look)?;
-                kernels.add(&program, &calls, |row| &mut row.predicted);
+                kernels.add(&program, &calls, |row| &mut row.predicted, uncounted);
                 predicted = emulated.cycles(&done, look);
             }
             let same_bits = device.remote.digest()? == crc32(&[native.arena()]);
@@ -282,12 +283,13 @@ impl Case<'_> {
 struct Kernels(BTreeMap<&'static str, KernelCycles>);
 
 impl Kernels {
-    /// Adds the calls of a step to the figure that `which` names.
+    /// Adds the cycles of a step's calls to the figure that `which` names, and the calls themselves where they are to be `counted`.
     fn add(
         &mut self,
         program: &Program<'_>,
         calls: &[CallCycles],
         which: fn(&mut KernelCycles) -> &mut Option<u64>,
+        counted: bool,
     ) {
         for cycles in calls.iter().filter(|c| c.entry.runs > 0) {
             let Some(call) = program.call(cycles.list, cycles.call) else {
@@ -298,7 +300,7 @@ impl Kernels {
                 kernel: name.to_owned(),
                 ..KernelCycles::default()
             });
-            if row.counted.is_none() && row.predicted.is_none() || which(row).is_some() {
+            if counted {
                 row.calls += u64::from(cycles.entry.runs);
             }
             *which(row).get_or_insert(0) += cycles.entry.cycles;
