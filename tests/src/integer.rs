@@ -467,7 +467,10 @@ impl Network {
                     of_class!(&layer.w, |w| dense::logits(x, w, b, &mut self.z));
                     0
                 }
-                Op::Dense => of_class!(&layer.w, |w| dense::forward(x, w, b, y, activation)),
+                Op::Dense => {
+                    let mut z = vec![0; y.len()];
+                    of_class!(&layer.w, |w| dense::forward(x, w, b, &mut z, y, activation))
+                }
                 Op::Conv => of_class!(&layer.w, |w| conv2d::forward(
                     &conv, x, w, b, y, winners, activation
                 )),

@@ -221,7 +221,8 @@ fn dense_of<W: Weight + PartialEq + std::fmt::Debug>(rng: &mut Rng, draw: Draw, 
         relu: rng.below(2) == 0,
     };
     let mut y = vec![0; outputs];
-    let clipped = dense::forward(&x, &w, (b, 10 - fin), &mut y, activation);
+    let mut scratch = vec![7; outputs];
+    let clipped = dense::forward(&x, &w, (b, 10 - fin), &mut scratch, &mut y, activation);
     assert_eq!((y, clipped), activate(&acc, activation));
     let mut z = vec![0; outputs];
     dense::logits(&x, &w, (b, 10 - fin), &mut z);

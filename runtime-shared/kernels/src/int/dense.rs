@@ -4,67 +4,71 @@
 
 use super::delta::Delta;
 use super::fixed::rnd;
-use super::operands::{BIAS, DELTA, DX, MASK, SUMS, TRAINED, W, X, Y_OUT, demand_class, of_class};
+use super::operands::{
+    BIAS, DELTA, DX, MASK, SUMS, TILE, TRAINED, W, X, Y_OUT, demand_class, of_class,
+};
 use super::record::{RECORD, RECORD_OUT, Record, count, recorded};
 use super::update::Sink;
 use super::update::{Sum, Update, step};
 use super::{Activation, Weight, bias};
-use crate::block::{chunk, chunk_mut, in_blocks, part};
+use crate::block::part;
 use crate::call::{Call, RuleKind};
 use crate::element::Element;
 use crate::operand::{BadDimensions, Lengths, Operand};
 use crate::operand::{Extent, product, write};
 use crate::routine::{Context, Operands, Routine};
 
-/// `y[o]` = the activation of `b[o] + Σ x[i] · w[i][o]`. `w` is `x.len() · y.len()` long, `b` as long as `y` or empty. The bias is shifted by
-/// `bias_shift`. Returns how many outputs were clipped.
+/// `y[o]` = the activation of `b[o] + Σ x[i] · w[i][o]`. `w` is `x.len() · y.len()` long, `b` as long as `y` or empty; the bias is shifted by
+/// `bias_shift`. `z` is scratch as long as `y`. Returns how many outputs were clipped.
 #[inline(never)]
 pub fn forward<W: Weight>(
     x: &[i8],
     w: &[W],
-    (b, bias_shift): (&[i32], i32),
+    bias: (&[i32], i32),
+    z: &mut [i32],
     y: &mut [i8],
     activation: Activation,
 ) -> u32 {
-    let (outputs, mut clipped) = (y.len(), 0);
-    in_blocks!(outputs, [8, 4, 1], |at, N| {
-        let acc = block::<W, N>(x, w, bias::start(b, at, bias_shift), at, outputs);
-        *chunk_mut(y, at) = acc.map(|acc| activation.apply(acc, &mut clipped));
-    });
+    logits(x, w, bias, z);
+    let mut clipped = 0;
+    for (y, z) in y.iter_mut().zip(z) {
+        *y = activation.apply(*z, &mut clipped);
+    }
     clipped
 }
 
 /// As [`forward`], but keeps the accumulators: `z[o] = b[o] + Σ x[i] · w[i][o]`.
+///
+/// Accumulators stay in memory and inputs are walked once: what a small core saves by registers it would lose, and more, by looking for inputs
+/// that are not zero once for every block of outputs.
 #[inline(never)]
 pub fn logits<W: Weight>(x: &[i8], w: &[W], (b, bias_shift): (&[i32], i32), z: &mut [i32]) {
-    let outputs = z.len();
-    in_blocks!(outputs, [8, 4, 1], |at, N| {
-        let start = bias::start(b, at, bias_shift);
-        *chunk_mut(z, at) = block::<W, N>(x, w, start, at, outputs);
-    });
+    z.fill(0);
+    for (z, b) in z.iter_mut().zip(b) {
+        *z = rnd(*b, bias_shift);
+    }
+    let mut at = 0;
+    for &x in x {
+        if x != 0 {
+            add_row(z, part(w, at, z.len()), i32::from(x));
+        }
+        at += z.len();
+    }
 }
 
-/// Outputs `at..at + N`.
-#[inline(never)]
-fn block<W: Weight, const N: usize>(
-    x: &[i8],
-    w: &[W],
-    mut acc: [i32; N],
-    at: usize,
-    outputs: usize,
-) -> [i32; N] {
-    let mut next = at;
-    for &x in x {
-        let at = next;
-        next += outputs;
-        if x != 0 {
-            let row: &[W; N] = chunk(w, at);
-            for j in 0..N {
-                acc[j] += i32::from(x) * row[j].wide();
-            }
+/// `z[o] += x · row[o]`; both have one length.
+#[inline(always)]
+fn add_row<W: Weight>(z: &mut [i32], row: &[W], x: i32) {
+    let (zs, z_rest) = z.as_chunks_mut::<4>();
+    let (rows, row_rest) = row.as_chunks::<4>();
+    for (z, row) in zs.iter_mut().zip(rows) {
+        for j in 0..4 {
+            z[j] += x * row[j].wide();
         }
     }
-    acc
+    for (z, w) in z_rest.iter_mut().zip(row_rest) {
+        *z += x * w.wide();
+    }
 }
 
 /// The contribution of each input: `Σ rnd(w[i][o] · g[o], q)`.
@@ -114,16 +118,17 @@ fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
         y,
         w: product(x, y)?,
         channels: y,
+        tile: y,
         ..Lengths::default()
     }))
 }
 
-/// x · w · b (or absent) → y · record. Inputs, outputs; the class of the weights; a scalar that is not 0 counts what is clipped.
+/// x · w · b (or absent) → y · record · scratch. Inputs, outputs; the class of the weights; a scalar that is not 0 counts what is clipped.
 pub struct Forward;
 
 impl Routine for Forward {
     const NAME: &'static str = "int_dense";
-    const OPERANDS: &'static [Operand] = &[X, W, BIAS, Y_OUT, RECORD_OUT];
+    const OPERANDS: &'static [Operand] = &[X, W, BIAS, Y_OUT, RECORD_OUT, TILE];
     const OUTPUT: Option<usize> = Some(3);
 
     fn lengths(call: &Call) -> Result<Lengths, BadDimensions> {
@@ -131,7 +136,7 @@ impl Routine for Forward {
     }
 
     fn run(call: &Call, o: &mut Operands<'_>, _: &mut Context) {
-        let (y, words) = (o.write_as(3), o.write_as(4));
+        let (y, words, z) = (o.write_as(3), o.write_as(4), o.write_as(5));
         let record = Record::read(words);
         let activation = record.activation(call);
         let bias = (o.read_as(2), bias::FRACTION - record.input);
@@ -139,6 +144,7 @@ impl Routine for Forward {
             o.read_as(0),
             w,
             bias,
+            z,
             y,
             activation
         ));

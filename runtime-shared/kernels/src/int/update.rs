@@ -100,7 +100,10 @@ impl<W: Weight> Sink for Update<'_, W> {
         }
         for (w, d) in row.iter_mut().zip(deltas) {
             let u = (x * i32::from(*d) + dither) >> step.shift;
-            *w = W::narrow(sat(w.wide() - u, step.limit));
+            // Most weights stay where they are, so that it pays to look.
+            if u != 0 {
+                *w = W::narrow(sat(w.wide() - u, step.limit));
+            }
         }
     }
 

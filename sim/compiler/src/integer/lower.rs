@@ -293,7 +293,12 @@ impl Pass<'_> {
                     Kernel::IntDense
                 };
                 let call = self.weighted([kernel, kernel, kernel], id);
-                (call, vec![x, w, bias, y, record])
+                let mut operands = vec![x, w, bias, y, record];
+                if !is_logits {
+                    let scratch = TemporaryKind::Scratch;
+                    operands.push(self.temporary(Element::I32, len, scratch, id));
+                }
+                (call, operands)
             }
             Op::Conv2d(_) => {
                 let call = self.weighted([Kernel::IntConv2d; 3], id);
