@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// Where a device's memories lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -237,8 +238,20 @@ pub fn profile(target: &str) -> &'static str {
     }
 }
 
-/// The digest of all that the firmware is made from: its crates, the workspace's profiles and versions, the compiler.
+/// The digest of all that the firmware is made from: its crates, the workspace's profiles and versions, the compiler. It is taken once
+/// in a process: to ask the compiler takes longer than all else.
 fn sources(workspace: &Path) -> Result<String, Error> {
+    static KNOWN: Mutex<Option<(PathBuf, String)>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, digest)) = known.as_ref().filter(|(of, _)| of == workspace) {
+        return Ok(digest.clone());
+    }
+    let digest = digest(workspace)?;
+    *known = Some((workspace.to_owned(), digest.clone()));
+    Ok(digest)
+}
+
+fn digest(workspace: &Path) -> Result<String, Error> {
     let missing = |path: &Path, source| Error::Sources {
         path: path.to_owned(),
         source,
