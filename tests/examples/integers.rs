@@ -23,6 +23,9 @@ use tests::memory::Arena;
 const RATE: f32 = 0.01;
 const PIXELS: usize = 784;
 
+/// Weights and bias of a layer.
+type Initial = (Vec<f32>, Vec<f32>);
+
 struct Samples {
     pixels: Vec<u8>,
     labels: Vec<u8>,
@@ -139,7 +142,7 @@ fn floats(
     order: &[usize],
     train: &Samples,
     test: &Samples,
-) -> (Vec<(Vec<f32>, Vec<f32>)>, f64) {
+) -> (Vec<Initial>, f64) {
     let text = match name {
         "cnn" => include_str!("../../configs/networks/thesis_cnn.toml").to_owned(),
         "wide" => include_str!("../../configs/networks/ffnn.toml").replace("32", "100"),
@@ -189,7 +192,7 @@ fn floats(
 /// The accuracy in percent.
 fn integers(
     learning: Learning,
-    initial: &[(Vec<f32>, Vec<f32>)],
+    initial: &[Initial],
     order: &[usize],
     train: &Samples,
     test: &Samples,
