@@ -71,6 +71,14 @@ def r1(keras):
     )
 
 
+def digits(keras):
+    """A small classifier of digits, for runs that name a model in place of a network."""
+    layers = keras.layers
+    return fill(keras.Sequential([
+        keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(8, activation="relu"), layers.Dense(10, activation="softmax"),
+    ]))
+
+
 def sine(keras):
     k = keras.layers
     model = keras.Sequential(
@@ -265,6 +273,7 @@ def keras3():
     normal = k.Normalization()
     normal.adapt(RNG.normal(3, 2, (200, 5)).astype(np.float32))
     save(keras.Sequential([keras.Input((5,)), normal, k.Dense(2)]), "normalization.keras", numbers(8, 5))
+    save(digits(keras), "digits.keras", images(2, 28, 28, 1))
 
 
 def refusals(keras):

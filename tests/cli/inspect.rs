@@ -95,3 +95,59 @@ fn a_refusal_lists_everything() {
     }
     place.fail(&["inspect", "nowhere.keras"], 2);
 }
+
+/// A model of another framework in place of a network: its weights are where training starts.
+#[test]
+fn a_run_names_a_model_in_place_of_a_network() {
+    let place = Place::new();
+    let models = root().join("tests/fixtures/models");
+    std::fs::copy(models.join("digits.keras"), place.path("digits.keras")).expect("it is there");
+    let config = r#"
+name = "mine"
+seeds = 1
+boards = ["nano33ble"]
+network = "digits.keras"
+
+[data]
+set = "strokes"
+validation = 500
+
+[experiment.concept_drift]
+length = 60
+drift_at = 20
+test_images = 200
+
+[[strategies]]
+name = "last"
+train = "last:1"
+training = { learning_rate = 0.05 }
+online = { policy = "fifo", slots = 20 }
+"#;
+    place.file("mine.toml", config);
+    place.succeed(&["run", "mine.toml", "-q"]);
+    let before = |name: &str| {
+        let summary = place.summary(name);
+        let accuracy = &summary["strategies"][0]["accuracy"]["before_drift"]["mean"];
+        accuracy.as_f64().expect("it ran")
+    };
+    let as_it_came = before("mine");
+    // The same file, trained further on the host.
+    let further = config
+        .replace("name = \"mine\"", "name = \"further\"")
+        .replace(
+            "[experiment",
+            "[pretrain]\nepochs = 2\ntraining = { learning_rate = 0.02 }\n\n[experiment",
+        );
+    place.file("further.toml", &further);
+    place.succeed(&["run", "further.toml", "-q"]);
+    assert!(before("further") > as_it_came + 0.2, "{as_it_came}");
+    // Images of another size, and a file that is none.
+    let other = config.replace("digits.keras", "other.keras");
+    std::fs::copy(models.join("series.keras"), place.path("other.keras")).expect("it is there");
+    place.file("other.toml", &other);
+    let said = place.fail(&["plan", "other.toml"], 2);
+    assert!(said.contains("1x20x3") && said.contains("28x28x1"), "{said}");
+    place.file("other.keras", "no model");
+    let said = place.fail(&["plan", "other.toml"], 1);
+    assert!(said.contains("other.keras"), "{said}");
+}

@@ -169,7 +169,8 @@ fn a_plan_has_the_cycles_of_every_board() {
             ("code", "firmware code", "code_bytes", 0.1),
         ] {
             let (charged, taken) = (charged(kind, what), number(&cycles["firmware"][figure]));
-            let fair = charged >= taken && charged <= (1.0 + slack) * taken;
+            // Transports differ by some hundred bytes of code.
+            let fair = charged >= 0.99 * taken && charged <= (1.0 + slack) * taken;
             assert!(fair, "{board}, {figure}: charged {charged}, taken {taken}");
         }
     }
