@@ -146,7 +146,10 @@ online = { policy = "fifo", slots = 20 }
     std::fs::copy(models.join("series.keras"), place.path("other.keras")).expect("it is there");
     place.file("other.toml", &other);
     let said = place.fail(&["plan", "other.toml"], 2);
-    assert!(said.contains("1x20x3") && said.contains("28x28x1"), "{said}");
+    assert!(
+        said.contains("1x20x3") && said.contains("28x28x1"),
+        "{said}"
+    );
     place.file("other.keras", "no model");
     let said = place.fail(&["plan", "other.toml"], 1);
     assert!(said.contains("other.keras"), "{said}");
