@@ -62,9 +62,7 @@ pub fn enter(entry: &mut StrategySummary, board: &Board, measured: &Result<Measu
         (entry.train_uj_low, entry.train_uj_high) = train.band().unzip();
         entry.train_cycles_first_step = whole(measured.first);
         entry.train_cycles_full_buffer = whole(measured.full);
-        // From one moment there is none that is known.
-        let error = Some(100.0 * measured.standard_error);
-        entry.cycles_standard_error_percent = error.filter(|e| e.is_finite());
+        entry.cycles_standard_error_percent = measured.standard_error.map(|e| 100.0 * e);
     }
     entry.cycles_unit = Some(match unit {
         Unit::Cycles => sim_report::Unit::Cycles,

@@ -151,6 +151,6 @@ online = { policy = "fifo", slots = 20 }
         "{said}"
     );
     place.file("other.keras", "no model");
-    let said = place.fail(&["plan", "other.toml"], 1);
+    let said = place.fail(&["plan", "other.toml"], 2);
     assert!(said.contains("other.keras"), "{said}");
 }

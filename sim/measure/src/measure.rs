@@ -74,8 +74,8 @@ pub struct Measured {
     pub infer: f64,
     /// Of a learning step, the mean over the run; 0 where the Program learns nothing.
     pub learn: f64,
-    /// Standard error of that mean, relative to it; from sampling alone.
-    pub standard_error: f64,
+    /// Standard error of that mean, relative to it, from sampling alone; `None` from a single step, which says nothing of it.
+    pub standard_error: Option<f64>,
     /// Of the first step of the run.
     pub first: f64,
     /// Of a step with a full buffer.
@@ -359,11 +359,7 @@ impl Bench<'_, '_> {
             unit,
             infer: figures.infer,
             learn,
-            standard_error: if learns {
-                figures.learn.standard_error / learn
-            } else {
-                0.0
-            },
+            standard_error: Some(figures.learn.standard_error / learn).filter(|e| e.is_finite()),
             first,
             full,
             calls,

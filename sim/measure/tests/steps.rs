@@ -147,7 +147,7 @@ fn check(case: &Case) -> Measured {
         let bound = if what == "mean" { case.bound } else { 0.05 };
         assert!(
             error.abs() < bound || (what != "mean" && recording.stretch.full <= 1.0),
-            "{} {what}: {estimate:.0} against {counted:.0}: {error:+.4} (se {:.4})",
+            "{} {what}: {estimate:.0} against {counted:.0}: {error:+.4} (se {:?})",
             case.name,
             measured.standard_error
         );
@@ -219,6 +219,9 @@ fn single_updates_are_estimated_from_some_of_them() {
             bound: 0.01,
         });
         assert!(measured.firmware.stack_bytes > 100);
+        // What is kept is read again as it was.
+        let text = serde_json::to_string(&measured).expect("it is plain data");
+        assert_eq!(serde_json::from_str::<Measured>(&text).ok(), Some(measured));
     }
 }
 
@@ -244,4 +247,8 @@ fn what_learns_nothing_costs_predictions_alone() {
         (0.0, 0.0, 0.0)
     );
     assert!(measured.infer > 10_000.0);
+    // An error that is not known is kept as such.
+    let text = serde_json::to_string(&measured).expect("it is plain data");
+    assert_eq!(measured.standard_error, None);
+    assert_eq!(serde_json::from_str::<Measured>(&text).ok(), Some(measured));
 }

@@ -193,7 +193,7 @@ impl Planned {
             "predict": cost(measured.infer),
             "learn_full_buffer": cost(measured.full),
             "learn_first_step": cost(measured.first),
-            "standard_error_percent": Some(100.0 * measured.standard_error).filter(|e| e.is_finite()),
+            "standard_error_percent": measured.standard_error.map(|e| 100.0 * e),
             "against_hardware": against_hardware(board),
             "firmware": measured.firmware,
         })
@@ -304,12 +304,8 @@ fn cycles_text(config: &Config, entries: &[Entry<'_>], planned: &[Planned]) -> S
         ];
         row.extend(cost(board, measured, measured.infer));
         row.extend(cost(board, measured, measured.full));
-        let error = 100.0 * measured.standard_error;
-        row.push(if measured.learn > 0.0 && error.is_finite() {
-            format!("{error:.1} %")
-        } else {
-            "-".to_owned()
-        });
+        let error = measured.standard_error;
+        row.push(error.map_or_else(|| "-".to_owned(), |e| format!("{:.1} %", 100.0 * e)));
         row.push(if measured.learn > 0.0 {
             format!("{:.0}", measured.first)
         } else {
