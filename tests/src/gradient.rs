@@ -38,7 +38,7 @@ impl Differentiator {
         })
     }
 
-    /// Loss and gradients of one sample, by parameter, in the order of [`Compiled::parameters`].
+    /// Loss and gradients of one sample, by parameter, in the order of the account's `parameters`.
     ///
     /// # Panics
     /// Where the Program does not learn from `sample` or keeps no gradients.

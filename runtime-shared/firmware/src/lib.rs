@@ -1,10 +1,10 @@
 //! The firmware around the learner: start-up, memory, clocks, transports.
 //!
-//! - [`machine`] — the one module here with `unsafe`: registers, linker symbols, the host's breakpoint.
+//! - `machine` — the one module here with `unsafe`: registers, linker symbols, the host's breakpoint.
 //! - `startup` — vector table and reset, one file a family of cores.
-//! - [`clock`] — what counts cycles on this core.
+//! - `clock` — what counts cycles on this core.
 //! - `semihosting`, `rtt`, `uart` — streams of bytes to the host.
-//! - [`board`] — all of it as the protocol's server wants it.
+//! - `board` — all of it as the protocol's server wants it.
 //!
 //! One binary serves every model: a Program comes over the link, or lies in flash behind the firmware.
 //! On a host there is nothing here.

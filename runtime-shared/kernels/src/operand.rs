@@ -1,6 +1,6 @@
 //! What a kernel asks of its operands. Validation, execution and the memory map all derive from it.
 //!
-//! A kernel's file lists its operands by the constants below, or by [`read`], [`write`] and what follows them. How
+//! A kernel's file lists its operands by the constants below, or by [`read`], [`write()`] and what follows them. How
 //! long an operand is follows from the call's [`Lengths`].
 
 use crate::Shape;

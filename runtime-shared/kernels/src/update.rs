@@ -84,7 +84,7 @@ impl Hyper {
 /// An update rule with its state, which is as long as the weights.
 #[derive(Debug)]
 pub enum Rule<'a> {
-    /// Add to the sum of a batch; [`apply`] takes the step later.
+    /// Add to the sum of a batch; `apply` takes the step later.
     Accumulate(&'a mut [f32]),
     /// Stochastic gradient descent.
     Sgd,

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A [`Model`] is what a file says, in terms that all frameworks share. There is one reader a format, and one
-//! [`lower`]. Files are untrusted: what a file says of its own sizes is held against [`limits`], nothing
+//! [`lower()`]. Files are untrusted: what a file says of its own sizes is held against [`limits`], nothing
 //! recurses deeper than these, and nothing of a file is run.
 
 mod c_array;

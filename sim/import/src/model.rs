@@ -1,5 +1,5 @@
 //! A model as its file describes it, whichever framework wrote it: values, and nodes that compute values
-//! of others. Every reader makes one of these, and [`lower`](crate::lower) makes a graph of it.
+//! of others. Every reader makes one of these, and [`lower`](fn@crate::lower) makes a graph of it.
 //!
 //! Axes are those of the file, batch first. Operators carry the axes that they work on, so that images of
 //! height × width × channels and of channels × height × width are the same to what follows.
@@ -48,7 +48,7 @@ impl Model {
         })
     }
 
-    /// Checks what [`lower`](crate::lower) relies on.
+    /// Checks what [`lower`](fn@crate::lower) relies on.
     ///
     /// # Errors
     /// What does not hold: a value that is read before it is made, made twice, or does not exist.
@@ -309,12 +309,12 @@ pub enum Reduction {
 /// What a node computes. Inputs are listed in order; those in brackets may be missing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operator {
-    /// x, weights, [bias]: the last axis of x times a matrix.
+    /// x, weights, `bias`?: the last axis of x times a matrix.
     Dense {
         /// Whether the matrix is `[outputs][inputs]` rather than `[inputs][outputs]`.
         transposed: bool,
     },
-    /// x, weights, [bias].
+    /// x, weights, `bias`?.
     Convolution {
         /// How it slides.
         sliding: Sliding,
@@ -354,7 +354,7 @@ pub enum Operator {
         /// Which; negative ones count from the last.
         axis: i64,
     },
-    /// x, [borders], [value]: elements before and behind each axis.
+    /// x, `borders`?, `value`?: elements before and behind each axis.
     Pad {
         /// The borders, where they are no input.
         borders: Vec<(usize, usize)>,
@@ -363,14 +363,14 @@ pub enum Operator {
     },
     /// a, b, with broadcasting.
     Binary(Arithmetic),
-    /// x, [gamma], [beta], mean, variance.
+    /// x, `gamma`?, `beta`?, mean, variance.
     BatchNorm {
         /// Added to the variance.
         epsilon: f32,
         /// The channels' axis; negative ones count from the last.
         axis: i64,
     },
-    /// x, [shape]. A −1 is what remains, a 0 the input's extent if `copy`.
+    /// x, `shape`?. A −1 is what remains, a 0 the input's extent if `copy`.
     Reshape {
         /// The axes, where they are no input.
         shape: Vec<i64>,
@@ -382,9 +382,9 @@ pub enum Operator {
         /// Where.
         axis: i64,
     },
-    /// x, [axes]: axes of extent one disappear; all where none are named.
+    /// x, `axes`?: axes of extent one disappear; all where none are named.
     Squeeze(Vec<i64>),
-    /// x, [axes]: axes of extent one appear.
+    /// x, `axes`?: axes of extent one appear.
     Unsqueeze(Vec<i64>),
     /// x.
     Transpose(Vec<usize>),
@@ -413,7 +413,7 @@ pub enum Operator {
         /// Which.
         axis: i64,
     },
-    /// x, starts, ends, [axes], [steps].
+    /// x, starts, ends, `axes`?, `steps`?.
     Slice,
     /// Inputs joined along an axis.
     Concat {

@@ -1,5 +1,5 @@
 //! Whether the graph computes what the file says: every import is compiled, run by the core on the host, and held
-//! against the [`reference`](crate::reference) on the same samples.
+//! against the `reference` on the same samples.
 
 use crate::limits;
 use crate::lower::Lowered;

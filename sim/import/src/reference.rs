@@ -1,5 +1,5 @@
 //! A model computed as its file says it: axes in the file's order, one operator after the other, in f64. It shares
-//! no order of elements, no window and no folding with [`lower`](crate::lower), so that what comes of that can be
+//! no order of elements, no window and no folding with [`lower`](fn@crate::lower), so that what comes of that can be
 //! held against it on every import.
 
 use crate::limits;

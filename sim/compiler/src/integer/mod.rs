@@ -1,6 +1,6 @@
 //! Training in integers (`docs/integer.md`): which format every tensor has, and the lists of calls that compute with them.
 //!
-//! [`format`] chooses widths, fractions and classes, and proves that no sum leaves 32 bits; a layer for which that cannot be proven is refused by
+//! [`mod@format`] chooses widths, fractions and classes, and proves that no sum leaves 32 bits; a layer for which that cannot be proven is refused by
 //! name. [`lower`] lists the calls, [`values`] makes integers of initial weights, [`calibrate`] looks at what a frozen extractor makes of data.
 
 pub mod calibrate;

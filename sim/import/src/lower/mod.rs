@@ -1,5 +1,5 @@
 //! From a model to a graph: one walk over the operators in order. Constants are computed, what only moves
-//! elements changes a [`view`], what is left becomes a node of the graph. What cannot be is noted, and the
+//! elements changes a `view`, what is left becomes a node of the graph. What cannot be is noted, and the
 //! walk goes on, so that a refusal lists everything.
 
 mod arithmetic;
