@@ -200,7 +200,7 @@ pub fn against_hardware(board: &Board) -> Option<String> {
     let table = CoreTable::builtin(core).ok()?;
     let fidelity = table.fidelity();
     Some(format!(
-        "The emulator's {core} against hardware: {fidelity}. {}",
-        fidelity.source()
+        "the emulator's {core} against hardware: {fidelity}; source: {}.",
+        fidelity.source().trim_end_matches('.')
     ))
 }

@@ -155,6 +155,25 @@ pub(crate) fn cycle_notes(entries: Vec<&StrategySummary>) -> Vec<String> {
                 entry.board
             ));
         }
+        let clock = |cycles: u64| {
+            let mean = entry.train_cycles_per_step.filter(|&c| c > 0)? as f64;
+            Some(entry.train_ms_per_step? * cycles as f64 / mean)
+        };
+        let (first, full) = (
+            entry.train_cycles_first_step.and_then(clock),
+            entry.train_cycles_full_buffer.and_then(clock),
+        );
+        if let (Some(first), Some(full)) = (first, full)
+            && first != full
+        {
+            add(format!(
+                "{} on {}: the first learning step takes {} ms, one with a full buffer {} ms; the table has the mean over the run.",
+                entry.name,
+                entry.board,
+                format::significant(first),
+                format::significant(full)
+            ));
+        }
         if let Some(known) = &entry.cycles_against_hardware {
             add(format!("{}: {known}", entry.board));
         }
