@@ -149,15 +149,19 @@ impl Lowering {
                 .filter(|_| i > 0)
                 .ok_or_else(|| format!("it pads axis {i}, which is none of an image"))?;
             let slot = axis as usize;
-            (before[slot], after[slot]) = (before[slot] + head, after[slot] + tail);
+            before[slot] = head.saturating_add(before[slot]);
+            after[slot] = tail.saturating_add(after[slot]);
             directions[i] = direction(axis);
             axes[i] = axes[i].saturating_add(head).saturating_add(tail);
         }
         for axis in Axis::ALL {
-            let border: usize = before[axis as usize] + after[axis as usize];
-            *axis.of_mut(&mut shape) += border;
+            let border = before[axis as usize].saturating_add(after[axis as usize]);
+            let extent = axis.of_mut(&mut shape);
+            *extent = extent.saturating_add(border);
         }
-        if crate::limits::elements(&axes, crate::limits::ACTIVATION) != Some(shape.len()) {
+        let most = crate::limits::ACTIVATION;
+        let made = crate::limits::elements(&[shape.h, shape.w, shape.c], most);
+        if made.is_none() || made != crate::limits::elements(&axes, most) {
             return Err("what it makes is too large".to_owned());
         }
         let name = self.model.nodes[at].name.clone();
