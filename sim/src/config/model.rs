@@ -51,7 +51,7 @@ impl Imported {
         let plain = |pairs: &[(f32, f32)]| pairs.iter().all(|&pair| pair == (1.0, 0.0));
         let in_order = |places: &[u32]| places.iter().enumerate().all(|(i, &p)| i == p as usize);
         let unfit = if !plain(&lowered.normalisation) {
-            "normalises its samples itself, which a run does by `data.normalise`; cut that off with --from-layer of `sim inspect` to see what is left"
+            "normalises its samples itself, which a run does by `data.normalise`; save it without its preprocessing layers"
         } else if !in_order(&lowered.output) {
             "has outputs in another order than a run's classes"
         } else {

@@ -171,45 +171,6 @@ pub struct Flash {
     pub uf2: Option<Uf2>,
 }
 
-/// Size, line, ways, bytes of a miss, replacement, and whether it is unified.
-type CacheFigures = (u32, u32, u32, Option<u32>, Replacement, bool);
-
-impl Flash {
-    /// Whether reading it ever makes a core wait.
-    #[must_use]
-    pub fn stalls(&self) -> bool {
-        self.timing.as_ref().is_some_and(|t| t.wait_states > 0) || self.stall.is_some()
-    }
-
-    /// Whether reading it takes the time that reading `other` takes, wherever either lies and its figures are from.
-    #[must_use]
-    pub fn reads_as(&self, other: &Flash) -> bool {
-        let cache = |cache: &Option<Cache>| -> Option<CacheFigures> {
-            let c = cache.as_ref()?;
-            Some((
-                c.bytes,
-                c.line_bytes,
-                c.ways,
-                c.fill_bytes,
-                c.replacement,
-                c.unified,
-            ))
-        };
-        let figures = |flash: &Flash| {
-            (
-                flash
-                    .timing
-                    .as_ref()
-                    .map(|t| (t.wait_states, t.line_bytes, t.prefetch, t.shared_port)),
-                cache(&flash.instruction_cache),
-                cache(&flash.data_cache),
-                flash.stall.as_ref().map(|s| (s.cycles, s.line_bytes)),
-            )
-        };
-        figures(self) == figures(other)
-    }
-}
-
 /// The largest run in banks that are sorted by address; empty for no banks. The first of equals.
 pub(super) fn largest_run(banks: &[Bank]) -> Run {
     let mut best = Run { base: 0, bytes: 0 };
